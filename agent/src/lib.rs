@@ -1,0 +1,3 @@
+//! Gravlens: runtime anomaly detection for containers.
+
+pub mod model;

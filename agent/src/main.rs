@@ -1,0 +1,3 @@
+//! The `gravlens` command.
+
+fn main() {}

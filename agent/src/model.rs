@@ -1,0 +1,15 @@
+//! The vocabulary that all stages share: processes, containers, events and alerts.
+//!
+//! Kernel strings are bytes: nothing here assumes UTF-8. Absence is explicit: `None` means
+//! "the kernel gave no value", never a zero.
+
+mod container;
+mod event;
+mod process;
+
+pub use container::{Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime};
+pub use event::{
+    AddressFamily, CgroupChange, Endpoint, Event, EventFlags, Open, Path, Payload, Provenance,
+    SetIds, Socket, SocketAddress, Syscall, Transport,
+};
+pub use process::{Capabilities, ExeFile, ExecId, Ids, Layer, Process, Stdio, StdioKind, Tty};

@@ -1,0 +1,309 @@
+//! One event as detection sees it: the decoded record joined with its process and container.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{ContainerView, ExecId, Process};
+
+/// Where a value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// From a kernel object: the caller cannot change it after the check.
+    Kernel,
+    /// From the caller's memory after the call: another thread may have changed it.
+    UserMemory,
+    /// Computed by the agent, for instance from /proc at start-up.
+    Inferred,
+}
+
+/// A path relative to the container's root, with what is known of its quality.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path<B> {
+    /// The bytes; empty when the path could not be read.
+    pub bytes: B,
+    /// The path was longer than the capture limit; the *beginning* is missing.
+    pub truncated: bool,
+    /// The walk ended outside the container's root.
+    pub unreachable: bool,
+    /// The file had been unlinked.
+    pub deleted: bool,
+}
+
+/// The call that made the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each variant is the system call of that name")]
+pub enum Syscall {
+    Execve,
+    Execveat,
+    /// Any of fork, vfork, clone and clone3: the tracepoint does not tell which.
+    Clone,
+    /// The last thread of a process ended.
+    Procexit,
+    Open,
+    Openat,
+    Openat2,
+    Creat,
+    Connect,
+    Sendto,
+    Sendmsg,
+    Sendmmsg,
+    Bind,
+    Listen,
+    Accept,
+    Accept4,
+    Setuid,
+    Setgid,
+    Setreuid,
+    Setregid,
+    Setresuid,
+    Setresgid,
+    Setfsuid,
+    Setfsgid,
+    Setgroups,
+    /// A cgroup was made.
+    CgroupMkdir,
+    /// A cgroup was removed.
+    CgroupRmdir,
+    /// A process moved to another cgroup.
+    CgroupAttach,
+}
+
+impl Syscall {
+    /// Every value, in declaration order.
+    pub const ALL: &'static [Self] = &[
+        Self::Execve,
+        Self::Execveat,
+        Self::Clone,
+        Self::Procexit,
+        Self::Open,
+        Self::Openat,
+        Self::Openat2,
+        Self::Creat,
+        Self::Connect,
+        Self::Sendto,
+        Self::Sendmsg,
+        Self::Sendmmsg,
+        Self::Bind,
+        Self::Listen,
+        Self::Accept,
+        Self::Accept4,
+        Self::Setuid,
+        Self::Setgid,
+        Self::Setreuid,
+        Self::Setregid,
+        Self::Setresuid,
+        Self::Setresgid,
+        Self::Setfsuid,
+        Self::Setfsgid,
+        Self::Setgroups,
+        Self::CgroupMkdir,
+        Self::CgroupRmdir,
+        Self::CgroupAttach,
+    ];
+
+    /// Falco's event type name (`evt.type`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Execve => "execve",
+            Self::Execveat => "execveat",
+            Self::Clone => "clone",
+            Self::Procexit => "procexit",
+            Self::Open => "open",
+            Self::Openat => "openat",
+            Self::Openat2 => "openat2",
+            Self::Creat => "creat",
+            Self::Connect => "connect",
+            Self::Sendto => "sendto",
+            Self::Sendmsg => "sendmsg",
+            Self::Sendmmsg => "sendmmsg",
+            Self::Bind => "bind",
+            Self::Listen => "listen",
+            Self::Accept => "accept",
+            Self::Accept4 => "accept4",
+            Self::Setuid => "setuid",
+            Self::Setgid => "setgid",
+            Self::Setreuid => "setreuid",
+            Self::Setregid => "setregid",
+            Self::Setresuid => "setresuid",
+            Self::Setresgid => "setresgid",
+            Self::Setfsuid => "setfsuid",
+            Self::Setfsgid => "setfsgid",
+            Self::Setgroups => "setgroups",
+            Self::CgroupMkdir => "cgroup_mkdir",
+            Self::CgroupRmdir => "cgroup_rmdir",
+            Self::CgroupAttach => "cgroup_attach",
+        }
+    }
+}
+
+/// Address family of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressFamily {
+    /// AF_INET.
+    Inet,
+    /// AF_INET6.
+    Inet6,
+    /// AF_UNIX.
+    Unix,
+    /// Any other, by its number.
+    Other(u16),
+}
+
+/// Layer-4 protocol of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP or ICMPv6.
+    Icmp,
+    /// Raw or any other protocol, by its IP protocol number.
+    Other(u16),
+}
+
+/// One end of a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketAddress {
+    /// Address and port.
+    Ip(IpAddr, u16),
+    /// Unix path; abstract names start with a zero byte; empty when unnamed.
+    Unix(Box<[u8]>),
+}
+
+/// A socket with its two ends, seen from the process that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Address family.
+    pub family: AddressFamily,
+    /// Layer-4 protocol; `None` for unix sockets.
+    pub transport: Option<Transport>,
+    /// Own end.
+    pub local: Option<SocketAddress>,
+    /// Other end.
+    pub remote: Option<SocketAddress>,
+}
+
+/// An open, also a failed one.
+#[derive(Clone, Debug)]
+pub struct Open<'a> {
+    /// File as the container sees it. For a failed open the argument as the caller passed it.
+    pub path: Path<&'a [u8]>,
+    /// open(2) flags.
+    pub flags: u32,
+    /// The call made the file.
+    pub created: bool,
+    /// Where the path was read.
+    pub provenance: Provenance,
+    /// The descriptor table is shared with another process: the descriptor may have been replaced
+    /// between the call and the look-up.
+    pub fd_shared: bool,
+}
+
+impl Open<'_> {
+    /// Opened for reading.
+    pub fn is_read(&self) -> bool {
+        matches!(self.flags & 0o3, 0 | 2)
+    }
+
+    /// Opened for writing.
+    pub fn is_write(&self) -> bool {
+        matches!(self.flags & 0o3, 1 | 2)
+    }
+}
+
+/// A socket call: connect, send, bind, listen or accept.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    /// The socket and its ends.
+    pub endpoint: Endpoint,
+    /// Descriptor number in the caller, -1 when the call failed to give one.
+    pub fd: i32,
+    /// Where the address was read.
+    pub provenance: Provenance,
+}
+
+/// A call of the setuid and setgid family: credentials before and after.
+#[derive(Clone, Debug)]
+pub struct SetIds {
+    /// First argument of the call, as passed.
+    pub argument: u32,
+}
+
+/// A change of the cgroup tree or of a process's place in it.
+#[derive(Clone, Debug)]
+pub struct CgroupChange<'a> {
+    /// cgroup v2 id of the cgroup.
+    pub cgroup_id: u64,
+    /// Path below the cgroup root.
+    pub path: &'a [u8],
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Payload<'a> {
+    /// A new image runs; it is described by the event's process.
+    Exec,
+    /// A process was forked; it is the event's process.
+    Fork,
+    /// A process ended.
+    Exit {
+        /// Exit status, 0 to 255.
+        status: u8,
+        /// Signal that ended it, 0 when none.
+        signal: u8,
+    },
+    /// A file was opened or could not be.
+    Open(Open<'a>),
+    /// A socket call.
+    Socket(Socket),
+    /// A credential change or its refusal.
+    SetIds(SetIds),
+    /// A cgroup change.
+    Cgroup(CgroupChange<'a>),
+}
+
+/// Flags that qualify a whole event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventFlags {
+    /// A record of an earlier time arrived after this stage had passed it.
+    pub out_of_order: bool,
+    /// Found by a scan after a gap, not by its own hook.
+    pub seen_late: bool,
+    /// The process table did not know the exec id; the process is what the kernel's own scan
+    /// says, or a stub.
+    pub process_unknown: bool,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Sequence number of the event in this run of the agent, from 1: Falco's `evt.num`.
+    pub number: u64,
+    /// Nanoseconds since boot, at the hook.
+    pub boot_ns: u64,
+    /// The same as wall-clock time.
+    pub time: SystemTime,
+    /// The call.
+    pub syscall: Syscall,
+    /// Return value: a descriptor, 0 or a negated errno; `None` where the hook has none.
+    pub result: Option<i64>,
+    /// Calling thread.
+    pub tid: u32,
+    /// Calling process.
+    pub process: Arc<Process>,
+    /// Its container.
+    pub container: ContainerView,
+    /// What happened.
+    pub payload: Payload<'a>,
+    /// Qualifiers.
+    pub flags: EventFlags,
+}
+
+impl Event<'_> {
+    /// Exec id of the calling process.
+    pub fn exec_id(&self) -> ExecId {
+        self.process.exec_id
+    }
+}

@@ -1,0 +1,170 @@
+//! A process as the process table keeps it: one value per executed image.
+
+use std::sync::Arc;
+
+use super::Path;
+use super::event::Endpoint;
+
+/// Identity of one executed image, unique over the life of the kernel.
+///
+/// The pid alone is reused; the leader's start time tells apart two processes with the same pid,
+/// and the kernel's `self_exec_id` tells apart two images that ran in the same process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExecId {
+    /// Thread group id in the initial pid namespace.
+    pub tgid: u32,
+    /// Boot time at which the thread group leader started, in nanoseconds.
+    pub start_boottime_ns: u64,
+    /// Low 32 bits of the kernel's `task_struct.self_exec_id`: how many images ran before.
+    pub exec_seq: u32,
+}
+
+/// User and group ids, in the initial user namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// Real user id.
+    pub uid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Audit login user id; `None` when unset (the kernel's 4294967295).
+    pub login_uid: Option<u32>,
+}
+
+/// Capability sets as bit masks, bit n being capability number n.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Capabilities in force.
+    pub effective: u64,
+    /// Capabilities that may be made effective.
+    pub permitted: u64,
+    /// Capabilities kept over an exec.
+    pub inheritable: u64,
+}
+
+/// Where an executable's inode lives on an overlay filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// The image's own file.
+    Lower,
+    /// The image's file, copied to the upper layer by a change.
+    CopiedUp,
+    /// A file that exists in no image layer: dropped at run time.
+    UpperOnly,
+}
+
+/// What is known of the executed file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExeFile {
+    /// Resolved path, relative to the container's root.
+    pub path: Path<Box<[u8]>>,
+    /// Inode number.
+    pub inode: u64,
+    /// Device number in the kernel's internal encoding (major << 20 | minor).
+    pub device: u32,
+    /// Overlay layer, `None` when not on overlayfs or when the kernel does not tell.
+    pub layer: Option<Layer>,
+    /// The file lives in memory only (`memfd_create`).
+    pub memfd: bool,
+    /// The file had no name left when it was executed.
+    pub unlinked: bool,
+}
+
+/// Controlling terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tty {
+    /// Device major number.
+    pub major: u32,
+    /// Device minor number.
+    pub minor: u32,
+}
+
+/// What one of the file descriptors 0 to 2 was at exec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StdioKind {
+    /// The descriptor is closed.
+    Closed,
+    /// Regular file or directory.
+    File,
+    /// Character device: a terminal, `/dev/null`.
+    CharDevice,
+    /// Pipe or fifo.
+    Pipe,
+    /// Socket with its two ends, as far as it has them.
+    Socket(Box<Endpoint>),
+    /// Anything else (eventfd, epoll, ...).
+    Other,
+}
+
+/// One standard stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stdio {
+    /// What the descriptor points to.
+    pub kind: StdioKind,
+    /// Inode number: two ends of one pipe share it. Zero only when closed.
+    pub inode: u64,
+}
+
+/// One executed image. Shared by reference between the process table, its children's ancestry and
+/// events under way, so it is immutable: a credential change makes a new version.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Identity.
+    pub exec_id: ExecId,
+    /// The parent as it was when this process was forked; `None` at the top of the tree or when
+    /// the parent is not known.
+    pub parent: Option<Arc<Process>>,
+    /// Parent's thread group id, known even where `parent` is not.
+    pub parent_tgid: u32,
+    /// Process id inside its own pid namespace.
+    pub vpid: Option<u32>,
+    /// cgroup v2 id.
+    pub cgroup_id: u64,
+    /// Command name: at most 15 bytes, Falco's `proc.name`.
+    pub comm: Box<[u8]>,
+    /// Executed file; `None` for kernel threads and when it could not be read.
+    pub exe: Option<ExeFile>,
+    /// The name passed to execve; for scripts the script's own path.
+    pub filename: Box<[u8]>,
+    /// Interpreter when it differs from `filename`.
+    pub interpreter: Option<Box<[u8]>>,
+    /// Arguments, the program's own name first.
+    pub argv: Vec<Box<[u8]>>,
+    /// More arguments existed than were captured (32 KiB).
+    pub argv_truncated: bool,
+    /// `comm` and the arguments after argv[0], joined by spaces: Falco's `proc.cmdline`.
+    pub cmdline: Box<[u8]>,
+    /// Working directory at exec.
+    pub cwd: Path<Box<[u8]>>,
+    /// Controlling terminal.
+    pub tty: Option<Tty>,
+    /// File descriptors 0, 1 and 2 at exec; `None` when not captured (processes that started
+    /// before the agent).
+    pub stdio: Option<[Stdio; 3]>,
+    /// Current credentials.
+    pub ids: Ids,
+    /// Current capabilities.
+    pub capabilities: Capabilities,
+    /// Inode number of the pid namespace.
+    pub pid_namespace: u32,
+    /// Inode number of the mount namespace.
+    pub mount_namespace: u32,
+    /// Found by the start-up scan or by a repair, not by its own exec event.
+    pub seen_late: bool,
+}
+
+impl Process {
+    /// Argument bytes after argv[0], joined by spaces: Falco's `proc.args`.
+    pub fn args(&self) -> &[u8] {
+        let skip = (self.comm.len() + 1).min(self.cmdline.len());
+        &self.cmdline[skip..]
+    }
+
+    /// Ancestors, nearest first.
+    pub fn ancestors(&self) -> impl Iterator<Item = &Process> {
+        std::iter::successors(self.parent.as_deref(), |process| process.parent.as_deref())
+    }
+}
