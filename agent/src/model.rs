@@ -5,6 +5,7 @@
 
 mod container;
 mod event;
+mod finding;
 mod process;
 
 pub use container::{Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime};
@@ -12,4 +13,5 @@ pub use event::{
     AddressFamily, CgroupChange, Endpoint, Event, EventFlags, Open, Path, Payload, Provenance,
     SetIds, Socket, SocketAddress, Syscall, Transport,
 };
+pub use finding::{Finding, MatchedTerm, Priority, RuleInfo};
 pub use process::{Capabilities, ExeFile, ExecId, Ids, Layer, Process, Stdio, StdioKind, Tty};

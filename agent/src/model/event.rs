@@ -1,5 +1,6 @@
 //! One event as detection sees it: the decoded record joined with its process and container.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -189,7 +190,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug)]
 pub struct Open<'a> {
     /// File as the container sees it. For a failed open the argument as the caller passed it.
-    pub path: Path<&'a [u8]>,
+    pub path: Path<Cow<'a, [u8]>>,
     /// open(2) flags.
     pub flags: u32,
     /// The call made the file.
@@ -237,7 +238,7 @@ pub struct CgroupChange<'a> {
     /// cgroup v2 id of the cgroup.
     pub cgroup_id: u64,
     /// Path below the cgroup root.
-    pub path: &'a [u8],
+    pub path: Cow<'a, [u8]>,
 }
 
 /// What happened.
@@ -305,5 +306,38 @@ impl Event<'_> {
     /// Exec id of the calling process.
     pub fn exec_id(&self) -> ExecId {
         self.process.exec_id
+    }
+
+    /// A copy that outlives the ring record it was decoded from.
+    pub fn to_owned(&self) -> Event<'static> {
+        Event {
+            payload: self.payload.to_owned(),
+            process: Arc::clone(&self.process),
+            container: self.container.clone(),
+            ..*self
+        }
+    }
+}
+
+impl Payload<'_> {
+    fn to_owned(&self) -> Payload<'static> {
+        match self {
+            Self::Exec => Payload::Exec,
+            Self::Fork => Payload::Fork,
+            &Self::Exit { status, signal } => Payload::Exit { status, signal },
+            Self::Open(open) => Payload::Open(Open {
+                path: Path {
+                    bytes: Cow::Owned(open.path.bytes.to_vec()),
+                    ..open.path
+                },
+                ..*open
+            }),
+            Self::Socket(socket) => Payload::Socket(socket.clone()),
+            Self::SetIds(ids) => Payload::SetIds(ids.clone()),
+            Self::Cgroup(change) => Payload::Cgroup(CgroupChange {
+                cgroup_id: change.cgroup_id,
+                path: Cow::Owned(change.path.to_vec()),
+            }),
+        }
     }
 }

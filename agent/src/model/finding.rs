@@ -1,0 +1,109 @@
+//! What detection says about an event.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Falco's priorities, most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the variants are Falco's own words")]
+pub enum Priority {
+    Emergency,
+    Alert,
+    Critical,
+    Error,
+    Warning,
+    Notice,
+    Informational,
+    Debug,
+}
+
+impl Priority {
+    /// Every priority, most urgent first.
+    pub const ALL: &'static [Self] = &[
+        Self::Emergency,
+        Self::Alert,
+        Self::Critical,
+        Self::Error,
+        Self::Warning,
+        Self::Notice,
+        Self::Informational,
+        Self::Debug,
+    ];
+
+    /// Upper-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Emergency => "EMERGENCY",
+            Self::Alert => "ALERT",
+            Self::Critical => "CRITICAL",
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+            Self::Notice => "NOTICE",
+            Self::Informational => "INFO",
+            Self::Debug => "DEBUG",
+        }
+    }
+
+    /// At least as urgent as `other`.
+    pub fn at_least(self, other: Self) -> bool {
+        self <= other
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What people need to know of a rule; one value per loaded rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// Rule name, unique in the set.
+    pub name: String,
+    /// Priority.
+    pub priority: Priority,
+    /// Description.
+    pub description: String,
+    /// Tags as written.
+    pub tags: Vec<String>,
+    /// ATT&CK technique ids among the tags (`T1059`, `T1059.004`).
+    pub attack_ids: Vec<String>,
+    /// Rule language: `falco`.
+    pub language: &'static str,
+    /// File that defined the rule.
+    pub file: String,
+    /// Line of the rule in that file, from 1.
+    pub line: u32,
+    /// Digest of the whole rule set.
+    pub set_digest: Arc<str>,
+}
+
+/// One leaf of a condition that decided the match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchedTerm {
+    /// Field as written, with its argument: `proc.aname[2]`.
+    pub field: String,
+    /// Operator as written: `in`, `startswith`.
+    pub operator: String,
+    /// Right side as written, lists expanded and shortened.
+    pub operand: String,
+    /// The event's value, escaped for people; `None` when the field was missing.
+    pub value: Option<String>,
+    /// The term stands below a `not`: it decided by being false.
+    pub negated: bool,
+}
+
+/// A rule that matched an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Arc<RuleInfo>,
+    /// The rule's output template, filled in.
+    pub output: String,
+    /// Terms that decided the match.
+    pub evidence: Vec<MatchedTerm>,
+    /// Terms that could not be decided, because the container's metadata did not come in time.
+    /// Empty for a definite match.
+    pub undecided: Vec<MatchedTerm>,
+}
