@@ -1,0 +1,132 @@
+//! Which rustc builds the kernel programs.
+//!
+//! `agent/build.rs` follows the same rules, in this order:
+//! 1. the rustc that `GRAVLENS_EBPF_RUSTC` names;
+//! 2. `/usr/bin/rustc`, if it brings a compiled `core` for `bpfel-unknown-none` (Debian's does);
+//! 3. a rustup nightly with `rust-src`, which compiles `core` itself (`-Z build-std=core`).
+//!
+//! Whichever it is, its LLVM must not be newer than the one in bpf-linker.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::run::answer;
+
+/// Names a rustc that is to be used before all others.
+pub(crate) const OVERRIDE: &str = "GRAVLENS_EBPF_RUSTC";
+
+/// The LLVM that bpf-linker is built with; it cannot read what a newer one wrote.
+pub(crate) const LLVM_MAJOR: u32 = 22;
+
+const SYSTEM_RUSTC: &str = "/usr/bin/rustc";
+const TARGET: &str = "bpfel-unknown-none";
+
+/// A rustc that can build for eBPF.
+pub(crate) struct EbpfToolchain {
+    rustc: PathBuf,
+    version: String,
+    core: Core,
+}
+
+/// Where `core` for the eBPF target comes from.
+#[derive(Clone, Copy)]
+enum Core {
+    Prebuilt,
+    Source,
+}
+
+impl fmt::Display for EbpfToolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let core = match self.core {
+            Core::Prebuilt => "with a compiled core",
+            Core::Source => "compiles core from rust-src",
+        };
+        write!(f, "{} ({}, {core})", self.rustc.display(), self.version)
+    }
+}
+
+/// The first rustc that the rules accept, or why each was refused.
+pub(crate) fn detect() -> Result<EbpfToolchain, Vec<String>> {
+    if let Some(rustc) = env::var_os(OVERRIDE) {
+        return inspect(Path::new(&rustc))
+            .map_err(|why| vec![format!("{why} ({OVERRIDE} names it)")]);
+    }
+    let mut refused = Vec::new();
+    match inspect(Path::new(SYSTEM_RUSTC)) {
+        Ok(found) if matches!(found.core, Core::Prebuilt) => return Ok(found),
+        Ok(_) => refused.push(format!("{SYSTEM_RUSTC} has no compiled core for {TARGET}")),
+        Err(why) => refused.push(why),
+    }
+    let nightlies = rustup_nightlies();
+    if nightlies.is_empty() {
+        refused.push("rustup has no nightly".to_owned());
+    }
+    for rustc in nightlies {
+        match inspect(&rustc) {
+            Ok(found) => return Ok(found),
+            Err(why) => refused.push(why),
+        }
+    }
+    Err(refused)
+}
+
+fn inspect(rustc: &Path) -> Result<EbpfToolchain, String> {
+    let name = rustc.display();
+    let ask = |args: &[&str]| {
+        answer(rustc, args).ok_or_else(|| format!("{name} is not there or does not run"))
+    };
+    let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?);
+    let verbose = ask(&["-vV"])?;
+    let field = |key: &str| verbose.lines().find_map(|line| line.strip_prefix(key));
+    let llvm = field("LLVM version: ").unwrap_or("unknown");
+    if !llvm_fits(llvm) {
+        return Err(format!(
+            "{name} has LLVM {llvm}, bpf-linker reads only {LLVM_MAJOR} and older"
+        ));
+    }
+    let core = core_in(&sysroot)
+        .ok_or_else(|| format!("{name} has neither a core for {TARGET} nor rust-src"))?;
+    Ok(EbpfToolchain {
+        rustc: rustc.to_owned(),
+        version: field("release: ").unwrap_or("unknown").to_owned(),
+        core,
+    })
+}
+
+fn llvm_fits(version: &str) -> bool {
+    let major = version.split('.').next().unwrap_or_default();
+    major.parse::<u32>().is_ok_and(|major| major <= LLVM_MAJOR)
+}
+
+fn core_in(sysroot: &Path) -> Option<Core> {
+    let rustlib = sysroot.join("lib/rustlib");
+    if rustlib.join(TARGET).is_dir() {
+        return Some(Core::Prebuilt);
+    }
+    let source = rustlib.join("src/rust/library/core/src/lib.rs");
+    source.is_file().then_some(Core::Source)
+}
+
+fn rustup_nightlies() -> Vec<PathBuf> {
+    let list = answer("rustup", &["toolchain", "list"]).unwrap_or_default();
+    list.lines()
+        .filter(|line| line.starts_with("nightly"))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter_map(|name| answer("rustup", &["which", "rustc", "--toolchain", name]))
+        .map(PathBuf::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_llvm_newer_than_the_linkers_is_refused() {
+        assert!(llvm_fits("22.1.4"));
+        assert!(llvm_fits("21.0.0"));
+        assert!(!llvm_fits("23.1.0"));
+        assert!(!llvm_fits("unknown"));
+    }
+}

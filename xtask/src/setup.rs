@@ -1,0 +1,113 @@
+//! `cargo xtask setup`: from a machine with git and Rust to one that builds and tests Gravlens.
+
+mod apt;
+mod bpf_linker;
+mod elf;
+mod elsewhere;
+mod part;
+mod python;
+mod service_policy;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use part::{Part, State};
+
+/// Bring what building and testing need and this machine lacks.
+///
+/// Works on Debian 12 as root. Elsewhere it prints the steps for what is missing and fails. Installs
+/// nothing that is there already, so a second run takes seconds; starts no service.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only report; exit 1 if something is missing
+    #[arg(long)]
+    check: bool,
+    /// Parts to leave out, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,...")]
+    without: Vec<Part>,
+}
+
+/// Runs `cargo xtask setup`.
+pub(crate) fn verb(args: &Args) -> Result<()> {
+    let started = Instant::now();
+    let wanted = wanted(&args.without);
+    let missing = report(&wanted);
+    if missing.is_empty() {
+        println!("setup: nothing to do ({:.1?})", started.elapsed());
+        return Ok(());
+    }
+    if args.check {
+        bail!(
+            "{} missing; run `cargo xtask setup`",
+            part::names(missing.iter().map(|(part, _)| *part))
+        );
+    }
+    install(&missing)?;
+    println!("setup: done ({:.0?})", started.elapsed());
+    Ok(())
+}
+
+fn wanted(without: &[Part]) -> Vec<Part> {
+    let mut wanted = part::ALL.to_vec();
+    wanted.retain(|part| !without.contains(part));
+    wanted
+}
+
+/// Prints a line per part and gives those that lack something.
+fn report(wanted: &[Part]) -> Vec<(Part, Missing)> {
+    let mut missing = Vec::new();
+    for part in wanted {
+        match part.probe() {
+            State::Present(what) => say("present", *part, &what),
+            State::Missing(lacks) => {
+                say("missing", *part, &lacks.what);
+                missing.push((*part, lacks));
+            }
+        }
+    }
+    missing
+}
+
+fn install(missing: &[(Part, Missing)]) -> Result<()> {
+    let packages: BTreeSet<&str> = missing
+        .iter()
+        .flat_map(|(_, lacks)| lacks.packages.iter().copied())
+        .collect();
+    if !packages.is_empty() {
+        if let Err(why) = apt::usable() {
+            elsewhere::print_steps(missing.iter().map(|(part, _)| *part));
+            bail!("{why}: take the steps above, then run `cargo xtask setup` again");
+        }
+        for (part, lacks) in missing
+            .iter()
+            .filter(|(_, lacks)| !lacks.packages.is_empty())
+        {
+            say("installing", *part, &lacks.packages.join(" "));
+        }
+        apt::install(&packages)?;
+    }
+    for (part, _) in missing {
+        part.finish()?;
+        match part.probe() {
+            State::Present(what) => say("installed", *part, &what),
+            State::Missing(lacks) => bail!(
+                "{} was installed, yet {} (read the output above; `cargo xtask setup --check` tells more)",
+                part.name(),
+                lacks.what
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// What a part lacks: for people, and the Debian packages that bring it.
+pub(crate) struct Missing {
+    what: String,
+    packages: Vec<&'static str>,
+}
+
+fn say(state: &str, part: Part, detail: &str) {
+    println!("setup: {state:<10} {:<10} {detail}", part.name());
+}
