@@ -71,6 +71,11 @@ pub(crate) fn detect() -> Result<EbpfToolchain, Vec<String>> {
     Err(refused)
 }
 
+/// Whether the caller says which rustc to use.
+pub(crate) fn overridden() -> bool {
+    env::var_os(OVERRIDE).is_some()
+}
+
 fn inspect(rustc: &Path) -> Result<EbpfToolchain, String> {
     let name = rustc.display();
     let ask = |args: &[&str]| {
