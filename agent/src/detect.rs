@@ -26,6 +26,7 @@ mod load;
 mod net;
 mod reach;
 mod report;
+mod samples;
 mod set;
 #[cfg(test)]
 mod testing;
@@ -34,12 +35,15 @@ mod tests;
 mod truth;
 mod value;
 
-pub use bundled::bundled;
+pub use bundled::{bundled, bundled_samples};
 pub use catalogue::{FieldArg, FieldId};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
 pub use load::{LoadOptions, Loaded, ReadError, RuleFile, load, read_paths};
 pub use report::{LoadReport, Refusal, RefusalKind, Warning};
+pub use samples::{
+    Expectation, Sample, SampleEvent, SampleFailure, SampleReport, read_samples, run_samples,
+};
 pub use set::{Outcome, Rule, RuleIndex, RuleSet};
 pub use truth::Truth;
 pub use value::{OwnedScalar, Scalar, Value, Values};

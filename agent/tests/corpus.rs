@@ -19,7 +19,8 @@ fn corpora() -> PathBuf {
 }
 
 fn falco_rules() -> Loaded {
-    let files = detect::read_paths(&[corpora().join("falco/falco_rules.yaml")]).unwrap();
+    let files = detect::read_paths(&[corpora().join("falco/falco_rules.yaml")])
+        .expect("the rule file can be read");
     detect::load(&files, &LoadOptions::default())
 }
 
@@ -66,7 +67,8 @@ fn falcos_stable_rules_load_but_for_known_gaps() {
 
 #[test]
 fn every_field_name_of_falco_is_known() {
-    let table = std::fs::read_to_string(corpora().join("falco_fields.tsv")).unwrap();
+    let table =
+        std::fs::read_to_string(corpora().join("falco_fields.tsv")).expect("the table can be read");
     let unknown: Vec<_> = table
         .lines()
         .skip(1)

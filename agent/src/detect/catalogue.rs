@@ -103,21 +103,6 @@ pub struct FieldInfo {
     pub limit: Option<&'static str>,
 }
 
-impl FieldInfo {
-    pub(crate) const fn new(name: &'static str, kind: Kind, description: &'static str) -> Field {
-        Field {
-            name,
-            kind,
-            argument: Argument::Never,
-            not_equal: NotEqual::Any,
-            needs_metadata: false,
-            on: EventTypes::ALL,
-            description,
-            limit: None,
-        }
-    }
-}
-
 /// A row of a family's table, before it is tied to its id.
 #[derive(Clone, Copy)]
 pub(crate) struct Field {
@@ -133,25 +118,38 @@ pub(crate) struct Field {
 
 /// A text field.
 pub(crate) const fn text(name: &'static str, description: &'static str) -> Field {
-    FieldInfo::new(name, Kind::Text, description)
+    Field::new(name, Kind::Text, description)
 }
 
 /// A numeric field.
 pub(crate) const fn number(name: &'static str, description: &'static str) -> Field {
-    FieldInfo::new(name, Kind::Number, description)
+    Field::new(name, Kind::Number, description)
 }
 
 /// A boolean field.
 pub(crate) const fn flag(name: &'static str, description: &'static str) -> Field {
-    FieldInfo::new(name, Kind::Bool, description)
+    Field::new(name, Kind::Bool, description)
 }
 
 /// A network address.
 pub(crate) const fn address(name: &'static str, description: &'static str) -> Field {
-    FieldInfo::new(name, Kind::Address, description)
+    Field::new(name, Kind::Address, description)
 }
 
 impl Field {
+    const fn new(name: &'static str, kind: Kind, description: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            argument: Argument::Never,
+            not_equal: NotEqual::Any,
+            needs_metadata: false,
+            on: EventTypes::ALL,
+            description,
+            limit: None,
+        }
+    }
+
     pub(crate) const fn on(mut self, types: EventTypes) -> Self {
         self.on = types;
         self
@@ -177,7 +175,7 @@ impl Field {
         self
     }
 
-    pub(crate) const fn from_runtime(mut self) -> Self {
+    pub(crate) const fn of_runtime(mut self) -> Self {
         self.needs_metadata = true;
         self
     }

@@ -164,17 +164,17 @@ impl Compiler {
             nodes.push(node);
             reach = Some(match (reach, modifier) {
                 (None, _) => next,
-                (Some(reach), Modifier::AllOf) => reach.and(next),
+                (Some(reach), Modifier::All) => reach.and(next),
                 (Some(reach), _) => reach.or(next),
             });
         }
         let reach = reach.expect("there is at least one word");
         let nodes = nodes.into();
         Ok(match modifier {
-            Modifier::AllOf => (Node::And(nodes), reach),
-            Modifier::AnyOf => (Node::Or(nodes), reach),
+            Modifier::All => (Node::And(nodes), reach),
+            Modifier::Any => (Node::Or(nodes), reach),
             // One too many holds fails as well as none.
-            Modifier::OneOf => (
+            Modifier::One => (
                 Node::One(nodes),
                 Reach {
                     fails: Reach::never().fails,

@@ -3,7 +3,7 @@
 pub(crate) mod container;
 pub(crate) mod evt;
 pub(crate) mod fd;
-mod names;
+pub(crate) mod names;
 pub(crate) mod proc;
 pub(crate) mod thread;
 mod time;

@@ -205,19 +205,19 @@ impl ListOperator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Modifier {
     /// Exactly one.
-    OneOf,
+    One,
     /// At least one.
-    AnyOf,
+    Any,
     /// All.
-    AllOf,
+    All,
 }
 
 impl Modifier {
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::OneOf => "oneof",
-            Self::AnyOf => "anyof",
-            Self::AllOf => "allof",
+            Self::One => "oneof",
+            Self::Any => "anyof",
+            Self::All => "allof",
         }
     }
 }

@@ -32,15 +32,25 @@ pub(crate) fn parse(text: &str) -> Parsed<Expr> {
         return Ok(expression);
     }
     let found = parser.lexer.found();
-    let mut error = parser
-        .lexer
-        .error(format!("expected 'and' or 'or', found {found}"));
-    if found.starts_with("'&") || found.starts_with("'|") {
-        error.hint = Some("write 'and' and 'or' as words".to_owned());
-    } else if found == "')'" {
+    let mut error = unexpected(&parser.lexer, "'and' or 'or'");
+    if found == "')'" {
         error.reason = "a ')' that nothing opened".to_owned();
     }
     Err(error)
+}
+
+/// An error at what stands where something else should; the usual slips get a hint.
+fn unexpected(lexer: &Lexer<'_>, expected: &str) -> SyntaxError {
+    let found = lexer.found();
+    let hint = match found.as_bytes() {
+        [b'\'', b'&' | b'|', ..] => Some("write 'and' and 'or' as words"),
+        [b'\'', b'=' | b',', ..] => Some("put a value with '=' or ',' in it in quotes"),
+        _ => None,
+    };
+    SyntaxError {
+        hint: hint.map(str::to_owned),
+        ..lexer.error(format!("expected {expected}, found {found}"))
+    }
 }
 
 /// Parses the field or transformer that begins at `at`, as an output template holds it. Gives the
@@ -152,10 +162,7 @@ impl Parser<'_> {
                     hint: None,
                 });
             }
-            let found = parser.lexer.found();
-            Err(parser
-                .lexer
-                .error(format!("expected ')', 'and' or 'or', found {found}")))
+            Err(unexpected(&parser.lexer, "')', 'and' or 'or'"))
         })
     }
 
@@ -306,7 +313,7 @@ impl Parser<'_> {
         }
         if let Some(text) = self.text_operator() {
             self.lexer.blank();
-            let modifier = [Modifier::OneOf, Modifier::AnyOf, Modifier::AllOf]
+            let modifier = [Modifier::One, Modifier::Any, Modifier::All]
                 .into_iter()
                 .find(|modifier| self.lexer.keyword_before_list(modifier.name()));
             return Ok(Operator::Text(text, modifier));

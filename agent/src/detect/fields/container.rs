@@ -11,28 +11,28 @@ family! { Container {
     Id = text("container.id", "First twelve digits of the container's id; `host` for the node.");
     FullId = text("container.full_id", "The container's id.");
     Type = text("container.type", "Container runtime; `host` for the node.");
-    Name = text("container.name", "Name; `host` for the node.").from_runtime();
-    Image = text("container.image", "Image as the user wrote it.").from_runtime();
-    ImageRepository = text("container.image.repository", "Image without tag and digest.").from_runtime();
-    ImageTag = text("container.image.tag", "Tag of the image.").from_runtime();
-    ImageDigest = text("container.image.digest", "Digest of the image.").from_runtime();
-    ImageId = text("container.image.id", "First twelve digits of the image's digest.").from_runtime();
-    Privileged = flag("container.privileged", "The container runs with all privileges.").from_runtime();
+    Name = text("container.name", "Name; `host` for the node.").of_runtime();
+    Image = text("container.image", "Image as the user wrote it.").of_runtime();
+    ImageRepository = text("container.image.repository", "Image without tag and digest.").of_runtime();
+    ImageTag = text("container.image.tag", "Tag of the image.").of_runtime();
+    ImageDigest = text("container.image.digest", "Digest of the image.").of_runtime();
+    ImageId = text("container.image.id", "First twelve digits of the image's digest.").of_runtime();
+    Privileged = flag("container.privileged", "The container runs with all privileges.").of_runtime();
     Mounts = text("container.mounts", "All mounts as `source:destination:mode:rw`, separated by commas.")
-        .from_runtime();
-    Mount = text("container.mount", "One mount, by position or by source pattern.").keyed().from_runtime();
+        .of_runtime();
+    Mount = text("container.mount", "One mount, by position or by source pattern.").keyed().of_runtime();
     MountSource = text("container.mount.source", "Source of a mount, by position or by destination pattern; no brackets means any.")
-        .maybe_keyed().from_runtime();
+        .maybe_keyed().of_runtime();
     MountDest = text("container.mount.dest", "Destination of a mount, by position or by source pattern; no brackets means any.")
-        .maybe_keyed().from_runtime();
+        .maybe_keyed().of_runtime();
     MountRdwr = text("container.mount.rdwr", "`true` if the mount is writable, by position or by source pattern.")
-        .keyed().from_runtime();
-    Label = text("container.label", "Value of a label.").keyed().from_runtime();
-    StartTs = number("container.start_ts", "Start of the container, nanoseconds since 1970.").from_runtime();
-    Duration = number("container.duration", "Nanoseconds since the start of the container.").from_runtime();
-    NsName = text("k8s.ns.name", "Namespace of the pod.").from_runtime();
-    PodName = text("k8s.pod.name", "Name of the pod.").from_runtime();
-    PodUid = text("k8s.pod.uid", "Unique id of the pod.").from_runtime();
+        .keyed().of_runtime();
+    Label = text("container.label", "Value of a label.").keyed().of_runtime();
+    StartTs = number("container.start_ts", "Start of the container, nanoseconds since 1970.").of_runtime();
+    Duration = number("container.duration", "Nanoseconds since the start of the container.").of_runtime();
+    NsName = text("k8s.ns.name", "Namespace of the pod.").of_runtime();
+    PodName = text("k8s.pod.name", "Name of the pod.").of_runtime();
+    PodUid = text("k8s.pod.uid", "Unique id of the pod.").of_runtime();
 } }
 
 pub(super) fn get<'a>(

@@ -2,7 +2,7 @@
 
 use super::super::catalogue::{FieldArg, family, flag, number, text};
 use super::super::event_types::EventTypes;
-use super::super::value::Value;
+use super::super::value::{Scalar, Value};
 use super::names::{self, O_PATH};
 use super::time::{Moment, unix_nanoseconds};
 use super::{computed, fd, present, put};
@@ -175,7 +175,7 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
         (Payload::Open(open), Evt::ArgName) => present(&open.path.bytes),
         (Payload::Open(_) | Payload::Socket(_), Evt::RawFd) => fd::descriptor(event),
         (Payload::Open(_) | Payload::Socket(_), Evt::ArgFd) => {
-            as_text(fd::descriptor(event), scratch)
+            as_text(&fd::descriptor(event), scratch)
         }
         (Payload::Socket(socket), Evt::ArgTuple) => fd::socket_name(socket, event.syscall, scratch),
         (Payload::SetIds(ids), Evt::RawUid) if EventTypes::SET_UID.contains(event.syscall) => {
@@ -201,8 +201,7 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
     }
 }
 
-fn as_text<'a>(value: Value<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
-    use super::super::value::Scalar;
+fn as_text<'a>(value: &Value<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
     match value {
         Value::One(Scalar::Number(number)) => computed(scratch, format_args!("{number}")),
         _ => Value::Missing,
@@ -246,7 +245,7 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
             ),
         ),
         Payload::Exit { status, signal } => {
-            put(scratch, format_args!("status={status} sig={signal}"))
+            put(scratch, format_args!("status={status} sig={signal}"));
         }
         Payload::Open(open) => {
             scratch.extend_from_slice(b"name=");

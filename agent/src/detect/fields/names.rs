@@ -1,7 +1,7 @@
 //! Names of the kernel's numbers: error codes, open flags, capabilities.
 
 /// Name of an error number.
-pub(super) fn errno(number: i64) -> Option<&'static str> {
+pub(crate) fn errno(number: i64) -> Option<&'static str> {
     let position = usize::try_from(number).ok()?.checked_sub(1)?;
     ERRNO.get(position).copied().filter(|name| !name.is_empty())
 }

@@ -5,9 +5,6 @@ use super::super::value::{Scalar, Value, Values};
 use super::{computed, fd, present};
 use crate::model::{Event, Layer, Process, StdioKind};
 
-/// A stream is described at exec; later redirection inside the process is not seen.
-const AT_EXEC: &str = "as it was at exec; missing for processes older than the agent";
-
 family! { Proc {
     Name = text("proc.name", "Command name, at most 15 bytes.");
     Pname = text("proc.pname", "Command name of the parent.");
@@ -42,13 +39,12 @@ family! { Proc {
     IsExeLowerLayer = flag("proc.is_exe_lower_layer", "The executed file is the image's own.");
     IsExeFromMemfd = flag("proc.is_exe_from_memfd", "The executed file lives in memory only.");
     ExeIno = number("proc.exe_ino", "Inode number of the executed file.");
-    StdinType = text("proc.stdin.type", "What descriptor 0 is: `file`, `pipe`, `ipv4`, `ipv6`, `unix`, `other`.")
-        .limit(AT_EXEC);
-    StdinName = text("proc.stdin.name", "Ends of the socket that descriptor 0 is.").limit(AT_EXEC);
-    StdoutType = text("proc.stdout.type", "What descriptor 1 is.").limit(AT_EXEC);
-    StdoutName = text("proc.stdout.name", "Ends of the socket that descriptor 1 is.").limit(AT_EXEC);
-    StderrType = text("proc.stderr.type", "What descriptor 2 is.").limit(AT_EXEC);
-    StderrName = text("proc.stderr.name", "Ends of the socket that descriptor 2 is.").limit(AT_EXEC);
+    StdinType = text("proc.stdin.type", "What descriptor 0 was at exec: `file`, `pipe`, `ipv4`, `ipv6`, `unix`, `other`; missing for processes older than the agent.");
+    StdinName = text("proc.stdin.name", "Ends of the socket that descriptor 0 was at exec.");
+    StdoutType = text("proc.stdout.type", "What descriptor 1 was at exec.");
+    StdoutName = text("proc.stdout.name", "Ends of the socket that descriptor 1 was at exec.");
+    StderrType = text("proc.stderr.type", "What descriptor 2 was at exec.");
+    StderrName = text("proc.stderr.name", "Ends of the socket that descriptor 2 was at exec.");
 } }
 
 pub(super) fn get<'a>(
