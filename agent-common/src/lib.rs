@@ -1,1 +1,28 @@
-//! ABI
+//! The ABI between the kernel programs and the daemon.
+//!
+//! Every type here is `repr(C)`, made of integers and byte arrays, with its padding spelled out and
+//! its size and offsets asserted, so that both sides agree byte by byte and no kernel memory leaks
+//! through a hole. Kinds and hooks are numbers that are never reused.
+#![no_std]
+
+mod call;
+mod context;
+mod counters;
+mod header;
+mod hook;
+mod layout;
+pub mod limits;
+mod offsets;
+mod records;
+
+pub use call::Call;
+pub use context::{BulkContext, ExecKey, ProcessContext, context_valid};
+pub use counters::{CgroupCounters, DropReason, HookCounters, RingState};
+pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
+pub use hook::Hook;
+pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
+pub use records::{
+    AddressRecord, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, MarkerRecord, OpenRecord,
+    SetIdsRecord, SocketEnds, SocketRecord, StdioRecord, TaskRecord, exe_flags, open_marks,
+    path_flags, socket_flags, stdio_kind,
+};

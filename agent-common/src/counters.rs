@@ -1,0 +1,68 @@
+//! Loss accounting: monotonic counters per cgroup, hook and CPU.
+
+use crate::{Hook, layout::assert_layout};
+
+/// Why an event that was seen did not reach the ring.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// The ring had no room.
+    RingFull = 0,
+    /// Every scratch slot of this CPU was taken by a preempted program.
+    ScratchBusy = 1,
+    /// A kernel object could not be read, so there was nothing true to report.
+    Unreadable = 2,
+}
+
+/// Counters of one hook. Never reset: the daemon takes differences.
+///
+/// `seen = delivered + dropped[..]` holds exactly whenever no program is running.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookCounters {
+    /// Events in scope.
+    pub seen: u64,
+    /// Records put into a ring.
+    pub delivered: u64,
+    /// Events dropped, indexed by [`DropReason`].
+    pub dropped: [u64; 3],
+}
+
+assert_layout!(
+    HookCounters,
+    size = 40,
+    seen = 0,
+    delivered = 8,
+    dropped = 16
+);
+
+/// Counters of one cgroup on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CgroupCounters {
+    /// Indexed by [`Hook`].
+    pub hooks: [HookCounters; Hook::COUNT],
+}
+
+impl CgroupCounters {
+    /// All counters zero.
+    pub const ZERO: Self = Self {
+        hooks: [HookCounters {
+            seen: 0,
+            delivered: 0,
+            dropped: [0; 3],
+        }; Hook::COUNT],
+    };
+}
+
+/// Wake-up state of one ring, shared between the programs and the consumer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingState {
+    /// The consumer sleeps without a timer: the next record must wake it.
+    pub idle: u32,
+    /// The next record that finds the ring fuller than the threshold must wake the consumer.
+    pub threshold_armed: u32,
+}
+
+assert_layout!(RingState, size = 8, idle = 0, threshold_armed = 4);

@@ -1,0 +1,11 @@
+//! The programs, one topic per file.
+
+mod cgroup;
+mod exec;
+mod fork_exit;
+mod marker;
+mod open;
+mod set_ids;
+mod socket;
+mod socket_address;
+mod task_iter;

@@ -1,0 +1,270 @@
+//! A new image runs.
+
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use gravlens_common::{
+    DropReason, ExecRecord, Hook, Kind, SocketEnds, StdioRecord, exe_flags, limits, stdio_kind,
+};
+
+use crate::{
+    account,
+    emit::{self, Wake},
+    globals::{BPRM_FILENAME, BPRM_INTERP},
+    kernel::{
+        self,
+        file::{File, FileType},
+        overlay,
+        path::{self, BuiltPath},
+        sock::Sock,
+        task::Task,
+    },
+    maps::{EXEC_SCRATCH, PATH_SCRATCH},
+    scope::{self, Caller},
+    scratch::{self, ExecScratch, PathScratch},
+    verifier,
+};
+
+/// Keeps an index inside the first 64 KiB of an exec buffer; one chunk more follows.
+const INDEX_MASK: i32 = 0xFFFF;
+/// Bounds a path's length for the verifier.
+const PATH_LEN_MASK: i32 = 0xFFF;
+/// Bytes that begin the name of a `memfd_create` file (mm/memfd.c).
+const MEMFD_PREFIX: [u8; 6] = *b"memfd:";
+
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn exec(ctx: BtfTracePointContext) -> i32 {
+    let Some(caller) = scope::caller() else {
+        return 0;
+    };
+    let account = account::seen(caller.cgroup_id, Hook::Exec);
+    let buffers = scratch::take(&EXEC_SCRATCH);
+    let paths = scratch::take(&PATH_SCRATCH);
+    if let (Some(record), Some(paths)) = (buffers, paths) {
+        let size = fill(record, paths, caller, ctx.arg::<u64>(2));
+        // SAFETY: `fill` initialised `size` bytes.
+        unsafe {
+            let bytes = (&raw const (*record).bytes).cast();
+            emit::critical(bytes, size, Wake::Now, account);
+        }
+    } else if let Some(account) = account {
+        account.dropped(DropReason::ScratchBusy);
+    }
+    if let Some(record) = buffers {
+        scratch::release(record);
+    }
+    if let Some(paths) = paths {
+        scratch::release(paths);
+    }
+    0
+}
+
+/// Writes the record and returns its size.
+#[inline(always)]
+fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm: u64) -> u64 {
+    let task = Task::current();
+    // SAFETY: the buffer is larger than the record, and this program alone holds the slot. The
+    // record type has no invalid bit patterns.
+    let record = unsafe { &mut *(&raw mut (*buffer).bytes).cast::<ExecRecord>() };
+    task.describe(caller.cgroup_id, &mut record.process);
+    record.exe_flags = 0;
+    record.exe_inode = 0;
+    record.exe_device = 0;
+    record.pad = [0; 6];
+    let mut out = Appender {
+        buffer,
+        len: size_of::<ExecRecord>() as u64,
+    };
+    record.filename_len = out.kernel_string(kernel::read_ptr(bprm, &BPRM_FILENAME));
+    record.interpreter_len = out.kernel_string(interpreter(bprm));
+    let exe = task.exe_file();
+    if let Some(exe) = exe {
+        describe_exe(exe, record);
+    }
+    let exe_path = built(exe.and_then(File::path), task, paths);
+    record.exe_path_len = out.path(paths, exe_path);
+    record.exe_path_flags = exe_path.flags;
+    let cwd = built(task.working_directory(), task, paths);
+    record.cwd_len = out.path(paths, cwd);
+    record.cwd_flags = cwd.flags;
+    let (argv_len, argv_truncated) = out.arguments(task);
+    record.argv_len = argv_len;
+    if argv_truncated {
+        record.exe_flags |= exe_flags::ARGV_TRUNCATED;
+    }
+    describe_stdio(task, record);
+    let size = verifier::mask::<INDEX_MASK>(out.len);
+    record.header = emit::header(Kind::Exec, size as u32);
+    size
+}
+
+/// The interpreter's path, unless it is the file name itself.
+#[inline(always)]
+fn interpreter(bprm: u64) -> Option<u64> {
+    let interpreter = kernel::read_ptr(bprm, &BPRM_INTERP)?;
+    (kernel::read_ptr(bprm, &BPRM_FILENAME) != Some(interpreter)).then_some(interpreter)
+}
+
+#[inline(always)]
+fn built(path: Option<u64>, task: Task, paths: *mut PathScratch) -> BuiltPath {
+    match path {
+        Some(path) => path::build(path, task, paths),
+        None => BuiltPath::unreadable(),
+    }
+}
+
+#[inline(always)]
+fn describe_exe(exe: File, record: &mut ExecRecord) {
+    if let Some((inode, device, flags)) = exe_identity(exe) {
+        record.exe_inode = inode;
+        record.exe_device = device;
+        record.exe_flags |= flags;
+    }
+}
+
+/// Inode number, device and [`exe_flags`] of an executed file.
+#[inline(always)]
+pub fn exe_identity(exe: File) -> Option<(u64, u32, u16)> {
+    let inode = exe.inode()?;
+    let dentry = exe.dentry();
+    let mut flags = exe_flags::FILE_VALID | overlay::layer_flags(inode, dentry);
+    if inode.links() == Some(0) {
+        flags |= if is_memfd(dentry) {
+            exe_flags::MEMFD
+        } else {
+            exe_flags::UNLINKED
+        };
+    }
+    Some((inode.number()?, inode.device()?, flags))
+}
+
+#[inline(always)]
+fn is_memfd(dentry: Option<u64>) -> bool {
+    use crate::globals::{DENTRY_NAME, DENTRY_PARENT};
+    let Some(dentry) = dentry else { return false };
+    // An anonymous file has no directory: a real file of that name is not meant.
+    kernel::read_ptr(dentry, &DENTRY_PARENT) == Some(dentry)
+        && kernel::read_ptr(dentry, &DENTRY_NAME).and_then(kernel::read_at::<[u8; 6]>)
+            == Some(MEMFD_PREFIX)
+}
+
+#[inline(always)]
+fn describe_stdio(task: Task, record: &mut ExecRecord) {
+    for fd in 0..3 {
+        describe_stream(task.file(fd), &mut record.stdio[fd as usize]);
+    }
+    record.exe_flags |= exe_flags::STDIO_VALID;
+}
+
+#[inline(always)]
+fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
+    stream.kind = stdio_kind::CLOSED;
+    stream.inode = 0;
+    stream.pad = [0; 7];
+    stream.ends = SocketEnds::default();
+    let Some(file) = file else { return };
+    stream.kind = stdio_kind::OTHER;
+    let Some(inode) = file.inode() else { return };
+    stream.inode = inode.number().unwrap_or(0);
+    stream.kind = match inode.file_type() {
+        Some(FileType::Regular | FileType::Directory) => stdio_kind::FILE,
+        Some(FileType::CharDevice) => stdio_kind::CHAR_DEVICE,
+        Some(FileType::Pipe) => stdio_kind::PIPE,
+        Some(FileType::Socket) => stdio_kind::SOCKET,
+        _ => stdio_kind::OTHER,
+    };
+    if stream.kind == stdio_kind::SOCKET
+        && let Some(sock) = Sock::of_file(file)
+    {
+        sock.describe(&mut stream.ends);
+    }
+}
+
+/// Appends variable parts to a record.
+struct Appender {
+    buffer: *mut ExecScratch,
+    len: u64,
+}
+
+impl Appender {
+    /// Where the next part goes.
+    #[inline(always)]
+    fn next(&self) -> *mut u8 {
+        let at = verifier::mask::<INDEX_MASK>(self.len);
+        // SAFETY: the mask keeps the index in the first 64 KiB, and a chunk more follows.
+        unsafe {
+            (&raw mut (*self.buffer).bytes)
+                .cast::<u8>()
+                .add(at as usize)
+        }
+    }
+
+    /// Appends a zero-terminated string of the kernel, without the zero.
+    #[inline(always)]
+    fn kernel_string(&mut self, string: Option<u64>) -> u16 {
+        let Some(string) = string else { return 0 };
+        // SAFETY: `next` has room for PATH_ROOM bytes.
+        let len = unsafe {
+            bpf_probe_read_kernel_str(
+                self.next().cast(),
+                limits::PATH_ROOM as u32,
+                string as *const _,
+            )
+        };
+        if len <= 1 {
+            return 0;
+        }
+        let len = verifier::mask::<PATH_LEN_MASK>((len - 1) as u64);
+        self.len += len;
+        len as u16
+    }
+
+    /// Appends a path.
+    #[inline(always)]
+    fn path(&mut self, paths: *mut PathScratch, path: BuiltPath) -> u16 {
+        let len = verifier::mask::<PATH_LEN_MASK>(path.len);
+        let Some(source) = path::byte_at(paths, path.start) else {
+            return 0;
+        };
+        // SAFETY: `next` has room for 4,095 bytes; the source is the path's own buffer.
+        unsafe { bpf_probe_read_kernel(self.next().cast(), len as u32, source.cast()) };
+        self.len += len;
+        len as u16
+    }
+
+    /// Appends the arguments chunk by chunk; true when there were more than were captured.
+    #[inline(always)]
+    fn arguments(&mut self, task: Task) -> (u16, bool) {
+        let Some((start, total)) = task.arguments() else {
+            return (0, false);
+        };
+        let before = self.len;
+        let wanted = total.min(limits::ARGV_MAX as u64);
+        for chunk in 0..(limits::ARGV_MAX / limits::ARGV_CHUNK) as u64 {
+            let offset = chunk * limits::ARGV_CHUNK as u64;
+            if offset >= wanted || !self.argument_chunk(start + offset, wanted - offset) {
+                break;
+            }
+        }
+        let captured = self.len - before;
+        (captured as u16, captured < total)
+    }
+
+    #[inline(always)]
+    fn argument_chunk(&mut self, address: u64, wanted: u64) -> bool {
+        let len = verifier::mask::<0x1FFF>(wanted.min(limits::ARGV_CHUNK as u64));
+        if len > limits::ARGV_CHUNK as u64 {
+            return false;
+        }
+        // SAFETY: `next` has room for one chunk.
+        let result =
+            unsafe { bpf_probe_read_user(self.next().cast(), len as u32, address as *const _) };
+        if result != 0 {
+            return false;
+        }
+        self.len += len;
+        true
+    }
+}

@@ -1,0 +1,183 @@
+//! Files opened, or not.
+
+use aya_ebpf::{
+    helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
+};
+use gravlens_common::{BulkContext, Call, DropReason, Hook, Kind, OpenRecord, open_marks};
+
+use crate::{
+    account::{self, Account},
+    emit,
+    kernel::{
+        path::{self, BuiltPath},
+        read_user,
+        regs::{self, Registers},
+        task::Task,
+    },
+    maps::PATH_SCRATCH,
+    scope::{self, Caller},
+    scratch::{self, PathScratch},
+    verifier,
+};
+
+/// Directory argument that stands for the working directory (fcntl.h).
+const AT_FDCWD: i32 = -100;
+/// What creat(2) does: O_CREAT | O_WRONLY | O_TRUNC.
+const CREAT_FLAGS: u32 = 0o1101;
+/// Bounds a path's length for the verifier.
+const PATH_LEN_MASK: i32 = 0x1FFF;
+
+macro_rules! open_programs {
+    ($($program:ident => $call:ident),* $(,)?) => {
+        $(
+            #[tracepoint]
+            pub fn $program(ctx: TracePointContext) -> u32 {
+                report(&ctx, Call::$call)
+            }
+        )*
+    };
+}
+
+open_programs! {
+    sys_exit_open => Open,
+    sys_exit_openat => Openat,
+    sys_exit_openat2 => Openat2,
+    sys_exit_creat => Creat,
+}
+
+#[inline(always)]
+fn report(ctx: &TracePointContext, call: Call) -> u32 {
+    let Some(caller) = scope::caller() else {
+        return 0;
+    };
+    let account = account::seen(caller.cgroup_id, Hook::Open);
+    let Some(buffer) = scratch::take(&PATH_SCRATCH) else {
+        if let Some(account) = account {
+            account.dropped(DropReason::ScratchBusy);
+        }
+        return 0;
+    };
+    let result = regs::result(ctx) as i32;
+    let task = Task::current();
+    let seen = if result >= 0 {
+        opened(task, result as u32, buffer)
+    } else {
+        refused(task, call, buffer)
+    };
+    emit_open(&seen, caller, task, call, result, buffer, account);
+    scratch::release(buffer);
+    0
+}
+
+/// What was learnt of the file.
+struct Seen {
+    path: BuiltPath,
+    flags: u32,
+    marks: u8,
+}
+
+/// The file behind the descriptor that the call returned.
+#[inline(always)]
+fn opened(task: Task, fd: u32, buffer: *mut PathScratch) -> Seen {
+    let mut seen = Seen {
+        path: BuiltPath::unreadable(),
+        flags: 0,
+        marks: 0,
+    };
+    if task.shares_files() {
+        seen.marks |= open_marks::FD_SHARED;
+    }
+    let Some(file) = task.file(fd) else {
+        return seen;
+    };
+    seen.flags = file.flags().unwrap_or(0);
+    if file.was_created() {
+        seen.marks |= open_marks::CREATED;
+    }
+    if let Some(path) = file.path() {
+        seen.path = path::build(path, task, buffer);
+    }
+    seen
+}
+
+/// There is no file: all that is left is what the caller asked for.
+#[inline(always)]
+fn refused(task: Task, call: Call, buffer: *mut PathScratch) -> Seen {
+    let registers = Registers::current();
+    let at = matches!(call, Call::Openat | Call::Openat2);
+    let name = if at {
+        registers.argument1()
+    } else {
+        registers.argument0()
+    };
+    let path = match name {
+        Some(name) => path::build_from_user(name, directory(task, at, registers), task, buffer),
+        None => BuiltPath::unreadable(),
+    };
+    Seen {
+        path,
+        flags: requested_flags(call, registers),
+        marks: 0,
+    }
+}
+
+/// The directory that a relative name starts from.
+#[inline(always)]
+fn directory(task: Task, at: bool, registers: Registers) -> Option<u64> {
+    if at {
+        let fd = registers.argument0()? as i32;
+        if fd != AT_FDCWD {
+            return task.file(fd as u32)?.path();
+        }
+    }
+    task.working_directory()
+}
+
+#[inline(always)]
+fn requested_flags(call: Call, registers: Registers) -> u32 {
+    let flags = match call {
+        Call::Openat => registers.argument2(),
+        // struct open_how begins with its flags.
+        Call::Openat2 => registers.argument2().and_then(read_user::<u64>),
+        Call::Creat => Some(u64::from(CREAT_FLAGS)),
+        _ => registers.argument1(),
+    };
+    flags.unwrap_or(0) as u32
+}
+
+/// Puts the fixed part right before the path, and both into the ring.
+#[inline(always)]
+fn emit_open(
+    seen: &Seen,
+    caller: Caller,
+    task: Task,
+    call: Call,
+    result: i32,
+    buffer: *mut PathScratch,
+    account: Option<Account>,
+) {
+    const FIXED: u64 = size_of::<OpenRecord>() as u64;
+    let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
+    let size = FIXED + path_len;
+    let record = OpenRecord {
+        header: emit::header(Kind::Open, size as u32),
+        context: BulkContext {
+            cgroup_id: caller.cgroup_id,
+            exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+            tid: caller.tid(),
+            result,
+        },
+        flags: seen.flags,
+        path_len: path_len as u16,
+        call: call as u8,
+        marks: seen.path.flags | seen.marks,
+    };
+    let Some(start) = path::byte_at(buffer, seen.path.start - FIXED) else {
+        return;
+    };
+    // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
+    unsafe {
+        bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const record).cast());
+        emit::bulk(start, size, account);
+    }
+}

@@ -1,0 +1,65 @@
+//! The setuid and setgid family, successful or refused.
+
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use gravlens_common::{Call, Hook, Kind, ProcessContext, RecordHeader, SetIdsRecord};
+
+use crate::{
+    account,
+    emit::{self, Wake},
+    kernel::{
+        regs::{self, Registers},
+        task::Task,
+    },
+    scope,
+};
+
+macro_rules! set_ids_programs {
+    ($($program:ident => $call:ident),* $(,)?) => {
+        $(
+            #[tracepoint]
+            pub fn $program(ctx: TracePointContext) -> u32 {
+                report(&ctx, Call::$call)
+            }
+        )*
+    };
+}
+
+set_ids_programs! {
+    sys_exit_setuid => Setuid,
+    sys_exit_setgid => Setgid,
+    sys_exit_setreuid => Setreuid,
+    sys_exit_setregid => Setregid,
+    sys_exit_setresuid => Setresuid,
+    sys_exit_setresgid => Setresgid,
+    sys_exit_setfsuid => Setfsuid,
+    sys_exit_setfsgid => Setfsgid,
+    sys_exit_setgroups => Setgroups,
+}
+
+#[inline(always)]
+fn report(ctx: &TracePointContext, call: Call) -> u32 {
+    let Some(caller) = scope::caller() else {
+        return 0;
+    };
+    let account = account::seen(caller.cgroup_id, Hook::SetIds);
+    let mut record = SetIdsRecord {
+        header: RecordHeader::default(),
+        process: ProcessContext::default(),
+        result: regs::result(ctx) as i32,
+        argument: Registers::current().argument0().unwrap_or(0) as u32,
+        call: call as u8,
+        pad: [0; 7],
+    };
+    Task::current().describe(caller.cgroup_id, &mut record.process);
+    record.header = emit::header(Kind::SetIds, size_of::<SetIdsRecord>() as u32);
+    // SAFETY: the record is initialised.
+    unsafe {
+        emit::critical(
+            (&raw const record).cast(),
+            size_of::<SetIdsRecord>() as u64,
+            Wake::Now,
+            account,
+        );
+    }
+    0
+}

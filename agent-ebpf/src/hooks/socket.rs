@@ -1,0 +1,237 @@
+//! Socket calls with their results: connect, UDP send, bind, listen and accept.
+
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user_str},
+    macros::tracepoint,
+    programs::TracePointContext,
+};
+use gravlens_common::{
+    AddressRecord, BulkContext, Call, Kind, RecordHeader, SocketEnds, SocketRecord, socket_flags,
+};
+
+use crate::{
+    account, emit,
+    kernel::{
+        regs::{self, Registers},
+        sock::{self, AF_UNIX, Sock, UnixName},
+        task::Task,
+    },
+    maps::ADDRESSES,
+    scope::{self, Caller},
+    verifier,
+};
+
+/// Room for a unix path: a power of two above `UNIX_PATH_MAX`, for the verifier.
+const UNIX_ROOM: usize = 128;
+/// Bounds a unix path's length.
+const UNIX_LEN_MASK: i32 = UNIX_ROOM as i32 - 1;
+
+macro_rules! socket_programs {
+    ($($program:ident => $call:ident),* $(,)?) => {
+        $(
+            #[tracepoint]
+            pub fn $program(ctx: TracePointContext) -> u32 {
+                report(&ctx, Call::$call)
+            }
+        )*
+    };
+}
+
+socket_programs! {
+    sys_exit_connect => Connect,
+    sys_exit_sendto => Sendto,
+    sys_exit_sendmsg => Sendmsg,
+    sys_exit_sendmmsg => Sendmmsg,
+    sys_exit_bind => Bind,
+    sys_exit_listen => Listen,
+    sys_exit_accept => Accept,
+    sys_exit_accept4 => Accept4,
+}
+
+/// The record with room for a unix path behind it.
+#[repr(C)]
+struct Message {
+    record: SocketRecord,
+    path: [u8; UNIX_ROOM],
+}
+
+#[inline(always)]
+const fn is_send(call: Call) -> bool {
+    matches!(call, Call::Sendto | Call::Sendmsg | Call::Sendmmsg)
+}
+
+#[inline(always)]
+const fn is_accept(call: Call) -> bool {
+    matches!(call, Call::Accept | Call::Accept4)
+}
+
+#[inline(always)]
+fn report(ctx: &TracePointContext, call: Call) -> u32 {
+    let Some(caller) = scope::caller() else {
+        return 0;
+    };
+    let noted = take_noted(call, caller);
+    if is_send(call) && noted.is_none() {
+        // Only a datagram with an address of its own is a destination; the rest is data on a
+        // connection that connect or accept reported.
+        return 0;
+    }
+    let account = account::seen(caller.cgroup_id, call.hook());
+    let mut message = message(ctx, call, caller);
+    describe(&mut message, call, noted);
+    let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
+    let size = size_of::<SocketRecord>() as u64 + path_len;
+    message.record.header = emit::header(Kind::Socket, size as u32);
+    // SAFETY: the message is initialised and `size` is at most its length.
+    unsafe { emit::bulk((&raw const message).cast(), size, account) };
+    0
+}
+
+/// The address that a cgroup hook noted during this call.
+#[inline(always)]
+fn take_noted(call: Call, caller: Caller) -> Option<AddressRecord> {
+    if !is_send(call) && !matches!(call, Call::Connect) {
+        return None;
+    }
+    // SAFETY: only this thread writes and removes its own entry, and it is here.
+    let noted = unsafe { ADDRESSES.get(caller.pid_tgid) }.copied()?;
+    let _ = ADDRESSES.remove(caller.pid_tgid);
+    Some(noted)
+}
+
+#[inline(always)]
+fn message(ctx: &TracePointContext, call: Call, caller: Caller) -> Message {
+    let task = Task::current();
+    let result = regs::result(ctx) as i32;
+    let fd = if is_accept(call) {
+        result
+    } else {
+        Registers::current().argument0().map_or(-1, |fd| fd as i32)
+    };
+    let flags = if task.shares_files() {
+        socket_flags::FD_SHARED
+    } else {
+        0
+    };
+    Message {
+        record: SocketRecord {
+            header: RecordHeader::default(),
+            context: BulkContext {
+                cgroup_id: caller.cgroup_id,
+                exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+                tid: caller.tid(),
+                result,
+            },
+            ends: SocketEnds::default(),
+            fd,
+            flags,
+            path_len: 0,
+            call: call as u8,
+            pad: [0; 7],
+        },
+        path: [0; UNIX_ROOM],
+    }
+}
+
+#[inline(always)]
+fn describe(message: &mut Message, call: Call, noted: Option<AddressRecord>) {
+    let sock = u32::try_from(message.record.fd)
+        .ok()
+        .and_then(|fd| Task::current().file(fd))
+        .and_then(Sock::of_file);
+    if let Some(sock) = sock {
+        sock.describe(&mut message.record.ends);
+    }
+    if let Some(noted) = noted {
+        let ends = &mut message.record.ends;
+        ends.family = noted.ends.family;
+        ends.protocol = noted.ends.protocol;
+        ends.remote = noted.ends.remote;
+        ends.remote_port = noted.ends.remote_port;
+        message.record.flags |= socket_flags::KERNEL_ADDRESS;
+        return;
+    }
+    if message.record.ends.family == AF_UNIX {
+        describe_unix(message, call, sock);
+    } else if message.record.context.result < 0 {
+        from_arguments(message, call);
+    } else {
+        message.record.flags |= socket_flags::KERNEL_ADDRESS;
+    }
+}
+
+/// A call that failed left nothing in the socket: the caller's own argument is what remains.
+#[inline(always)]
+fn from_arguments(message: &mut Message, call: Call) {
+    if !matches!(call, Call::Connect | Call::Bind) {
+        return;
+    }
+    let Some(address) = Registers::current().argument1() else {
+        return;
+    };
+    let mut asked = SocketEnds::default();
+    sock::remote_from_user(address, &mut asked);
+    let ends = &mut message.record.ends;
+    if asked.family != 0 {
+        ends.family = asked.family;
+    }
+    if matches!(call, Call::Bind) {
+        ends.local = asked.remote;
+        ends.local_port = asked.remote_port;
+    } else {
+        ends.remote = asked.remote;
+        ends.remote_port = asked.remote_port;
+    }
+}
+
+#[inline(always)]
+fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>) {
+    let remote = matches!(call, Call::Connect);
+    if !remote {
+        message.record.flags |= socket_flags::UNIX_LOCAL;
+    }
+    let name = sock.and_then(|sock| {
+        if remote {
+            sock.unix_peer()
+        } else {
+            sock.unix_local()
+        }
+    });
+    if let Some(name) = name {
+        message.record.path_len = copy_name(message, name);
+        message.record.flags |= socket_flags::KERNEL_ADDRESS;
+    } else if remote || matches!(call, Call::Bind) {
+        message.record.path_len = copy_argument(message);
+    }
+}
+
+#[inline(always)]
+fn copy_name(message: &mut Message, name: UnixName) -> u16 {
+    let len = verifier::mask::<UNIX_LEN_MASK>(u64::from(name.len));
+    // SAFETY: the room is one byte longer than the mask allows.
+    let result = unsafe {
+        bpf_probe_read_kernel(
+            message.path.as_mut_ptr().cast(),
+            len as u32,
+            name.start as *const _,
+        )
+    };
+    if result == 0 { len as u16 } else { 0 }
+}
+
+/// The path in the caller's `sockaddr_un`, behind two bytes of family.
+#[inline(always)]
+fn copy_argument(message: &mut Message) -> u16 {
+    let Some(address) = Registers::current().argument1() else {
+        return 0;
+    };
+    // SAFETY: the destination has UNIX_ROOM bytes.
+    let len = unsafe {
+        bpf_probe_read_user_str(
+            message.path.as_mut_ptr().cast(),
+            UNIX_ROOM as u32,
+            (address + 2) as *const _,
+        )
+    };
+    if len > 1 { (len - 1) as u16 } else { 0 }
+}

@@ -1,0 +1,133 @@
+//! `struct file` and its inode.
+
+use super::{field, read, read_ptr};
+use crate::globals::*;
+
+/// File type bits of `inode.i_mode` (stat.h).
+const S_IFMT: u16 = 0o170_000;
+/// Socket.
+const S_IFSOCK: u16 = 0o140_000;
+/// Pipe.
+const S_IFIFO: u16 = 0o010_000;
+/// Character device.
+const S_IFCHR: u16 = 0o020_000;
+/// Regular file.
+const S_IFREG: u16 = 0o100_000;
+/// Directory.
+const S_IFDIR: u16 = 0o040_000;
+/// The open made the file (`FMODE_CREATED` in include/linux/fs.h).
+const FMODE_CREATED: u32 = 0x0010_0000;
+
+/// What kind of object a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    Regular,
+    Directory,
+    CharDevice,
+    Pipe,
+    Socket,
+    Other,
+}
+
+/// An open file.
+#[derive(Clone, Copy)]
+pub struct File(u64);
+
+impl File {
+    /// A file by its address.
+    #[inline(always)]
+    pub fn at(address: u64) -> Self {
+        Self(address)
+    }
+
+    /// Address of its `struct path`.
+    #[inline(always)]
+    pub fn path(self) -> Option<u64> {
+        field(self.0, &FILE_PATH)
+    }
+
+    /// Its dentry.
+    #[inline(always)]
+    pub fn dentry(self) -> Option<u64> {
+        read_ptr(self.path()?, &PATH_DENTRY)
+    }
+
+    /// Its inode.
+    #[inline(always)]
+    pub fn inode(self) -> Option<Inode> {
+        read_ptr(self.0, &FILE_INODE).map(Inode)
+    }
+
+    /// open(2) flags.
+    #[inline(always)]
+    pub fn flags(self) -> Option<u32> {
+        read(self.0, &FILE_FLAGS)
+    }
+
+    /// The open made the file.
+    #[inline(always)]
+    pub fn was_created(self) -> bool {
+        read::<u32>(self.0, &FILE_MODE).is_some_and(|mode| mode & FMODE_CREATED != 0)
+    }
+
+    /// `private_data`: of a socket's file, the `struct socket`.
+    #[inline(always)]
+    pub fn private_data(self) -> Option<u64> {
+        read_ptr(self.0, &FILE_PRIVATE_DATA)
+    }
+}
+
+/// An inode.
+#[derive(Clone, Copy)]
+pub struct Inode(u64);
+
+impl Inode {
+    /// Address of the struct.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0
+    }
+
+    /// Inode number.
+    #[inline(always)]
+    pub fn number(self) -> Option<u64> {
+        read(self.0, &INODE_INO)
+    }
+
+    /// Number of names.
+    #[inline(always)]
+    pub fn links(self) -> Option<u32> {
+        read(self.0, &INODE_NLINK)
+    }
+
+    /// Device of its filesystem.
+    #[inline(always)]
+    pub fn device(self) -> Option<u32> {
+        read(self.super_block()?, &SB_DEV)
+    }
+
+    /// Magic number of its filesystem.
+    #[inline(always)]
+    pub fn magic(self) -> Option<u64> {
+        read(self.super_block()?, &SB_MAGIC)
+    }
+
+    #[inline(always)]
+    fn super_block(self) -> Option<u64> {
+        read_ptr(self.0, &INODE_SB)
+    }
+
+    /// Kind of object.
+    #[inline(always)]
+    pub fn file_type(self) -> Option<FileType> {
+        let mode = read::<u16>(self.0, &INODE_MODE)?;
+        Some(match mode & S_IFMT {
+            S_IFREG => FileType::Regular,
+            S_IFDIR => FileType::Directory,
+            S_IFCHR => FileType::CharDevice,
+            S_IFIFO => FileType::Pipe,
+            S_IFSOCK => FileType::Socket,
+            _ => FileType::Other,
+        })
+    }
+}

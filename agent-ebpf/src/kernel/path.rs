@@ -1,0 +1,267 @@
+//! The path walker: from a dentry and a mount up to the root of the mount namespace.
+//!
+//! The walk goes through mount points and never stops at the process's own root, so chroot hides
+//! nothing. It runs in `bpf_loop`, whose body the verifier checks once, so the number of
+//! components is not limited by the program's size.
+
+use aya_ebpf::helpers::generated::{
+    bpf_loop, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str,
+};
+use gravlens_common::{limits, path_flags};
+
+use super::{field, read, read_ptr, task::Task};
+use crate::{
+    globals::*,
+    scratch::{PATH_HEAD, PathScratch},
+    verifier,
+};
+
+/// Index one past the last byte of a path in its buffer.
+const END: u64 = (PATH_HEAD + limits::PATH_ROOM) as u64;
+/// Keeps a write index inside the buffer for the verifier; the buffer is a little longer.
+const INDEX_MASK: i32 = 0x1FFF;
+
+const _: () = assert!(
+    END < INDEX_MASK as u64,
+    "every index of the buffer passes the mask"
+);
+
+/// A path in its buffer.
+#[derive(Clone, Copy)]
+pub struct BuiltPath {
+    /// Index of the first byte.
+    pub start: u64,
+    /// Number of bytes.
+    pub len: u64,
+    /// [`path_flags`].
+    pub flags: u8,
+}
+
+impl BuiltPath {
+    /// No path, and why.
+    #[inline(always)]
+    pub fn unreadable() -> Self {
+        Self {
+            start: END,
+            len: 0,
+            flags: path_flags::UNREADABLE,
+        }
+    }
+}
+
+/// State of the walk, on the stack of the program that runs it.
+#[repr(C)]
+struct Walk {
+    buffer: *mut PathScratch,
+    dentry: u64,
+    mount: u64,
+    mount_root: u64,
+    start: u64,
+    flags: u64,
+}
+
+/// Builds the path of a `struct path` into the buffer, relative to the root of the task's mount
+/// namespace.
+#[inline(always)]
+pub fn build(path: u64, task: Task, buffer: *mut PathScratch) -> BuiltPath {
+    build_below(path, task, buffer, END)
+}
+
+/// The same for a name below the directory `path`: the bytes from `start` on are already there.
+#[inline(always)]
+pub fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) -> BuiltPath {
+    let Some(mut walk) = begin(path, buffer, start) else {
+        return BuiltPath::unreadable();
+    };
+    // SAFETY: the callback has the signature that bpf_loop expects and gets a live context.
+    unsafe {
+        bpf_loop(
+            limits::PATH_COMPONENTS,
+            step as *mut _,
+            (&raw mut walk).cast(),
+            0,
+        );
+    }
+    let mut flags = walk.flags as u8;
+    if task.root_mount() != Some(walk.mount) {
+        flags |= path_flags::UNREACHABLE;
+    }
+    if walk.start == END {
+        prepend_byte(&mut walk, b'/');
+    }
+    BuiltPath {
+        start: walk.start,
+        len: END - walk.start,
+        flags,
+    }
+}
+
+#[inline(always)]
+fn begin(path: u64, buffer: *mut PathScratch, start: u64) -> Option<Walk> {
+    let dentry = read_ptr(path, &PATH_DENTRY)?;
+    let vfsmount = read_ptr(path, &PATH_MNT)?;
+    Some(Walk {
+        buffer,
+        dentry,
+        mount: vfsmount - u64::from(MOUNT_MNT.load()),
+        mount_root: read_ptr(vfsmount, &VFSMOUNT_ROOT)?,
+        start,
+        // TRUNCATED until the walk arrives: running out of iterations leaves it set.
+        flags: path_flags::TRUNCATED as u64,
+    })
+}
+
+/// One step: over a mount point, or one name further up. Returns 1 to stop.
+#[inline(never)]
+extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
+    // SAFETY: bpf_loop hands back the context that `build` gave it.
+    let walk = unsafe { &mut *walk };
+    if walk.dentry == walk.mount_root {
+        return cross_mount(walk);
+    }
+    let Some(parent) = read_ptr(walk.dentry, &DENTRY_PARENT) else {
+        walk.flags |= path_flags::UNREADABLE as u64;
+        return 1;
+    };
+    if parent == walk.dentry {
+        // A root that is not the mount's: a disconnected dentry, or an internal filesystem whose
+        // files are named but not placed (memfd).
+        prepend_name(walk, walk.dentry);
+        return arrive(walk);
+    }
+    if !prepend_name(walk, walk.dentry) {
+        return 1;
+    }
+    walk.dentry = parent;
+    0
+}
+
+#[inline(always)]
+fn cross_mount(walk: &mut Walk) -> i64 {
+    let Some(parent) = read_ptr(walk.mount, &MOUNT_PARENT) else {
+        walk.flags |= path_flags::UNREADABLE as u64;
+        return 1;
+    };
+    if parent == walk.mount {
+        return arrive(walk);
+    }
+    let mountpoint = read_ptr(walk.mount, &MOUNT_MOUNTPOINT);
+    let root = field(parent, &MOUNT_MNT).and_then(|mnt| read_ptr(mnt, &VFSMOUNT_ROOT));
+    let (Some(mountpoint), Some(root)) = (mountpoint, root) else {
+        walk.flags |= path_flags::UNREADABLE as u64;
+        return 1;
+    };
+    walk.dentry = mountpoint;
+    walk.mount = parent;
+    walk.mount_root = root;
+    0
+}
+
+#[inline(always)]
+fn arrive(walk: &mut Walk) -> i64 {
+    walk.flags &= !(path_flags::TRUNCATED as u64);
+    1
+}
+
+/// Puts `/name` before what is there; false when there is no more room.
+#[inline(always)]
+fn prepend_name(walk: &mut Walk, dentry: u64) -> bool {
+    let len = read::<u32>(dentry, &DENTRY_NAME_LEN).unwrap_or(0) as u64;
+    let Some(name) = read_ptr(dentry, &DENTRY_NAME) else {
+        walk.flags |= path_flags::UNREADABLE as u64;
+        return false;
+    };
+    if len > limits::NAME_MAX as u64 || walk.start < PATH_HEAD as u64 + len + 1 {
+        return false;
+    }
+    let start = walk.start - len - 1;
+    let len = verifier::mask::<0xFF>(len);
+    let at = verifier::mask::<INDEX_MASK>(start);
+    if at >= END {
+        return false;
+    }
+    // SAFETY: `at` is below END and at most 255 + 1 bytes follow, which the buffer has room for.
+    unsafe {
+        let slot = (&raw mut (*walk.buffer).bytes)
+            .cast::<u8>()
+            .add(at as usize);
+        *slot = b'/';
+        bpf_probe_read_kernel(slot.add(1).cast(), len as u32, name as *const _);
+    }
+    walk.start = start;
+    true
+}
+
+#[inline(always)]
+fn prepend_byte(walk: &mut Walk, byte: u8) {
+    walk.start = END - 1;
+    // SAFETY: END - 1 lies inside the buffer.
+    unsafe { (*walk.buffer).bytes[END as usize - 1] = byte };
+}
+
+/// Address of the byte at `index` of a path buffer, bounded for the verifier.
+#[inline(always)]
+pub fn byte_at(buffer: *mut PathScratch, index: u64) -> Option<*mut u8> {
+    let index = verifier::mask::<INDEX_MASK>(index);
+    if index >= END {
+        return None;
+    }
+    // SAFETY: the index is below END.
+    Some(unsafe { (&raw mut (*buffer).bytes).cast::<u8>().add(index as usize) })
+}
+
+/// Builds a path from the caller's own string: below `directory` when it is relative, as it stands
+/// when it is absolute.
+#[inline(always)]
+pub fn build_from_user(
+    string: u64,
+    directory: Option<u64>,
+    task: Task,
+    buffer: *mut PathScratch,
+) -> BuiltPath {
+    let Some((start, absolute)) = copy_user_string(string, buffer) else {
+        return BuiltPath::unreadable();
+    };
+    let mut built = match directory {
+        Some(directory) if !absolute => {
+            let start = start - 1;
+            let Some(slash) = byte_at(buffer, start) else {
+                return BuiltPath::unreadable();
+            };
+            // SAFETY: `byte_at` bounded it.
+            unsafe { *slash = b'/' };
+            build_below(directory, task, buffer, start)
+        }
+        _ => BuiltPath {
+            start,
+            len: END - start,
+            flags: 0,
+        },
+    };
+    built.flags |= path_flags::USER_MEMORY;
+    built
+}
+
+/// Copies a string to the end of the buffer and tells whether it begins with a slash. It is read
+/// twice, since the place depends on its length.
+#[inline(always)]
+fn copy_user_string(string: u64, buffer: *mut PathScratch) -> Option<(u64, bool)> {
+    let probe = byte_at(buffer, PATH_HEAD as u64)?;
+    // SAFETY: PATH_ROOM bytes follow the head.
+    let len = unsafe {
+        bpf_probe_read_user_str(probe.cast(), limits::PATH_ROOM as u32, string as *const _)
+    };
+    // The length counts the final zero; an empty name has no path.
+    if len <= 1 {
+        return None;
+    }
+    // SAFETY: as above.
+    let absolute = unsafe { *probe } == b'/';
+    let len = verifier::mask::<0xFFF>((len - 1) as u64);
+    let start = END - len;
+    let target = byte_at(buffer, start)?;
+    // SAFETY: `start` plus `len` is END, and the verifier's looser view of it (an index below END
+    // and a length below 4,096) still ends inside the buffer.
+    let result = unsafe { bpf_probe_read_user(target.cast(), len as u32, string as *const _) };
+    (result == 0).then_some((start, absolute))
+}

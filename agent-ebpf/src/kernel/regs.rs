@@ -1,0 +1,54 @@
+//! Arguments of the system call that is about to return.
+//!
+//! A `sys_exit_*` tracepoint gives number and result only; the arguments stand in the registers
+//! that the kernel saved at entry.
+
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
+
+use super::read;
+use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2};
+
+/// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
+const RESULT_OFFSET: usize = 16;
+
+/// Result of the call.
+#[inline(always)]
+pub fn result(ctx: &TracePointContext) -> i64 {
+    // SAFETY: the record of every `sys_exit_*` tracepoint is 24 bytes long; the verifier checks
+    // the offset.
+    unsafe { *ctx.as_ptr().cast::<u8>().add(RESULT_OFFSET).cast::<i64>() }
+}
+
+/// The saved registers.
+#[derive(Clone, Copy)]
+pub struct Registers(u64);
+
+impl Registers {
+    /// Registers of the current system call.
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: the helper takes the current task's BTF pointer, which is what `current` holds.
+        Self(
+            unsafe { bpf_task_pt_regs(aya_ebpf::helpers::generated::bpf_get_current_task_btf()) }
+                as u64,
+        )
+    }
+
+    /// First argument.
+    #[inline(always)]
+    pub fn argument0(self) -> Option<u64> {
+        read(self.0, &REGS_ARG0)
+    }
+
+    /// Second argument.
+    #[inline(always)]
+    pub fn argument1(self) -> Option<u64> {
+        read(self.0, &REGS_ARG1)
+    }
+
+    /// Third argument.
+    #[inline(always)]
+    pub fn argument2(self) -> Option<u64> {
+        read(self.0, &REGS_ARG2)
+    }
+}

@@ -1,0 +1,120 @@
+//! `struct sock`: addresses of both ends.
+
+use gravlens_common::SocketEnds;
+
+use super::{
+    field,
+    file::{File, FileType},
+    read, read_ptr, read_user,
+};
+use crate::globals::*;
+
+/// AF_UNIX.
+pub const AF_UNIX: u16 = 1;
+/// AF_INET.
+pub const AF_INET: u16 = 2;
+/// AF_INET6.
+pub const AF_INET6: u16 = 10;
+
+/// A socket.
+#[derive(Clone, Copy)]
+pub struct Sock(u64);
+
+impl Sock {
+    /// The socket behind an open file, if it is one.
+    #[inline(always)]
+    pub fn of_file(file: File) -> Option<Self> {
+        if file.inode()?.file_type()? != FileType::Socket {
+            return None;
+        }
+        Some(Self(read_ptr(file.private_data()?, &SOCKET_SK)?))
+    }
+
+    /// Address family.
+    #[inline(always)]
+    pub fn family(self) -> Option<u16> {
+        read(self.0, &SK_FAMILY)
+    }
+
+    /// Fills both ends. IP only: unix sockets have paths.
+    #[inline(always)]
+    pub fn describe(self, ends: &mut SocketEnds) {
+        ends.family = self.family().unwrap_or(0);
+        if ends.family != AF_INET && ends.family != AF_INET6 {
+            return;
+        }
+        ends.protocol = read(self.0, &SK_PROTOCOL).unwrap_or(0);
+        ends.local_port = read(self.0, &SK_NUM).unwrap_or(0);
+        ends.remote_port = u16::from_be(read(self.0, &SK_DPORT).unwrap_or(0));
+        if ends.family == AF_INET {
+            ends.local = widen(read(self.0, &SK_RCV_SADDR).unwrap_or([0; 4]));
+            ends.remote = widen(read(self.0, &SK_DADDR).unwrap_or([0; 4]));
+        } else {
+            ends.local = read(self.0, &SK_V6_RCV_SADDR).unwrap_or([0; 16]);
+            ends.remote = read(self.0, &SK_V6_DADDR).unwrap_or([0; 16]);
+        }
+    }
+
+    /// Name of a unix socket's own end.
+    #[inline(always)]
+    pub fn unix_local(self) -> Option<UnixName> {
+        UnixName::of(self.0)
+    }
+
+    /// Name of a unix socket's peer, the listener's name after a connect.
+    #[inline(always)]
+    pub fn unix_peer(self) -> Option<UnixName> {
+        UnixName::of(read_ptr(self.0, &UNIX_SK_PEER)?)
+    }
+}
+
+/// Bytes of a unix socket's name in kernel memory.
+#[derive(Clone, Copy)]
+pub struct UnixName {
+    /// Address of the first byte.
+    pub start: u64,
+    /// Number of bytes, a final zero included.
+    pub len: u32,
+}
+
+impl UnixName {
+    #[inline(always)]
+    fn of(unix_sock: u64) -> Option<Self> {
+        let address = read_ptr(unix_sock, &UNIX_SK_ADDR)?;
+        let len = read::<u32>(address, &UNIX_ADDRESS_LEN)?;
+        // The name is a sockaddr_un: two bytes of family, then the path.
+        let start = field(address, &UNIX_ADDRESS_NAME)? + 2;
+        (len > 2).then_some(Self {
+            start,
+            len: len - 2,
+        })
+    }
+}
+
+/// Reads an IP socket address from the caller's memory into the remote end.
+#[inline(always)]
+pub fn remote_from_user(address: u64, ends: &mut SocketEnds) {
+    let Some(family) = read_user::<u16>(address) else {
+        return;
+    };
+    let port = u16::from_be(read_user::<u16>(address + 2).unwrap_or(0));
+    if family == AF_INET {
+        ends.remote = widen(read_user(address + 4).unwrap_or([0; 4]));
+        ends.remote_port = port;
+    } else if family == AF_INET6 {
+        ends.remote = read_user(address + 8).unwrap_or([0; 16]);
+        ends.remote_port = port;
+    }
+    ends.family = family;
+}
+
+/// An IPv4 address in the first four of sixteen bytes.
+#[inline(always)]
+pub fn widen(v4: [u8; 4]) -> [u8; 16] {
+    let mut wide = [0; 16];
+    wide[0] = v4[0];
+    wide[1] = v4[1];
+    wide[2] = v4[2];
+    wide[3] = v4[3];
+    wide
+}

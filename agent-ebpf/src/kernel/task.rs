@@ -1,0 +1,290 @@
+//! `struct task_struct` and what hangs on it.
+
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use gravlens_common::{ExecKey, ProcessContext, context_valid, limits::COMM_LEN};
+
+use super::{cgroup::Cgroup, field, read, read_at, read_ptr};
+use crate::globals::*;
+
+/// Kernel thread (`PF_KTHREAD` in include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+/// A signal or exit_group ends the whole group (`SIGNAL_GROUP_EXIT` in sched/signal.h).
+const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
+
+/// A task: one thread.
+#[derive(Clone, Copy)]
+pub struct Task(u64);
+
+impl Task {
+    /// The calling thread.
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: no arguments.
+        Self(unsafe { bpf_get_current_task_btf() } as u64)
+    }
+
+    /// A task by its address.
+    #[inline(always)]
+    pub fn at(address: u64) -> Self {
+        Self(address)
+    }
+
+    /// Thread group id in the initial pid namespace.
+    #[inline(always)]
+    pub fn tgid(self) -> Option<u32> {
+        read(self.0, &TASK_TGID)
+    }
+
+    /// Thread id in the initial pid namespace.
+    #[inline(always)]
+    pub fn tid(self) -> Option<u32> {
+        read(self.0, &TASK_PID)
+    }
+
+    /// The thread is its group's leader: the process itself.
+    #[inline(always)]
+    pub fn is_leader(self) -> bool {
+        self.tgid() == self.tid()
+    }
+
+    /// A thread of the kernel, without user memory.
+    #[inline(always)]
+    pub fn is_kernel_thread(self) -> bool {
+        read::<u32>(self.0, &TASK_FLAGS).is_some_and(|flags| flags & PF_KTHREAD != 0)
+    }
+
+    /// cgroup of the v2 hierarchy.
+    #[inline(always)]
+    pub fn cgroup(self) -> Option<Cgroup> {
+        let css_set = read_ptr(self.0, &TASK_CGROUPS)?;
+        Some(Cgroup::at(read_ptr(css_set, &CSS_SET_DFL_CGRP)?))
+    }
+
+    #[inline(always)]
+    fn leader(self) -> Option<Self> {
+        read_ptr(self.0, &TASK_GROUP_LEADER).map(Self)
+    }
+
+    #[inline(always)]
+    fn parent(self) -> Option<Self> {
+        read_ptr(self.0, &TASK_REAL_PARENT).map(Self)
+    }
+
+    /// Start time of the leader and the count of images run, the variable parts of an exec id.
+    #[inline(always)]
+    fn exec_id(self) -> Option<(u64, u32)> {
+        let leader = self.leader()?;
+        let start = read::<u64>(leader.0, &TASK_START_BOOTTIME)?;
+        // The field grew from 32 to 64 bits; the low half is enough.
+        let count = read::<u32>(leader.0, &TASK_SELF_EXEC_ID)?;
+        Some((start, count))
+    }
+
+    /// Fingerprint of the exec id; zero when it cannot be read.
+    #[inline(always)]
+    pub fn exec_key(self, tgid: u32) -> u64 {
+        match self.exec_id() {
+            Some((start, count)) => ExecKey::new(tgid, start, count).0,
+            None => 0,
+        }
+    }
+
+    /// No thread of the group lives any more.
+    #[inline(always)]
+    pub fn group_is_dead(self) -> bool {
+        let Some(signal) = read_ptr(self.0, &TASK_SIGNAL) else {
+            return true;
+        };
+        read::<u32>(signal, &SIGNAL_LIVE) == Some(0)
+    }
+
+    /// Wait status of the whole process.
+    #[inline(always)]
+    pub fn exit_code(self) -> u32 {
+        let group = read_ptr(self.0, &TASK_SIGNAL).and_then(|signal| {
+            let flags = read::<u32>(signal, &SIGNAL_FLAGS)?;
+            if flags & SIGNAL_GROUP_EXIT == 0 {
+                return None;
+            }
+            read::<u32>(signal, &SIGNAL_GROUP_EXIT_CODE)
+        });
+        group
+            .or_else(|| read(self.leader()?.0, &TASK_EXIT_CODE))
+            .unwrap_or(0)
+    }
+
+    /// Fills the full process context.
+    #[inline(always)]
+    pub fn describe(self, cgroup_id: u64, context: &mut ProcessContext) {
+        context.cgroup_id = cgroup_id;
+        context.tgid = self.tgid().unwrap_or(0);
+        context.tid = self.tid().unwrap_or(0);
+        if let Some((start, count)) = self.exec_id() {
+            context.start_boottime_ns = start;
+            context.exec_seq = count;
+        }
+        context.comm = read::<[u8; COMM_LEN]>(self.0, &TASK_COMM).unwrap_or([0; COMM_LEN]);
+        context.pad = 0;
+        context.valid = 0;
+        self.describe_parent(context);
+        self.describe_credentials(context);
+        self.describe_login(context);
+        self.describe_namespaces(context);
+        self.describe_tty(context);
+    }
+
+    #[inline(always)]
+    fn describe_parent(self, context: &mut ProcessContext) {
+        let parent = self.leader().and_then(Self::parent);
+        context.parent_tgid = 0;
+        context.parent_exec_seq = 0;
+        context.parent_start_boottime_ns = 0;
+        let Some(parent) = parent else { return };
+        let Some(tgid) = parent.tgid() else { return };
+        context.parent_tgid = tgid;
+        if let Some((start, count)) = parent.exec_id() {
+            context.parent_start_boottime_ns = start;
+            context.parent_exec_seq = count;
+            context.valid |= context_valid::PARENT;
+        }
+    }
+
+    #[inline(always)]
+    fn describe_credentials(self, context: &mut ProcessContext) {
+        let Some(cred) = read_ptr(self.0, &TASK_CRED) else {
+            context.uid = 0;
+            context.gid = 0;
+            context.euid = 0;
+            context.egid = 0;
+            context.cap_effective = 0;
+            context.cap_permitted = 0;
+            context.cap_inheritable = 0;
+            return;
+        };
+        context.uid = read(cred, &CRED_UID).unwrap_or(0);
+        context.gid = read(cred, &CRED_GID).unwrap_or(0);
+        context.euid = read(cred, &CRED_EUID).unwrap_or(0);
+        context.egid = read(cred, &CRED_EGID).unwrap_or(0);
+        context.cap_effective = read(cred, &CRED_CAP_EFFECTIVE).unwrap_or(0);
+        context.cap_permitted = read(cred, &CRED_CAP_PERMITTED).unwrap_or(0);
+        context.cap_inheritable = read(cred, &CRED_CAP_INHERITABLE).unwrap_or(0);
+        context.valid |= context_valid::CREDENTIALS;
+    }
+
+    #[inline(always)]
+    fn describe_login(self, context: &mut ProcessContext) {
+        context.loginuid = u32::MAX;
+        context.session_id = u32::MAX;
+        if let Some(loginuid) = read(self.0, &TASK_LOGINUID) {
+            context.loginuid = loginuid;
+            context.session_id = read(self.0, &TASK_SESSIONID).unwrap_or(u32::MAX);
+            context.valid |= context_valid::LOGIN;
+        }
+    }
+
+    #[inline(always)]
+    fn describe_namespaces(self, context: &mut ProcessContext) {
+        context.vpid = 0;
+        context.pid_ns = 0;
+        context.mnt_ns = 0;
+        if let Some((vpid, pid_ns)) = self.leader().and_then(Self::own_pid) {
+            context.vpid = vpid;
+            context.pid_ns = pid_ns;
+            context.valid |= context_valid::VPID;
+        }
+        if let Some(mnt_ns) = self.mount_namespace()
+            && let Some(inum) = read::<u32>(mnt_ns, &MNT_NAMESPACE_INUM)
+        {
+            context.mnt_ns = inum;
+            context.valid |= context_valid::NAMESPACES;
+        }
+    }
+
+    /// Pid in, and inode number of, the task's own pid namespace: the last of `pid.numbers`.
+    #[inline(always)]
+    fn own_pid(self) -> Option<(u32, u32)> {
+        let pid = read_ptr(self.0, &TASK_THREAD_PID)?;
+        let level = read::<u32>(pid, &PID_LEVEL)?;
+        let upid = field(pid, &PID_NUMBERS)? + u64::from(level) * u64::from(UPID_SIZE.load());
+        let namespace = read_ptr(upid, &UPID_NS)?;
+        Some((read(upid, &UPID_NR)?, read(namespace, &PID_NAMESPACE_INUM)?))
+    }
+
+    #[inline(always)]
+    fn describe_tty(self, context: &mut ProcessContext) {
+        context.tty_major = 0;
+        context.tty_minor = 0;
+        if let Some((major, minor)) = self.tty() {
+            context.tty_major = major;
+            context.tty_minor = minor;
+            context.valid |= context_valid::TTY;
+        }
+    }
+
+    #[inline(always)]
+    fn tty(self) -> Option<(u32, u32)> {
+        let signal = read_ptr(self.0, &TASK_SIGNAL)?;
+        let tty = read_ptr(signal, &SIGNAL_TTY)?;
+        let driver = read_ptr(tty, &TTY_DRIVER)?;
+        let index = read::<u32>(tty, &TTY_INDEX)?;
+        let first = read::<u32>(driver, &TTY_DRIVER_MINOR_START)?;
+        Some((read(driver, &TTY_DRIVER_MAJOR)?, first.wrapping_add(index)))
+    }
+
+    /// Address of the mount namespace.
+    #[inline(always)]
+    pub fn mount_namespace(self) -> Option<u64> {
+        read_ptr(read_ptr(self.0, &TASK_NSPROXY)?, &NSPROXY_MNT_NS)
+    }
+
+    /// Root mount of the task's mount namespace: where its paths begin.
+    #[inline(always)]
+    pub fn root_mount(self) -> Option<u64> {
+        read_ptr(self.mount_namespace()?, &MNT_NAMESPACE_ROOT)
+    }
+
+    /// Address of the working directory's `struct path`.
+    #[inline(always)]
+    pub fn working_directory(self) -> Option<u64> {
+        field(read_ptr(self.0, &TASK_FS)?, &FS_PWD)
+    }
+
+    /// The executed file.
+    #[inline(always)]
+    pub fn exe_file(self) -> Option<super::file::File> {
+        let mm = read_ptr(self.0, &TASK_MM)?;
+        read_ptr(mm, &MM_EXE_FILE).map(super::file::File::at)
+    }
+
+    /// Start and length of the arguments in the task's memory.
+    #[inline(always)]
+    pub fn arguments(self) -> Option<(u64, u64)> {
+        let mm = read_ptr(self.0, &TASK_MM)?;
+        let start = read::<u64>(mm, &MM_ARG_START)?;
+        let end = read::<u64>(mm, &MM_ARG_END)?;
+        Some((start, end.saturating_sub(start)))
+    }
+
+    /// The open file behind a descriptor.
+    #[inline(always)]
+    pub fn file(self, fd: u32) -> Option<super::file::File> {
+        let files = read_ptr(self.0, &TASK_FILES)?;
+        let table = read_ptr(files, &FILES_FDT)?;
+        if fd >= read::<u32>(table, &FDTABLE_MAX_FDS)? {
+            return None;
+        }
+        let array = read_ptr(table, &FDTABLE_FD)?;
+        match read_at::<u64>(array + u64::from(fd) * 8)? {
+            0 => None,
+            file => Some(super::file::File::at(file)),
+        }
+    }
+
+    /// Another task uses the same descriptor table and can change it at any moment.
+    #[inline(always)]
+    pub fn shares_files(self) -> bool {
+        read_ptr(self.0, &TASK_FILES)
+            .and_then(|files| read::<u32>(files, &FILES_COUNT))
+            .is_some_and(|count| count > 1)
+    }
+}

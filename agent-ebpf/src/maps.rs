@@ -1,0 +1,47 @@
+//! Maps. Sizes given here are replaced by the loader where they depend on the machine.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+};
+use gravlens_common::{AddressRecord, CgroupCounters, RingState, limits};
+
+use crate::scratch::{ExecScratch, PathScratch};
+
+/// Lifecycle and security-critical records.
+#[map]
+pub static CRITICAL: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// Everything else.
+#[map]
+pub static BULK: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// Wake-up state, indexed by ring: 0 critical, 1 bulk.
+#[map]
+pub static RING_STATE: Array<RingState> = Array::with_max_entries(2, 0);
+
+/// Loss accounting by cgroup v2 id.
+#[map]
+pub static COUNTERS: PerCpuHashMap<u64, CgroupCounters> =
+    PerCpuHashMap::with_max_entries(limits::COUNTED_CGROUPS, BPF_F_NO_PREALLOC);
+
+/// Counters of the cgroups that found no room in `COUNTERS`.
+#[map]
+pub static OTHER_COUNTERS: PerCpuArray<CgroupCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// A zero value to insert: too large for the stack.
+#[map]
+pub static ZERO_COUNTERS: Array<CgroupCounters> = Array::with_max_entries(1, 0);
+
+/// Socket addresses on their way from a cgroup hook to the exit of the system call, by thread.
+#[map]
+pub static ADDRESSES: LruHashMap<u64, AddressRecord> = LruHashMap::with_max_entries(4096, 0);
+
+/// Buffers for exec records; the loader sizes it to CPUs x [`crate::scratch::NESTING`].
+#[map]
+pub static EXEC_SCRATCH: Array<ExecScratch> = Array::with_max_entries(6, 0);
+
+/// Buffers for paths; sized likewise.
+#[map]
+pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);

@@ -1,0 +1,82 @@
+//! Buffers that are too large for the 512-byte stack.
+//!
+//! A program can be preempted by another one on the same CPU, so per-CPU memory alone is not
+//! private: each CPU has a few slots, and a program takes the first that is free.
+
+use aya_ebpf::{helpers::bpf_get_smp_processor_id, maps::Array};
+use gravlens_common::{ExecRecord, limits};
+
+use crate::verifier;
+
+/// Slots per CPU.
+pub const NESTING: u32 = 3;
+
+/// Bytes before the path in [`PathScratch`], room for the record's fixed part.
+pub const PATH_HEAD: usize = 256;
+
+/// Room of an exec record. A power of two, so that one mask bounds an offset.
+const EXEC_ROOM: usize = 64 * 1024;
+
+/// A slot that can be taken and given back.
+///
+/// # Safety
+///
+/// The type starts with the `taken` counter.
+pub unsafe trait Slot {}
+
+/// A path, built from its end, with room for a record's fixed part before it.
+#[repr(C)]
+pub struct PathScratch {
+    taken: u64,
+    /// Head, path, and as much again: the verifier knows a path's start and its length, but not
+    /// that they add up to the end.
+    pub bytes: [u8; PATH_HEAD + 2 * limits::PATH_ROOM],
+}
+
+/// An exec record under construction.
+#[repr(C)]
+pub struct ExecScratch {
+    taken: u64,
+    /// The record; one more chunk behind it so that a masked write cannot leave the buffer.
+    pub bytes: [u8; EXEC_ROOM + limits::ARGV_CHUNK],
+}
+
+const _: () = assert!(
+    size_of::<ExecRecord>() + 4 * limits::PATH_ROOM + limits::ARGV_MAX < EXEC_ROOM,
+    "an exec record fits its buffer"
+);
+
+// SAFETY: both start with `taken`.
+unsafe impl Slot for PathScratch {}
+// SAFETY: as above.
+unsafe impl Slot for ExecScratch {}
+
+/// Takes a slot of this CPU, or `None` when all are taken.
+#[inline(always)]
+pub fn take<S: Slot>(map: &Array<S>) -> Option<*mut S> {
+    // SAFETY: no arguments.
+    let first = unsafe { bpf_get_smp_processor_id() } * NESTING;
+    try_slot(map, first)
+        .or_else(|| try_slot(map, first + 1))
+        .or_else(|| try_slot(map, first + 2))
+}
+
+#[inline(always)]
+fn try_slot<S: Slot>(map: &Array<S>, index: u32) -> Option<*mut S> {
+    let slot = map.get_ptr_mut(index)?;
+    let taken = slot.cast::<u64>();
+    // SAFETY: `Slot` promises the counter at the start of the map value.
+    if unsafe { verifier::fetch_add(taken, 1) } == 0 {
+        return Some(slot);
+    }
+    // SAFETY: as above.
+    unsafe { verifier::fetch_add(taken, -1) };
+    None
+}
+
+/// Gives a slot back.
+#[inline(always)]
+pub fn release<S: Slot>(slot: *mut S) {
+    // SAFETY: the slot came from `take`.
+    unsafe { verifier::fetch_add(slot.cast(), -1) };
+}

@@ -1,0 +1,35 @@
+//! Help for the verifier.
+//!
+//! LLVM removes a mask or a comparison that it can prove to be useless, also where the verifier
+//! cannot: these are opaque to the optimiser.
+
+use core::arch::asm;
+
+/// `value & MASK`, kept in the program.
+#[inline(always)]
+pub fn mask<const MASK: i32>(mut value: u64) -> u64 {
+    // SAFETY: one arithmetic instruction on a register.
+    unsafe { asm!("{0} &= {1}", inout(reg) value, const MASK) };
+    value
+}
+
+/// Atomic `*cell += delta`, returning the old value.
+///
+/// `core::sync::atomic` has no read-modify-write operations on this target.
+///
+/// # Safety
+///
+/// `cell` points into a map value and is aligned.
+#[inline(always)]
+pub unsafe fn fetch_add(cell: *mut u64, delta: i64) -> u64 {
+    let mut value = delta;
+    // SAFETY: the caller vouches for the pointer; the instruction exists since kernel 5.12.
+    unsafe {
+        asm!(
+            "{value} = atomic_fetch_add((u64 *)({cell} + 0), {value})",
+            cell = in(reg) cell,
+            value = inout(reg) value,
+        );
+    }
+    value as u64
+}
