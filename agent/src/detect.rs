@@ -22,6 +22,7 @@ mod falco;
 mod fields;
 mod glob;
 mod ir;
+mod listing;
 mod load;
 mod net;
 mod reach;
@@ -36,9 +37,10 @@ mod truth;
 mod value;
 
 pub use bundled::{bundled, bundled_samples};
-pub use catalogue::{FieldArg, FieldId};
+pub use catalogue::{FieldArg, FieldId, fields_markdown};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
+pub use listing::{RuleListing, rule_list, rule_list_text};
 pub use load::{LoadOptions, Loaded, ReadError, RuleFile, load, read_paths};
 pub use report::{LoadReport, Refusal, RefusalKind, Warning};
 pub use samples::{

@@ -1,6 +1,9 @@
 //! The fields of Falco: those that can be read here, and the names that cannot, with the reason.
 
+mod markdown;
 pub(crate) mod unsupported;
+
+pub use markdown::fields_markdown;
 
 use super::event_types::EventTypes;
 use super::fields::container::Container;

@@ -5,6 +5,7 @@ pub(crate) mod items;
 pub(crate) mod lexer;
 pub(crate) mod output;
 pub(crate) mod parser;
+pub(crate) mod requirements;
 pub(crate) mod resolve;
 pub(crate) mod source;
 pub(crate) mod yaml;
