@@ -25,6 +25,8 @@ mod ir;
 mod listing;
 mod load;
 mod net;
+#[cfg(test)]
+mod properties;
 mod reach;
 mod report;
 mod samples;
