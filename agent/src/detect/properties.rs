@@ -32,10 +32,12 @@ fn word() -> impl Strategy<Value = Word> {
 
 fn field_ref() -> impl Strategy<Value = FieldRef> {
     let argument = prop::option::of("[ -~]{1,6}");
-    ("[a-z]{1,5}\\.[a-z]{1,5}(\\.[a-z][a-z_]{0,3}x)?", argument).prop_map(|(name, argument)| FieldRef {
-        name,
-        argument,
-        at: At(0),
+    ("[a-z]{1,5}\\.[a-z]{1,5}(\\.[a-z][a-z_]{0,3}x)?", argument).prop_map(|(name, argument)| {
+        FieldRef {
+            name,
+            argument,
+            at: At(0),
+        }
     })
 }
 
