@@ -124,37 +124,31 @@ impl RuleSet {
         if !rule.enabled || !rule.event_types.contains(event.syscall()) {
             return Truth::False;
         }
-        self.truth(&rule.condition, event, &mut Scratch::default())
+        let (mut memo, mut scratch) = (Memo::default(), Scratch::default());
+        memo.begin(self.leaves.len());
+        eval::node(
+            &rule.condition,
+            &self.leaves,
+            event,
+            &mut memo,
+            &mut scratch,
+        )
     }
 
     /// What to tell people about a rule that matched, or that stayed undecided.
     pub fn finding(&self, rule: RuleIndex, event: &impl FieldSource) -> Finding {
         let rule = self.rule(rule);
-        let mut terms = Terms {
-            set: self,
-            event,
-            scratch: Scratch::default(),
-            evidence: Vec::new(),
-            undecided: Vec::new(),
-            negated: 0,
-        };
-        match self.truth(&rule.condition, event, &mut Scratch::default()) {
+        let mut terms = Terms::new(self, event);
+        match terms.truth(&rule.condition) {
             Truth::Unknown => terms.open(&rule.condition, false),
             outcome => terms.decisive(&rule.condition, outcome, false),
         }
-        let (evidence, undecided) = (terms.evidence, terms.undecided);
         Finding {
             rule: Arc::clone(&rule.info),
             output: render(&rule.output, event),
-            evidence,
-            undecided,
+            evidence: terms.evidence,
+            undecided: terms.undecided,
         }
-    }
-
-    fn truth(&self, node: &Node, event: &impl FieldSource, scratch: &mut Scratch) -> Truth {
-        let mut memo = Memo::default();
-        memo.begin(self.leaves.len());
-        eval::node(node, &self.leaves, event, &mut memo, scratch)
     }
 }
 
@@ -176,15 +170,31 @@ fn render(parts: &[OutputPart], event: &impl FieldSource) -> String {
 struct Terms<'a, E> {
     set: &'a RuleSet,
     event: &'a E,
+    memo: Memo,
     scratch: Scratch,
     evidence: Vec<MatchedTerm>,
     undecided: Vec<MatchedTerm>,
     negated: usize,
 }
 
-impl<E: FieldSource> Terms<'_, E> {
+impl<'a, E: FieldSource> Terms<'a, E> {
+    fn new(set: &'a RuleSet, event: &'a E) -> Self {
+        let mut memo = Memo::default();
+        memo.begin(set.leaves.len());
+        Self {
+            set,
+            event,
+            memo,
+            scratch: Scratch::default(),
+            evidence: Vec::new(),
+            undecided: Vec::new(),
+            negated: 0,
+        }
+    }
+
     fn truth(&mut self, node: &Node) -> Truth {
-        self.set.truth(node, self.event, &mut self.scratch)
+        let leaves = &self.set.leaves;
+        eval::node(node, leaves, self.event, &mut self.memo, &mut self.scratch)
     }
 
     /// Adds the leaves that made a node what it is.

@@ -77,11 +77,9 @@ pub(super) fn get<'a>(
         | Evt::DatetimeS
         | Evt::Rawtime
         | Evt::RawtimeS => time(event, field, scratch),
-        Evt::Res | Evt::ArgRes => result_name(event.result, scratch),
-        Evt::Rawres | Evt::RawRes => event.result.map_or(Value::Missing, Value::number),
-        Evt::Failed => event
-            .result
-            .map_or(Value::Missing, |result| Value::flag(result < 0)),
+        Evt::Res | Evt::ArgRes => result_name(result(event), scratch),
+        Evt::Rawres | Evt::RawRes => result(event).map_or(Value::Missing, Value::number),
+        Evt::Failed => result(event).map_or(Value::Missing, |result| Value::flag(result < 0)),
         Evt::IsOpenRead => open_flag(event, |open| open.is_read() && open.flags & O_PATH == 0),
         Evt::IsOpenWrite => open_flag(event, |open| open.is_write() && open.flags & O_PATH == 0),
         Evt::IsOpenCreate => open_flag(event, |open| {
@@ -90,6 +88,12 @@ pub(super) fn get<'a>(
         Evt::Args => arguments(event, scratch),
         _ => single_argument(event, field, scratch),
     }
+}
+
+/// An image that runs was executed without error, though its hook sees no return value.
+fn result(event: &Event<'_>) -> Option<i64> {
+    let implied = matches!(event.payload, Payload::Exec).then_some(0);
+    event.result.or(implied)
 }
 
 fn type_is<'a>(syscall: Syscall, argument: Option<&FieldArg>) -> Value<'a> {
