@@ -22,6 +22,9 @@ fn a_missing_field_makes_every_comparison_false() {
         ("proc.pname exists", "false"),
         ("not proc.pname exists", "true"),
         ("proc.name != x", "true"),
+        // No arguments are known to be none.
+        ("proc.args = \"\" and proc.args != x", "true"),
+        ("proc.args[0] exists", "false"),
     ] {
         assert_eq!(verdict(condition, &event), expected, "{condition}");
     }

@@ -163,7 +163,9 @@ fn args<'a>(process: &'a Process, argument: Option<&FieldArg>) -> Value<'a> {
             .argv
             .get(index as usize + 1)
             .map_or(Value::Missing, |argument| Value::text(argument)),
-        _ => present(process.args()),
+        _ if process.argv.is_empty() => Value::Missing,
+        // A program without arguments has empty ones: comparisons with them are not all false.
+        _ => Value::text(process.args()),
     }
 }
 

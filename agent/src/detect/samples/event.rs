@@ -161,9 +161,10 @@ impl SampleEvent {
         let Some(name) = self.text("proc.name") else {
             return;
         };
+        self.default("proc.args", "");
         let cmdline = match self.text("proc.args") {
-            Some(args) => format!("{name} {args}"),
-            None => name.clone(),
+            Some(args) if !args.is_empty() => format!("{name} {args}"),
+            _ => name.clone(),
         };
         self.default("proc.cmdline", &cmdline);
         self.default("proc.exe", &name);
