@@ -770,6 +770,43 @@ fn items_can_be_changed_later() {
         assert_eq!(fires(changes, "a"), on_a, "{changes}");
         assert_eq!(fires(changes, "b"), on_b, "{changes}");
     }
+    for (change, reason) in [
+        (
+            "- rule: r\n  priority: ERROR\n  append: true\n",
+            "'priority' is given",
+        ),
+        (
+            "- rule: r\n  output: x\n  override: {condition: append}\n",
+            "'output' is given",
+        ),
+        (
+            "- rule: r\n  override: {condition: append}\n",
+            "'condition' is to be changed",
+        ),
+        (
+            "- rule: r\n  priority: ERROR\n  override: {priority: append}\n",
+            "cannot be appended to",
+        ),
+        (
+            "- rule: r\n  output: x\n  override: {output: merge}\n",
+            "append or replace",
+        ),
+        (
+            "- list: l\n  items: [x]\n  override: {condition: append}\n",
+            "only 'items' can",
+        ),
+    ] {
+        let report = loaded(&format!("{base}{change}")).report;
+        let refusal = report
+            .refused
+            .first()
+            .map(|refusal| refusal.reason.as_str());
+        assert!(
+            refusal.is_some_and(|found| found.contains(reason)),
+            "{change}: {refusal:?}"
+        );
+        assert_eq!(report.loaded, 1, "the earlier rule stays");
+    }
     let lost = loaded("- rule: x\n  condition: and m\n  append: true\n");
     assert_eq!(lost.report.refused[0].kind, RefusalKind::Undefined);
 }

@@ -86,6 +86,26 @@ pub(crate) struct RuleItem {
     pub(crate) unknown_keys: Vec<Text>,
 }
 
+impl RuleItem {
+    /// Keys of the parts that the item holds.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let parts = [
+            ("condition", self.condition.is_some()),
+            ("output", self.output.is_some()),
+            ("desc", self.description.is_some()),
+            ("priority", self.priority.is_some()),
+            ("source", self.source.is_some()),
+            ("enabled", self.enabled.is_some()),
+            ("tags", self.tags.is_some()),
+            ("exceptions", self.exceptions.is_some()),
+            ("warn_evttypes", self.warn_event_types.is_some()),
+            ("skip-if-unknown-filter", self.skip_unknown.is_some()),
+        ];
+        let given = parts.into_iter().filter(|(_, given)| *given);
+        given.map(|(part, _)| part).collect()
+    }
+}
+
 /// An exception of a rule.
 #[derive(Clone, Debug)]
 pub(crate) struct Exception {

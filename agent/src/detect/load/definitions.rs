@@ -157,7 +157,7 @@ impl Collector {
             && item.description.is_none()
             && item.priority.is_none();
         match (earlier, item.changes.is_empty()) {
-            (Some(index), false) => self.change(index, item),
+            (Some(index), false) => self.change(index, &item),
             (None, false) => Err(nothing_to_change("rule", &item.name, self.by_name.keys())),
             // The old way to switch a rule on or off.
             (Some(index), true) if only_enabled && item.enabled.is_some() => {
@@ -179,91 +179,86 @@ impl Collector {
     }
 
     /// Changes parts of an earlier rule.
-    fn change(&mut self, index: usize, item: RuleItem) -> Result<(), Trouble> {
+    fn change(&mut self, index: usize, item: &RuleItem) -> Result<(), Trouble> {
+        let whole = item.changes.iter().any(|(part, _)| part == "*");
+        for part in item.given() {
+            let named = item.changes.iter().any(|(named, _)| named == part);
+            let appended = whole && APPENDED.contains(&part);
+            if !named && !appended {
+                let reason =
+                    format!("'{part}' is given and 'override' does not say what to do with it");
+                let trouble = Trouble::new(item.name.start(), RefusalKind::Item, reason);
+                return Err(trouble.hint(format!("add 'override: {{{part}: replace}}'")));
+            }
+        }
         let rule = &mut self.rules[index];
-        for (part, change) in item.changes {
-            let name = || Some(item.name.value.clone());
-            match (part.as_str(), change) {
-                ("*", _) => {
-                    if let Some(condition) = &item.condition {
-                        self.remarks.extend(append_remark(condition, name()));
-                        rule.condition.append(condition);
-                    }
-                    append_text(&mut rule.output, item.output.as_ref());
-                    append_text(&mut rule.description, item.description.as_ref());
-                    rule.tags.extend(item.tags.iter().flatten().cloned());
-                    append_exceptions(&mut rule.exceptions, item.exceptions.as_deref())?;
+        for (part, change) in &item.changes {
+            let parts: &[&str] = match part.as_str() {
+                "*" => APPENDED,
+                part => &[part],
+            };
+            for &part in parts {
+                match change {
+                    Override::Append if whole && !item.given().contains(&part) => {}
+                    Override::Append => append_part(rule, part, item)?,
+                    Override::Replace => replace_part(rule, part, item)?,
                 }
-                ("condition", Override::Append) => {
-                    let condition = given(item.condition.as_ref(), "condition", &item.name)?;
-                    self.remarks.extend(append_remark(condition, name()));
-                    rule.condition.append(condition);
-                }
-                ("output", Override::Append) => {
-                    append_text(
-                        &mut rule.output,
-                        Some(given(item.output.as_ref(), "output", &item.name)?),
-                    );
-                }
-                ("desc", Override::Append) => {
-                    let description = given(item.description.as_ref(), "desc", &item.name)?;
-                    append_text(&mut rule.description, Some(description));
-                }
-                ("tags", Override::Append) => {
-                    rule.tags.extend(
-                        given(item.tags.as_ref(), "tags", &item.name)?
-                            .iter()
-                            .cloned(),
-                    );
-                }
-                ("exceptions", Override::Append) => {
-                    let exceptions = given(item.exceptions.as_ref(), "exceptions", &item.name)?;
-                    append_exceptions(&mut rule.exceptions, Some(exceptions))?;
-                }
-                ("condition", Override::Replace) => {
-                    rule.condition =
-                        given(item.condition.as_ref(), "condition", &item.name)?.clone();
-                }
-                ("output", Override::Replace) => {
-                    rule.output = given(item.output.as_ref(), "output", &item.name)?.clone();
-                }
-                ("desc", Override::Replace) => {
-                    rule.description =
-                        given(item.description.as_ref(), "desc", &item.name)?.clone();
-                }
-                ("tags", Override::Replace) => {
-                    rule.tags = given(item.tags.as_ref(), "tags", &item.name)?.clone();
-                }
-                ("exceptions", Override::Replace) => {
-                    rule.exceptions =
-                        given(item.exceptions.as_ref(), "exceptions", &item.name)?.clone();
-                }
-                ("priority", Override::Replace) => {
-                    rule.priority = *given(item.priority.as_ref(), "priority", &item.name)?;
-                }
-                ("enabled", Override::Replace) => {
-                    rule.enabled = *given(item.enabled.as_ref(), "enabled", &item.name)?;
-                }
-                ("warn_evttypes", Override::Replace) => {
-                    rule.warn_event_types =
-                        *given(item.warn_event_types.as_ref(), "warn_evttypes", &item.name)?;
-                }
-                ("skip-if-unknown-filter", Override::Replace) => {
-                    rule.skip_unknown = *given(
-                        item.skip_unknown.as_ref(),
-                        "skip-if-unknown-filter",
-                        &item.name,
-                    )?;
-                }
-                ("capture" | "capture_duration", Override::Replace) => {}
-                (part, _) => {
-                    let reason = format!("'{part}' of a rule cannot be changed so");
-                    return Err(Trouble::new(item.name.start(), RefusalKind::Item, reason));
+                if let (Override::Append, "condition", Some(condition)) =
+                    (change, part, &item.condition)
+                {
+                    let name = item.name.value.clone();
+                    self.remarks.extend(append_remark(condition, Some(name)));
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Parts of a rule that can be appended to, and that `append: true` appends to.
+const APPENDED: &[&str] = &["condition", "output", "desc", "tags", "exceptions"];
+
+fn append_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Result<(), Trouble> {
+    let name = &item.name;
+    match part {
+        "condition" => rule.condition.append(given(&item.condition, part, name)?),
+        "output" => rule.output.append(given(&item.output, part, name)?),
+        "desc" => rule
+            .description
+            .append(given(&item.description, part, name)?),
+        "tags" => rule
+            .tags
+            .extend(given(&item.tags, part, name)?.iter().cloned()),
+        "exceptions" => {
+            append_exceptions(&mut rule.exceptions, given(&item.exceptions, part, name)?)?;
+        }
+        _ => return Err(unchangeable(part, "appended to", name)),
+    }
+    Ok(())
+}
+
+fn replace_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Result<(), Trouble> {
+    let name = &item.name;
+    match part {
+        "condition" => rule.condition = given(&item.condition, part, name)?.clone(),
+        "output" => rule.output = given(&item.output, part, name)?.clone(),
+        "desc" => rule.description = given(&item.description, part, name)?.clone(),
+        "tags" => rule.tags = given(&item.tags, part, name)?.clone(),
+        "exceptions" => rule.exceptions = given(&item.exceptions, part, name)?.clone(),
+        "priority" => rule.priority = *given(&item.priority, part, name)?,
+        "enabled" => rule.enabled = *given(&item.enabled, part, name)?,
+        "warn_evttypes" => rule.warn_event_types = *given(&item.warn_event_types, part, name)?,
+        "skip-if-unknown-filter" => rule.skip_unknown = *given(&item.skip_unknown, part, name)?,
+        // Recordings are not made, which a remark on the item says.
+        "capture" | "capture_duration" => {}
+        _ => return Err(unchangeable(part, "replaced", name)),
+    }
+    Ok(())
+}
+
+fn unchangeable(part: &str, verb: &str, rule: &Text) -> Trouble {
+    let reason = format!("'{part}' of a rule cannot be {verb}");
+    Trouble::new(rule.start(), RefusalKind::Item, reason)
 }
 
 /// A rule item that stands for itself.
@@ -291,25 +286,16 @@ fn required<T>(part: Option<T>, key: &str, rule: &Text) -> Result<T, Trouble> {
     })
 }
 
-fn given<'a, T>(part: Option<&'a T>, key: &str, rule: &Text) -> Result<&'a T, Trouble> {
-    part.ok_or_else(|| {
+fn given<'a, T>(part: &'a Option<T>, key: &str, rule: &Text) -> Result<&'a T, Trouble> {
+    part.as_ref().ok_or_else(|| {
         let reason = format!("'{key}' is to be changed, and the item has no '{key}'");
         Trouble::new(rule.start(), RefusalKind::Item, reason)
     })
 }
 
-fn append_text(text: &mut Text, more: Option<&Text>) {
-    if let Some(more) = more {
-        text.append(more);
-    }
-}
-
 /// Values are added to an exception of the same name; others are added whole.
-fn append_exceptions(
-    exceptions: &mut Vec<Exception>,
-    more: Option<&[Exception]>,
-) -> Result<(), Trouble> {
-    for exception in more.unwrap_or_default() {
+fn append_exceptions(exceptions: &mut Vec<Exception>, more: &[Exception]) -> Result<(), Trouble> {
+    for exception in more {
         let same = exceptions
             .iter_mut()
             .find(|earlier| earlier.name.value == exception.name.value);
