@@ -192,43 +192,53 @@ fn transform(
         Transformer::B64 => Transform::DecodeBase64,
         Transformer::Basename => Transform::Basename,
         Transformer::Len => Transform::Len,
-        Transformer::Join | Transformer::Concat => {
-            let separator = match transformer {
-                Transformer::Join => separator(&mut arguments, &place)?,
-                _ => Box::default(),
-            };
-            let parts = arguments
-                .into_iter()
-                .map(|argument| argument.source)
-                .collect();
-            return Ok(typed(Source::Join { separator, parts }, Kind::Text));
+        Transformer::Join => {
+            let separator = separator(&mut arguments, &place)?;
+            return Ok(typed(joined(separator, arguments), Kind::Text));
         }
+        Transformer::Concat => return Ok(typed(joined(Box::default(), arguments), Kind::Text)),
         Transformer::GetOpt => {
-            return Err(Trouble::new(
-                place,
-                RefusalKind::UnsupportedFeature,
-                "the transformer getopt() is not supported",
-            )
-            .hint("compare proc.args, or proc.args[n], instead"));
+            let reason = "the transformer getopt() is not supported";
+            return Err(Trouble::new(place, RefusalKind::UnsupportedFeature, reason)
+                .hint("compare proc.args, or proc.args[n], instead"));
         }
     };
-    let [argument] = <[Typed; 1]>::try_from(arguments).map_err(|arguments| {
-        let reason = format!("{word}() takes one argument, not {}", arguments.len());
-        Trouble::new(place.clone(), RefusalKind::Type, reason)
-    })?;
-    if argument.kind != Kind::Text {
-        let kind = argument.kind.name();
-        let reason = format!("{word}() takes text, '{}' is a {kind}", argument.name);
-        return Err(Trouble::new(place, RefusalKind::Type, reason));
-    }
     let kind = match single {
         Transform::Len => Kind::Number,
         _ => Kind::Text,
     };
+    let argument = only_text(arguments, word, &place)?;
     Ok(typed(
         Source::Transform(single, Box::new(argument.source)),
         kind,
     ))
+}
+
+fn joined(separator: Box<[u8]>, arguments: Vec<Typed>) -> Source {
+    let parts = arguments
+        .into_iter()
+        .map(|argument| argument.source)
+        .collect();
+    Source::Join { separator, parts }
+}
+
+/// The one argument of a transformer that takes text.
+fn only_text(arguments: Vec<Typed>, word: &str, place: &Place) -> Result<Typed, Trouble> {
+    let refuse = |reason| Err(Trouble::new(place.clone(), RefusalKind::Type, reason));
+    match <[Typed; 1]>::try_from(arguments) {
+        Ok([argument]) if argument.kind == Kind::Text => Ok(argument),
+        Ok([argument]) => {
+            let kind = argument.kind.name();
+            refuse(format!(
+                "{word}() takes text, '{}' is a {kind}",
+                argument.name
+            ))
+        }
+        Err(arguments) => refuse(format!(
+            "{word}() takes one argument, not {}",
+            arguments.len()
+        )),
+    }
 }
 
 fn has_several_values(typed: &Typed) -> bool {
