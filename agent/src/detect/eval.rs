@@ -94,8 +94,10 @@ pub(crate) fn exactly_one(truths: impl Iterator<Item = Truth>) -> Truth {
 
 /// Truth of a comparison.
 pub(crate) fn leaf(leaf: &Leaf, event: &impl FieldSource, scratch: &mut Scratch) -> Truth {
-    if let Test::EventType(types) = &leaf.test {
-        return types.contains(event.syscall()).into();
+    match &leaf.test {
+        Test::EventType(types) => return types.contains(event.syscall()).into(),
+        Test::Never => return Truth::False,
+        _ => {}
     }
     let Scratch { text, right, spare } = scratch;
     text.clear();

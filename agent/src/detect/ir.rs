@@ -73,6 +73,9 @@ pub(crate) enum Transform {
 #[derive(Debug)]
 pub(crate) enum Test {
     Exists,
+    /// Membership of an empty list: false whatever the value, so the left side is not read and
+    /// need not be known.
+    Never,
     /// The event's type is in the set; the left side is not read.
     EventType(EventTypes),
     Number(Order, i64),

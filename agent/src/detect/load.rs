@@ -335,6 +335,32 @@ pub fn read_paths(paths: &[PathBuf]) -> Result<Vec<RuleFile>, ReadError> {
     Ok(files)
 }
 
+/// Reads the samples that belong to rules: of a directory its `*.samples.yaml`, of a file
+/// `topic.yaml` its neighbour `topic.samples.yaml`, if there is one.
+pub fn read_sample_paths(paths: &[PathBuf]) -> Result<Vec<RuleFile>, ReadError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let error = |error: std::io::Error| failed(path, error.to_string());
+        let mut names = Vec::new();
+        if path.metadata().map_err(error)?.is_dir() {
+            for entry in path.read_dir().map_err(error)? {
+                names.push(entry.map_err(error)?.path());
+            }
+            names.retain(|name| is_sample_file(name) && name.is_file());
+            names.sort();
+        } else if is_sample_file(path) {
+            names.push(path.clone());
+        } else {
+            let neighbour = path.with_extension("samples.yaml");
+            names.extend(neighbour.is_file().then_some(neighbour));
+        }
+        for name in names {
+            files.push(read_file(&name)?);
+        }
+    }
+    Ok(files)
+}
+
 fn failed(path: &Path, reason: String) -> ReadError {
     ReadError {
         path: path.to_owned(),
@@ -346,6 +372,11 @@ fn is_rule_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
     is_yaml && !name.contains(".samples.") && !name.starts_with('.')
+}
+
+fn is_sample_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".samples.yaml") || name.ends_with(".samples.yml")
 }
 
 /// Largest rule file: far above any real one, far below what would hurt.

@@ -69,6 +69,8 @@ fn pending_metadata_is_unknown_and_then_decides() {
         ),
         ("container.id != host", "true", "true", "true"),
         ("container.name exists", "unknown", "false", "true"),
+        ("container.name in ()", "false", "false", "false"),
+        ("not container.name in ()", "true", "true", "true"),
     ] {
         assert_eq!(verdict(condition, &pending), while_pending, "{condition}");
         assert_eq!(verdict(condition, &failed), when_failed, "{condition}");
@@ -190,4 +192,22 @@ fn the_hostname_is_the_loaders() {
     let event = exec(process(10, "sh", &[], None));
     assert_eq!(set.decide(RuleIndex(0), &event), Truth::True);
     assert_eq!(set.finding(RuleIndex(0), &event).output, "on node1");
+}
+
+#[test]
+fn a_critical_bundled_rule_does_not_wait_for_metadata() {
+    let mut dropped = process(10, "x", &[], Some(Arc::new(process(9, "sh", &[], None))));
+    let exe = dropped.exe.as_mut().unwrap();
+    exe.path.bytes = b"/tmp/x".as_slice().into();
+    exe.layer = Some(crate::model::Layer::UpperOnly);
+    let event = in_container(exec(dropped), Identity::Pending);
+    let set = load(&bundled(), &LoadOptions::default()).set;
+    let mut outcome = Outcome::default();
+    set.evaluate(&event, &mut outcome);
+    let names: Vec<_> = outcome
+        .matched
+        .iter()
+        .map(|&rule| &*set.rule(rule).info.name)
+        .collect();
+    assert_eq!(names, ["Dropped program executed in a container"]);
 }

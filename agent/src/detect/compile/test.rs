@@ -190,14 +190,27 @@ pub(super) fn list(
     words: &[Word],
     text: &Rc<Text>,
 ) -> Result<Tested> {
+    let fits = match operator {
+        ListOperator::Pmatch => left.kind == Kind::Text,
+        ListOperator::In | ListOperator::Intersects => left.kind != Kind::Bool,
+    };
+    if !fits {
+        return mismatch(left, operator.name());
+    }
     if is_event_type(left) && operator != ListOperator::Pmatch {
         return event_types(words, text);
+    }
+    if words.is_empty() {
+        let reach = Reach::never();
+        return Ok(Tested {
+            reach,
+            ..tested(left, Test::Never)
+        });
     }
     let bytes = words.iter().map(|word| word.text.as_bytes());
     let test = match (left.kind, operator) {
         (Kind::Text, ListOperator::Pmatch) => Test::PathPrefix(PathPrefixes::new(bytes)),
-        (_, ListOperator::Pmatch) | (Kind::Bool, _) => return mismatch(left, operator.name()),
-        (Kind::Text, _) => Test::TextIn(bytes.map(Into::into).collect()),
+        (Kind::Text | Kind::Bool, _) => Test::TextIn(bytes.map(Into::into).collect()),
         (Kind::Number, _) => {
             let numbers = words.iter().map(|word| number(left, word, text));
             let mut numbers = numbers.collect::<Result<Vec<_>>>()?;
