@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::catalogue::FieldId;
 use super::compile::OutputPart;
 use super::eval::{self, Memo, Scratch};
 use super::event_types::EventTypes;
 use super::fields::FieldSource;
-use super::ir::{Leaf, Node, Shown};
+use super::fields::evt::Evt;
+use super::ir::{Leaf, Node, Shown, Source, Test};
 use super::truth::Truth;
 use crate::model::{Finding, MatchedTerm, RuleInfo, Syscall};
 
@@ -48,7 +50,7 @@ pub struct Outcome {
     scratch: Scratch,
 }
 
-/// Negated terms shown with a finding: enough to see which exceptions were considered.
+/// Negated terms shown with a finding, one per field: enough to see what was considered.
 const NEGATED_TERMS: usize = 6;
 /// Longest right side shown, in characters.
 const OPERAND_SHOWN: usize = 160;
@@ -247,8 +249,13 @@ impl<'a, E: FieldSource> Terms<'a, E> {
     }
 
     fn add_evidence(&mut self, id: u32, negated: bool) {
+        let leaf = &self.set.leaves[id as usize];
+        if is_placeholder(leaf) {
+            return;
+        }
+        let shown_already = |term: &MatchedTerm| term.negated && term.field == leaf.shown.field;
         if negated {
-            if self.negated == NEGATED_TERMS {
+            if self.negated == NEGATED_TERMS || self.evidence.iter().any(shown_already) {
                 return;
             }
             self.negated += 1;
@@ -281,6 +288,14 @@ impl<'a, E: FieldSource> Terms<'a, E> {
             negated,
         }
     }
+}
+
+/// A term that holds or fails for every event: `evt.num=0`, an empty list. Rule files have them as
+/// places to be filled in; they tell nothing of the event.
+fn is_placeholder(leaf: &Leaf) -> bool {
+    let number = FieldId::Evt(Evt::Num);
+    matches!(leaf.test, Test::Never)
+        || matches!(&leaf.left, Source::Field { id, .. } if *id == number)
 }
 
 fn shortened(operand: &str) -> String {

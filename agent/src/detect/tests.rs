@@ -211,3 +211,42 @@ fn a_critical_bundled_rule_does_not_wait_for_metadata() {
         .collect();
     assert_eq!(names, ["Dropped program executed in a container"]);
 }
+
+#[test]
+fn evidence_is_kept_small() {
+    let set = load(&bundled(), &LoadOptions::default()).set;
+    let parent = Arc::new(process(9, "runc", &[], None));
+    let mut shell = process(17, "sh", &[], Some(parent));
+    shell.tty = Some(crate::model::Tty {
+        major: 136,
+        minor: 0,
+    });
+    let event = in_container(exec(shell), metadata("web"));
+    let mut outcome = Outcome::default();
+    set.evaluate(&event, &mut outcome);
+    let [rule] = outcome.matched.as_slice() else {
+        panic!("{:?}", outcome.matched);
+    };
+    let finding = set.finding(*rule, &event);
+    assert_eq!(finding.rule.name, "Interactive root shell in a container");
+    let fields: Vec<_> = finding
+        .evidence
+        .iter()
+        .map(|term| term.field.as_str())
+        .collect();
+    assert!(
+        fields.contains(&"proc.tty") && !fields.contains(&"evt.num"),
+        "{fields:?}"
+    );
+    assert!(fields.len() <= 14, "{fields:?}");
+    assert!(
+        finding.output.contains("terminal=34816 parent=runc"),
+        "{}",
+        finding.output
+    );
+    assert!(
+        finding.output.contains("image=web:<NA>"),
+        "{}",
+        finding.output
+    );
+}
