@@ -1,5 +1,6 @@
 //! Gravlens: runtime anomaly detection for containers.
 
 pub mod decode;
+pub mod detect;
 pub mod model;
 pub mod probe;
