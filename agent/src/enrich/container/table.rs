@@ -1,6 +1,7 @@
 //! The containers in scope, by cgroup id.
 
 mod runtimes;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -8,52 +9,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use self::runtimes::RuntimeStates;
+pub use self::settings::{ContainerCounters, TableSettings};
 use super::metadata_cache::MetadataCache;
 use super::{ContainerMessage, ContainerPath, ContainerRequest, ScannedCgroup, parse_cgroup_path};
 use crate::model::{Container, ContainerMetadata, ContainerView, Identity, Runtime};
 
 /// Least time between two scans that the table asks for, in nanoseconds.
 const SCAN_INTERVAL_NS: u64 = 1_000_000_000;
-
-/// Limits of a [`ContainerTable`].
-#[derive(Clone, Debug)]
-pub struct TableSettings {
-    /// Runtimes that have a client.
-    pub runtimes: Vec<Runtime>,
-    /// How long a removed cgroup stays known: its last events are still under way.
-    pub retention_ns: u64,
-    /// Removed cgroups kept at most; the oldest goes first.
-    pub max_removed: usize,
-    /// Cgroups kept at most; those beyond are refused and counted.
-    pub max_cgroups: usize,
-    /// Descriptions of containers without a cgroup kept at most.
-    pub max_descriptions: usize,
-}
-
-impl Default for TableSettings {
-    fn default() -> Self {
-        Self {
-            runtimes: vec![Runtime::Docker],
-            retention_ns: 60_000_000_000,
-            max_removed: 4_096,
-            max_cgroups: 65_536,
-            max_descriptions: 4_096,
-        }
-    }
-}
-
-/// What happened to a [`ContainerTable`], monotonic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ContainerCounters {
-    /// Look-ups of a cgroup that the table does not know.
-    pub unknown_lookups: u64,
-    /// Cgroups that were not taken because the table was full.
-    pub refused_cgroups: u64,
-    /// Times a request found its channel full and was kept for later.
-    pub deferred_requests: u64,
-    /// Cgroups inside a container that bore the id of another container.
-    pub identity_conflicts: u64,
-}
 
 /// The container table. The detection task owns it: no locks, no I/O, and no clock but the boot
 /// times that events and ticks bring.
