@@ -32,8 +32,18 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 
 /// What a program prints, trimmed; `None` if it cannot run or fails.
 pub(crate) fn answer<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Option<String> {
+    answer_in(workspace_root(), program, args)
+}
+
+/// Like [`answer`], with the program started in a folder of its own.
+pub(crate) fn answer_in<S: AsRef<OsStr>>(
+    folder: &Path,
+    program: impl AsRef<OsStr>,
+    args: &[S],
+) -> Option<String> {
     let output = Command::new(program)
         .args(args)
+        .current_dir(folder)
         .env("RUSTUP_AUTO_INSTALL", "0") // asking must never fetch a toolchain
         .stdin(Stdio::null())
         .output()

@@ -13,7 +13,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use part::{Part, State};
+pub(crate) use part::Part;
+use part::State;
 
 /// Bring what building and testing need and this machine lacks.
 ///
@@ -47,6 +48,21 @@ pub(crate) fn verb(args: &Args) -> Result<()> {
     install(&missing)?;
     println!("setup: done ({:.0?})", started.elapsed());
     Ok(())
+}
+
+/// Brings what is missing for another verb, and says nothing of what is there.
+pub(crate) fn ensure(without: &[Part]) -> Result<()> {
+    let mut missing = Vec::new();
+    for part in wanted(without) {
+        if let State::Missing(lacks) = part.probe() {
+            say("missing", part, &lacks.what);
+            missing.push((part, lacks));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(&missing)
 }
 
 fn wanted(without: &[Part]) -> Vec<Part> {

@@ -111,7 +111,7 @@ const fn need(package: &'static str, found: &'static [Trace]) -> Need {
 
 impl Part {
     /// The name on the command line.
-    pub(super) fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
