@@ -49,7 +49,8 @@ impl Image {
     /// Tag: the recipe's number.
     pub const fn tag(self) -> &'static str {
         match self {
-            Self::Busybox | Self::Debian | Self::Offenders => "1",
+            Self::Debian | Self::Offenders => "1",
+            Self::Busybox => "2",
         }
     }
 

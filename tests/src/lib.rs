@@ -10,10 +10,13 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod docker_proxy;
 pub mod engine;
 pub mod images;
+pub mod netns;
 pub mod offenders;
 pub mod process;
 pub mod runtime;
+pub mod scenarios;
 pub mod state;
 pub mod undo;

@@ -11,6 +11,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "suites/containers.rs"]
 mod containers;
+#[path = "suites/deeds.rs"]
+mod deeds;
 #[path = "suites/docker_client.rs"]
 mod docker_client;
 
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The suites share the machine's cgroup tree, engine and agent socket.
     arguments.test_threads = Some(1);
-    let tests = [containers::TESTS, docker_client::TESTS].concat();
+    let tests = [containers::TESTS, deeds::TESTS, docker_client::TESTS].concat();
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(&tests, None)).exit_code();
     }

@@ -1,6 +1,7 @@
 //! The busybox image: one static program under the names of all its applets.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -19,6 +20,12 @@ const ETC: [(&str, &str); 5] = [
     ("hosts", "127.0.0.1 localhost\n"),
     ("nsswitch.conf", "hosts: files\n"),
 ];
+
+/// Runs whatever stands behind a semicolon in the request.
+const VULNERABLE_SCRIPT: &str = "#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+/bin/sh -c \"/bin/ping -c 1 $QUERY_STRING\" 2>&1
+";
 
 /// Fills a root file system. The applets are hard links, as in the image that Docker publishes.
 pub(super) fn build(root: &Path) -> Result<()> {
@@ -60,5 +67,8 @@ pub(super) fn build(root: &Path) -> Result<()> {
     }
     fs::write(root.join("var/www/index.html"), "hello\n")?;
     fs::write(root.join("var/log/messages"), "a line\n")?;
+    let script = root.join("var/www/cgi-bin/ping.cgi");
+    fs::write(&script, VULNERABLE_SCRIPT)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }

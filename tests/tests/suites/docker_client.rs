@@ -107,7 +107,7 @@ fn announces(bench: &Bench) -> Result<()> {
             metadata.image_repository == "gravlens-test/busybox",
             "{metadata:?}"
         );
-        ensure!(metadata.image_tag == "1", "{metadata:?}");
+        ensure!(metadata.image_tag == Image::Busybox.tag(), "{metadata:?}");
         ensure!(metadata.image_digest.starts_with("sha256:"), "{metadata:?}");
         ensure!(
             metadata
