@@ -13,12 +13,14 @@
 mod image_reference;
 mod inspect;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -75,8 +77,12 @@ pub async fn run(
             Ok(session) => {
                 info!(socket = %settings.socket.display(), "Docker answers");
                 told = None;
-                delay = shortest;
-                match session.run(&mut requests, &messages).await {
+                let begin = Instant::now();
+                let ended = session.run(&mut requests, &messages).await;
+                if begin.elapsed() > longest {
+                    delay = shortest; // else it may be an engine that greets and hangs up
+                }
+                match ended {
                     Ended::Stopped => return,
                     Ended::Lost(why) => why,
                 }
