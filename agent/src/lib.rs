@@ -2,5 +2,6 @@
 
 pub mod decode;
 pub mod detect;
+pub mod enrich;
 pub mod model;
 pub mod probe;
