@@ -1,3 +1,4 @@
 //! Gravlens: runtime anomaly detection for containers.
 
 pub mod model;
+pub mod proto;
