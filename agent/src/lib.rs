@@ -2,3 +2,5 @@
 
 pub mod model;
 pub mod proto;
+pub mod sinks;
+pub mod telemetry;
