@@ -5,3 +5,6 @@ pub mod detect;
 pub mod enrich;
 pub mod model;
 pub mod probe;
+pub mod proto;
+pub mod sinks;
+pub mod telemetry;
