@@ -1,5 +1,6 @@
 //! Gravlens: runtime anomaly detection for containers.
 
+pub mod alert;
 pub mod model;
 pub mod proto;
 pub mod sinks;
