@@ -1,6 +1,7 @@
 //! Gravlens: runtime anomaly detection for containers.
 
 pub mod alert;
+pub mod config;
 pub mod model;
 pub mod proto;
 pub mod sinks;
