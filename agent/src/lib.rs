@@ -4,6 +4,8 @@ pub mod decode;
 pub mod detect;
 pub mod enrich;
 pub mod ingest;
+pub mod alert;
+pub mod config;
 pub mod model;
 pub mod probe;
 pub mod proto;

@@ -1,0 +1,5 @@
+//! The gRPC server.
+
+mod codec;
+
+pub use codec::RecordCodec;
