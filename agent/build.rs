@@ -1,8 +1,11 @@
-//! Build steps: the gRPC code from `proto/`.
+//! Build steps: the gRPC code from `proto/`, and the kernel programs that the daemon embeds.
 
+#[path = "build/ebpf.rs"]
+mod ebpf;
 #[path = "build/proto.rs"]
 mod proto;
 
 fn main() -> anyhow::Result<()> {
-    proto::generate()
+    proto::generate()?;
+    ebpf::build()
 }

@@ -1,9 +1,14 @@
 //! Gravlens: runtime anomaly detection for containers.
 
+pub mod decode;
+pub mod detect;
+pub mod enrich;
+pub mod ingest;
 pub mod alert;
 pub mod config;
 pub mod downtime;
 pub mod model;
+pub mod probe;
 pub mod proto;
 pub mod run_lock;
 pub mod sinks;

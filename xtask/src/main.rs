@@ -2,9 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod demo;
 mod ebpf_toolchain;
+mod integration_test;
 mod run;
 mod setup;
+mod steps;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -22,13 +27,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Bring what building and testing need and this machine lacks
     Setup(setup::Args),
+    Demo(demo::Args),
+    Test(test::Args),
+    /// Run the privileged suites alone
+    #[command(subcommand)]
+    IntegrationTest(integration_test::Where),
+    Tidy(tidy::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Setup(args) => setup::verb(&args),
+        Verb::Demo(args) => demo::verb(&args),
+        Verb::Test(args) => test::verb(&args),
+        Verb::IntegrationTest(place) => integration_test::verb(&place),
+        Verb::Tidy(args) => tidy::verb(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

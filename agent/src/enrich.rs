@@ -1,0 +1,5 @@
+//! Joins what the kernel tells with what the agent knows: processes and containers.
+
+pub mod container;
+pub mod docker;
+pub mod process_table;

@@ -1,0 +1,153 @@
+//! A second machine on a network of its own, without leaving this one.
+//!
+//! The machine is a network namespace that owns a public-looking address from the ranges that are
+//! reserved for documentation. A veth pair leads from it into a container; no route leads anywhere
+//! else, so nothing that a scenario sends can leave the two namespaces.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::container::Container;
+use crate::process::ProcessId;
+use crate::undo::{self, Leftover};
+
+/// Address of the other machine.
+pub const REMOTE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+
+const REMOTE_ON_LINK: &str = "198.51.100.1/24";
+const CONTAINER_ON_LINK: &str = "198.51.100.2/24";
+const GATEWAY: &str = "198.51.100.1";
+
+/// The other machine; gone when dropped.
+#[derive(Debug)]
+pub struct RemoteHost {
+    /// Keeps the namespace alive.
+    holder: Child,
+    _guard: undo::Guard,
+}
+
+impl RemoteHost {
+    /// Makes the namespace, with loopback up and [`REMOTE`] on it.
+    pub fn new() -> Result<Self> {
+        let holder = Command::new("unshare")
+            .args(["--net", "sleep", "infinity"])
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("cannot run unshare: run `cargo xtask setup`")?;
+        let process = ProcessId::of(i32::try_from(holder.id())?).context("unshare ended")?;
+        let host = Self {
+            holder,
+            _guard: undo::register(Leftover::Process(process)),
+        };
+        host.wait_for_namespace()?;
+        let pid = host.pid();
+        ip(pid, &["link", "set", "lo", "up"])?;
+        ip(
+            pid,
+            &["address", "add", &format!("{REMOTE}/32"), "dev", "lo"],
+        )?;
+        Ok(host)
+    }
+
+    /// Connects a running container that has no network yet.
+    pub async fn attach(&self, container: &Container) -> Result<()> {
+        let inside = container.init_pid().await?;
+        let host = self.pid();
+        ensure!(
+            namespace(inside)? != namespace(i32::try_from(std::process::id())?)?,
+            "{} shares this machine's network",
+            container.name()
+        );
+        let peer = inside.to_string();
+        let pair = [
+            "link", "add", "link0", "type", "veth", "peer", "name", "eth0", "netns",
+        ];
+        ip(host, &[&pair[..], &[&peer]].concat())?;
+        ip(host, &["address", "add", REMOTE_ON_LINK, "dev", "link0"])?;
+        ip(host, &["link", "set", "link0", "up"])?;
+        ip(
+            inside,
+            &["address", "add", CONTAINER_ON_LINK, "dev", "eth0"],
+        )?;
+        ip(inside, &["link", "set", "eth0", "up"])?;
+        ip(inside, &["route", "add", "default", "via", GATEWAY])
+    }
+
+    /// Listens for TCP connections on the other machine.
+    pub fn listen(&self, port: u16) -> Result<TcpListener> {
+        self.inside(move || TcpListener::bind(SocketAddrV4::new(REMOTE, port)))
+    }
+
+    /// Opens a UDP port on the other machine.
+    pub fn udp(&self, port: u16) -> Result<UdpSocket> {
+        self.inside(move || UdpSocket::bind(SocketAddrV4::new(REMOTE, port)))
+    }
+
+    /// Makes a socket inside the namespace. Only the thread that makes it moves there.
+    fn inside<T: Send>(&self, make: impl FnOnce() -> std::io::Result<T> + Send) -> Result<T> {
+        let namespace = File::open(format!("/proc/{}/ns/net", self.pid()))?;
+        let network = Some(LinkNameSpaceType::Network);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                move_into_link_name_space(namespace.as_fd(), network)?;
+                make()
+            });
+            let made = worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(made?)
+        })
+    }
+
+    fn pid(&self) -> i32 {
+        i32::try_from(self.holder.id()).expect("pids are below 2^22")
+    }
+
+    fn wait_for_namespace(&self) -> Result<()> {
+        let own = namespace(i32::try_from(std::process::id())?)?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while namespace(self.pid())? == own {
+            ensure!(Instant::now() < deadline, "unshare made no namespace");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RemoteHost {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn namespace(pid: i32) -> Result<std::path::PathBuf> {
+    let link = format!("/proc/{pid}/ns/net");
+    std::fs::read_link(&link).with_context(|| format!("cannot read {link}"))
+}
+
+/// Runs `ip` inside the network namespace of a process.
+fn ip(pid: i32, arguments: &[&str]) -> Result<()> {
+    let output = Command::new("nsenter")
+        .arg(format!("--net=/proc/{pid}/ns/net"))
+        .arg("ip")
+        .args(arguments)
+        .output()
+        .context("cannot run nsenter and ip: run `cargo xtask setup`")?;
+    if !output.status.success() {
+        bail!(
+            "ip {} failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}

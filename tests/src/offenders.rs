@@ -1,0 +1,32 @@
+//! Tiny programs that each do one bad thing: the crate's other binaries, from `tests/offenders`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+/// Every offender, by the name of its binary.
+pub const ALL: [&str; 4] = ["memfd_exec", "connect_udp", "setuid_root", "open_flood"];
+
+/// Path of an offender inside the offenders image.
+pub fn in_image(name: &str) -> String {
+    format!("/offenders/{name}")
+}
+
+/// The built offender: Cargo puts all binaries of a profile into one folder.
+pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("this program lies in no folder")?;
+    let folder = if folder.ends_with("deps") {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    };
+    let program = folder.join(name);
+    if !program.is_file() {
+        bail!(
+            "{} is not built: run `cargo build --release -p integration-test --bins`",
+            program.display()
+        );
+    }
+    Ok(program)
+}

@@ -1,0 +1,65 @@
+//! The privileged suites, on one Docker Engine that this program starts and stops.
+//!
+//! `cargo test -p integration-test --release -- --test-threads=1 --nocapture [FILTER]`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use integration_test::engine::Engine;
+use integration_test::state::State;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+#[path = "suites/containers.rs"]
+mod containers;
+#[path = "suites/deeds.rs"]
+mod deeds;
+#[path = "suites/docker_client.rs"]
+mod docker_client;
+
+/// What every suite gets.
+struct Bench {
+    state: State,
+    engine: tokio::sync::Mutex<Engine>,
+}
+
+type Test = fn(&Bench) -> anyhow::Result<()>;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The suites share the machine's cgroup tree, engine and agent socket.
+    arguments.test_threads = Some(1);
+    let tests = [containers::TESTS, deeds::TESTS, docker_client::TESTS].concat();
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials(&tests, None)).exit_code();
+    }
+    let bench = match start() {
+        Ok(bench) => Arc::new(bench),
+        Err(error) => {
+            eprintln!("the suites cannot run: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let conclusion = libtest_mimic::run(&arguments, trials(&tests, Some(&bench)));
+    drop(bench);
+    conclusion.exit_code()
+}
+
+fn start() -> anyhow::Result<Bench> {
+    let state = State::open()?;
+    let engine = Engine::start(&state)?;
+    Ok(Bench {
+        engine: tokio::sync::Mutex::new(engine),
+        state,
+    })
+}
+
+fn trials(tests: &[(&'static str, Test)], bench: Option<&Arc<Bench>>) -> Vec<Trial> {
+    let trial = |&(name, test): &(&'static str, Test)| {
+        let bench = bench.cloned();
+        Trial::test(name, move || match &bench {
+            Some(bench) => test(bench).map_err(|error| Failed::from(format!("{error:#}"))),
+            None => Ok(()),
+        })
+    };
+    tests.iter().map(trial).collect()
+}
