@@ -145,6 +145,11 @@ impl Subscription {
         self.progress
     }
 
+    /// A GAP must be sent, although no record is new.
+    pub fn owes_gap(&self) -> bool {
+        self.lost_cursor.is_some()
+    }
+
     /// The next step. Never waits.
     pub fn step(&mut self) -> Step {
         if let Some(cursor) = self.lost_cursor.take() {

@@ -14,7 +14,7 @@ use super::detector::{Detector, Parts};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
 use crate::alert::{self, AlertStage, Spool};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::detect::ReadError;
 use crate::downtime::{self, Moment, Pulse};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings};
@@ -136,7 +136,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         ingest::run(rings, batches),
         inputs.run(detector, pulse),
         stage,
-        docker_task(config, request_queue, messages),
+        docker_task(config.docker.clone(), request_queue, messages),
     );
     let sinks = Sinks::spawn(server, services);
     tracing::info!(
@@ -189,17 +189,12 @@ fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
 }
 
 async fn docker_task(
-    config: &Config,
+    config: config::Docker,
     requests: mpsc::Receiver<ContainerRequest>,
     messages: mpsc::Sender<ContainerMessage>,
 ) {
-    if config.docker.enabled {
-        docker::run(
-            DockerSettings::new(&config.docker.socket),
-            requests,
-            messages,
-        )
-        .await;
+    if config.enabled {
+        docker::run(DockerSettings::new(&config.socket), requests, messages).await;
     }
 }
 
