@@ -43,6 +43,15 @@ pub mod context_valid {
 /// The process behind a critical record, in full.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct ProcessContext {
     /// cgroup v2 id of the process.
     pub cgroup_id: u64,
@@ -111,6 +120,15 @@ assert_layout!(
 /// The process behind a bulk record: the daemon joins the rest from its process table.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct BulkContext {
     /// cgroup v2 id of the calling task.
     pub cgroup_id: u64,

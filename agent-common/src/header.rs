@@ -62,6 +62,15 @@ pub mod record_flags {
 /// First bytes of every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct RecordHeader {
     /// [`Kind`].
     pub kind: u8,

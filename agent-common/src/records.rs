@@ -57,6 +57,15 @@ pub mod stdio_kind {
 /// ports are in host byte order. Zero family: nothing was read.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct SocketEnds {
     /// Address family (AF_INET, ...).
     pub family: u16,
@@ -77,6 +86,15 @@ assert_layout!(SocketEnds, size = 40, local = 8, remote = 24);
 /// One standard stream at exec.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct StdioRecord {
     /// Inode number.
     pub inode: u64,
@@ -93,6 +111,15 @@ assert_layout!(StdioRecord, size = 56, kind = 8, ends = 16);
 /// A new image runs. Followed by filename, interpreter, exe path, cwd and argv.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct ExecRecord {
     /// Kind [`crate::Kind::Exec`].
     pub header: RecordHeader,
@@ -141,6 +168,15 @@ assert_layout!(
 /// A process was forked; the context is the child's.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct ForkRecord {
     /// Kind [`crate::Kind::Fork`].
     pub header: RecordHeader,
@@ -153,6 +189,15 @@ assert_layout!(ForkRecord, size = 152, process = 16);
 /// The last thread of a process ended.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct ExitRecord {
     /// Kind [`crate::Kind::Exit`].
     pub header: RecordHeader,
@@ -169,6 +214,15 @@ assert_layout!(ExitRecord, size = 160, process = 16, code = 152);
 /// A change in the cgroup tree. Followed by the path.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct CgroupRecord {
     /// Kind CgroupMkdir, CgroupRmdir or CgroupAttach.
     pub header: RecordHeader,
@@ -195,6 +249,15 @@ assert_layout!(
 /// A call of the setuid or setgid family; the context holds the ids *after* it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct SetIdsRecord {
     /// Kind [`crate::Kind::SetIds`].
     pub header: RecordHeader,
@@ -222,6 +285,15 @@ assert_layout!(
 /// A barrier that the daemon asked for, put into each ring.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct MarkerRecord {
     /// Kind [`crate::Kind::Marker`].
     pub header: RecordHeader,
@@ -234,6 +306,15 @@ assert_layout!(MarkerRecord, size = 24, nonce = 16);
 /// One process found by the task iterator. Followed by the exe path.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct TaskRecord {
     /// Kind [`crate::Kind::Task`].
     pub header: RecordHeader,
@@ -277,6 +358,15 @@ pub mod open_marks {
 /// Kept small on purpose: this is by far the most frequent record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct OpenRecord {
     /// Kind [`crate::Kind::Open`].
     pub header: RecordHeader,
@@ -317,6 +407,15 @@ pub mod socket_flags {
 /// An address on its way from a cgroup hook to the system call's exit, kept per thread.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct AddressRecord {
     /// The two ends as the kernel copied them.
     pub ends: SocketEnds,
@@ -329,6 +428,15 @@ assert_layout!(AddressRecord, size = 48, boot_ns = 40);
 /// A socket call: connect, send, bind, listen or accept. Followed by a unix path.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::Immutable,
+        zerocopy::IntoBytes,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct SocketRecord {
     /// Kind [`crate::Kind::Socket`].
     pub header: RecordHeader,

@@ -9,3 +9,4 @@ mod set_ids;
 mod socket;
 mod socket_address;
 mod task_iter;
+mod trampoline;

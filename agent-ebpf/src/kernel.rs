@@ -27,6 +27,26 @@ pub fn read<T: Copy>(base: u64, offset: &Global<u32>) -> Option<T> {
     read_at(base + u64::from(offset))
 }
 
+/// Reads an integer at `base + offset`; zero when the field is absent or cannot be read, without a
+/// branch that the verifier would have to follow. For fields whose absence is told otherwise.
+#[inline(always)]
+pub fn read_or_zero<T: Copy>(base: u64, offset: &Global<u32>) -> T {
+    let mut value = core::mem::MaybeUninit::<T>::zeroed();
+    let offset = offset.load();
+    if offset != ABSENT {
+        // SAFETY: the helper checks the address, and fills the value with zeroes when it fails.
+        unsafe {
+            bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                (base + u64::from(offset)) as *const _,
+            );
+        }
+    }
+    // SAFETY: zeroed above; every `T` used is plain integers.
+    unsafe { value.assume_init() }
+}
+
 /// Reads a value of type `T` at an address in kernel memory.
 #[inline(always)]
 pub fn read_at<T: Copy>(address: u64) -> Option<T> {
@@ -62,9 +82,9 @@ pub fn read_user<T: Copy>(address: u64) -> Option<T> {
 /// Reads a pointer; a null pointer is `None`.
 #[inline(always)]
 pub fn read_ptr(base: u64, offset: &Global<u32>) -> Option<u64> {
-    match read::<u64>(base, offset) {
-        Some(0) | None => None,
-        pointer => pointer,
+    match read_or_zero::<u64>(base, offset) {
+        0 => None,
+        pointer => Some(pointer),
     }
 }
 

@@ -28,6 +28,11 @@ pub unsafe trait Slot {}
 #[repr(C)]
 pub struct PathScratch {
     taken: u64,
+    /// Index of the path's first byte so far; kept here for the verifier, like
+    /// [`ExecScratch::len`].
+    pub start: u64,
+    /// `path_flags` so far.
+    pub flags: u64,
     /// Head, path, and as much again: the verifier knows a path's start and its length, but not
     /// that they add up to the end.
     pub bytes: [u8; PATH_HEAD + 2 * limits::PATH_ROOM],
@@ -37,6 +42,10 @@ pub struct PathScratch {
 #[repr(C)]
 pub struct ExecScratch {
     taken: u64,
+    /// Bytes used so far. Kept here rather than in a register on purpose: the verifier forgets
+    /// what it knows of a value in a map, so the ways to get here all look alike to it and it
+    /// need not follow each one to the end.
+    pub len: u64,
     /// The record; one more chunk behind it so that a masked write cannot leave the buffer.
     pub bytes: [u8; EXEC_ROOM + limits::ARGV_CHUNK],
 }

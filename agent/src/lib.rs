@@ -1,4 +1,6 @@
 //! Gravlens: runtime anomaly detection for containers.
 
+pub mod decode;
 pub mod enrich;
 pub mod model;
+pub mod probe;

@@ -1,9 +1,10 @@
 //! Which rustc builds the kernel programs.
 //!
 //! `agent/build.rs` follows the same rules, in this order:
-//! 1. the rustc that `GRAVLENS_EBPF_RUSTC` names;
-//! 2. `/usr/bin/rustc`, if it brings a compiled `core` for `bpfel-unknown-none` (Debian's does);
-//! 3. a rustup nightly with `rust-src`, which compiles `core` itself (`-Z build-std=core`).
+//! 1. the rustc that `GRAVLENS_EBPF_RUSTC` names, which must bring a compiled `core` for
+//!    `bpfel-unknown-none`;
+//! 2. `/usr/bin/rustc`, if it brings one (Debian's does);
+//! 3. rustup's `nightly` with `rust-src`, which compiles `core` itself (`-Z build-std=core`).
 //!
 //! Whichever it is, its LLVM must not be newer than the one in bpf-linker.
 
@@ -50,25 +51,30 @@ impl fmt::Display for EbpfToolchain {
 pub(crate) fn detect() -> Result<EbpfToolchain, Vec<String>> {
     if let Some(rustc) = env::var_os(OVERRIDE) {
         return inspect(Path::new(&rustc))
+            .and_then(with_compiled_core)
             .map_err(|why| vec![format!("{why} ({OVERRIDE} names it)")]);
     }
-    let mut refused = Vec::new();
-    match inspect(Path::new(SYSTEM_RUSTC)) {
-        Ok(found) if matches!(found.core, Core::Prebuilt) => return Ok(found),
-        Ok(_) => refused.push(format!("{SYSTEM_RUSTC} has no compiled core for {TARGET}")),
-        Err(why) => refused.push(why),
+    let system = inspect(Path::new(SYSTEM_RUSTC)).and_then(with_compiled_core);
+    let nightly = || match answer("rustup", &["which", "rustc", "--toolchain", "nightly"]) {
+        Some(rustc) => inspect(Path::new(&rustc)),
+        None => Err("rustup has no nightly".to_owned()),
+    };
+    system.or_else(|first| nightly().map_err(|second| vec![first, second]))
+}
+
+fn with_compiled_core(found: EbpfToolchain) -> Result<EbpfToolchain, String> {
+    match found.core {
+        Core::Prebuilt => Ok(found),
+        Core::Source => Err(format!(
+            "{} has no compiled core for {TARGET}",
+            found.rustc.display()
+        )),
     }
-    let nightlies = rustup_nightlies();
-    if nightlies.is_empty() {
-        refused.push("rustup has no nightly".to_owned());
-    }
-    for rustc in nightlies {
-        match inspect(&rustc) {
-            Ok(found) => return Ok(found),
-            Err(why) => refused.push(why),
-        }
-    }
-    Err(refused)
+}
+
+/// Whether the caller says which rustc to use.
+pub(crate) fn overridden() -> bool {
+    env::var_os(OVERRIDE).is_some()
 }
 
 fn inspect(rustc: &Path) -> Result<EbpfToolchain, String> {
@@ -106,16 +112,6 @@ fn core_in(sysroot: &Path) -> Option<Core> {
     }
     let source = rustlib.join("src/rust/library/core/src/lib.rs");
     source.is_file().then_some(Core::Source)
-}
-
-fn rustup_nightlies() -> Vec<PathBuf> {
-    let list = answer("rustup", &["toolchain", "list"]).unwrap_or_default();
-    list.lines()
-        .filter(|line| line.starts_with("nightly"))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter_map(|name| answer("rustup", &["which", "rustc", "--toolchain", name]))
-        .map(PathBuf::from)
-        .collect()
 }
 
 #[cfg(test)]

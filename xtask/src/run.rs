@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -66,13 +67,40 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as a person would type it, without its environment.
+/// A command as a person would type it, with the variables that it sets.
 pub(crate) fn shown(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let value = quoted(value?);
+        Some(format!("{}={value}", name.to_string_lossy()))
+    });
     let name = Path::new(command.get_program());
     let name = name.file_name().unwrap_or(name.as_os_str());
-    std::iter::once(name)
-        .chain(command.get_args())
-        .map(OsStr::to_string_lossy)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words = iter::once(name).chain(command.get_args()).map(quoted);
+    variables.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    if word.is_empty() || word.contains(|c: char| c.is_whitespace() || "'\"$<>|&;*?()".contains(c))
+    {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    word.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_command_can_be_pasted_into_a_shell() {
+        let mut command = Command::new("/usr/bin/cargo");
+        command
+            .args(["doc", "it's"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(
+            shown(&command),
+            r"RUSTDOCFLAGS='-D warnings' cargo doc 'it'\''s'"
+        );
+    }
 }

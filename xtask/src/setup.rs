@@ -87,33 +87,34 @@ fn report(wanted: &[Part]) -> Vec<(Part, Missing)> {
 }
 
 fn install(missing: &[(Part, Missing)]) -> Result<()> {
-    let packages: BTreeSet<&str> = missing
+    let (packaged, own): (Vec<_>, Vec<_>) = missing
         .iter()
-        .flat_map(|(_, lacks)| lacks.packages.iter().copied())
-        .collect();
-    if !packages.is_empty() {
+        .partition(|(_, lacks)| !lacks.packages.is_empty());
+    if !packaged.is_empty() {
         if let Err(why) = apt::usable() {
-            elsewhere::print_steps(missing.iter().map(|(part, _)| *part));
+            own.iter().try_for_each(|(part, _)| complete(*part))?;
+            elsewhere::print_steps(packaged.iter().map(|(part, _)| *part));
             bail!("{why}: take the steps above, then run `cargo xtask setup` again");
         }
-        for (part, lacks) in missing
-            .iter()
-            .filter(|(_, lacks)| !lacks.packages.is_empty())
-        {
+        for (part, lacks) in &packaged {
             say("installing", *part, &lacks.packages.join(" "));
         }
-        apt::install(&packages)?;
+        let packages = packaged.iter().flat_map(|(_, lacks)| &lacks.packages);
+        apt::install(&packages.copied().collect::<BTreeSet<&str>>())?;
     }
-    for (part, _) in missing {
-        part.finish()?;
-        match part.probe() {
-            State::Present(what) => say("installed", *part, &what),
-            State::Missing(lacks) => bail!(
-                "{} was installed, yet {} (read the output above; `cargo xtask setup --check` tells more)",
-                part.name(),
-                lacks.what
-            ),
-        }
+    missing.iter().try_for_each(|(part, _)| complete(*part))
+}
+
+/// Does what packages do not, and looks again.
+fn complete(part: Part) -> Result<()> {
+    part.finish()?;
+    match part.probe() {
+        State::Present(what) => say("installed", part, &what),
+        State::Missing(lacks) => bail!(
+            "{} was installed, yet: {} (its output stands above; `cargo xtask setup --check` looks again)",
+            part.name(),
+            lacks.what
+        ),
     }
     Ok(())
 }

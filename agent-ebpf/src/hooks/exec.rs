@@ -73,10 +73,8 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
     record.exe_inode = 0;
     record.exe_device = 0;
     record.pad = [0; 6];
-    let mut out = Appender {
-        buffer,
-        len: size_of::<ExecRecord>() as u64,
-    };
+    let mut out = Appender { buffer };
+    out.set_len(size_of::<ExecRecord>() as u64);
     record.filename_len = out.kernel_string(kernel::read_ptr(bprm, &BPRM_FILENAME));
     record.interpreter_len = out.kernel_string(interpreter(bprm));
     let exe = task.exe_file();
@@ -95,7 +93,7 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
         record.exe_flags |= exe_flags::ARGV_TRUNCATED;
     }
     describe_stdio(task, record);
-    let size = verifier::mask::<INDEX_MASK>(out.len);
+    let size = verifier::mask::<INDEX_MASK>(out.len());
     record.header = emit::header(Kind::Exec, size as u32);
     size
 }
@@ -137,7 +135,7 @@ pub fn exe_identity(exe: File) -> Option<(u64, u32, u16)> {
             exe_flags::UNLINKED
         };
     }
-    Some((inode.number()?, inode.device()?, flags))
+    Some((inode.number(), inode.device()?, flags))
 }
 
 #[inline(always)]
@@ -167,13 +165,13 @@ fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
     let Some(file) = file else { return };
     stream.kind = stdio_kind::OTHER;
     let Some(inode) = file.inode() else { return };
-    stream.inode = inode.number().unwrap_or(0);
+    stream.inode = inode.number();
     stream.kind = match inode.file_type() {
-        Some(FileType::Regular | FileType::Directory) => stdio_kind::FILE,
-        Some(FileType::CharDevice) => stdio_kind::CHAR_DEVICE,
-        Some(FileType::Pipe) => stdio_kind::PIPE,
-        Some(FileType::Socket) => stdio_kind::SOCKET,
-        _ => stdio_kind::OTHER,
+        FileType::Regular | FileType::Directory => stdio_kind::FILE,
+        FileType::CharDevice => stdio_kind::CHAR_DEVICE,
+        FileType::Pipe => stdio_kind::PIPE,
+        FileType::Socket => stdio_kind::SOCKET,
+        FileType::Other => stdio_kind::OTHER,
     };
     if stream.kind == stdio_kind::SOCKET
         && let Some(sock) = Sock::of_file(file)
@@ -185,14 +183,31 @@ fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
 /// Appends variable parts to a record.
 struct Appender {
     buffer: *mut ExecScratch,
-    len: u64,
 }
 
 impl Appender {
+    #[inline(always)]
+    fn len(&self) -> u64 {
+        // SAFETY: this program holds the slot. Volatile, or the optimiser would keep a copy in a
+        // register and with it what the verifier must forget.
+        unsafe { core::ptr::read_volatile(&raw const (*self.buffer).len) }
+    }
+
+    #[inline(always)]
+    fn set_len(&mut self, len: u64) {
+        // SAFETY: as in `len`.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.buffer).len, len) };
+    }
+
+    #[inline(always)]
+    fn grow(&mut self, by: u64) {
+        self.set_len(self.len() + by);
+    }
+
     /// Where the next part goes.
     #[inline(always)]
     fn next(&self) -> *mut u8 {
-        let at = verifier::mask::<INDEX_MASK>(self.len);
+        let at = verifier::mask::<INDEX_MASK>(self.len());
         // SAFETY: the mask keeps the index in the first 64 KiB, and a chunk more follows.
         unsafe {
             (&raw mut (*self.buffer).bytes)
@@ -217,7 +232,7 @@ impl Appender {
             return 0;
         }
         let len = verifier::mask::<PATH_LEN_MASK>((len - 1) as u64);
-        self.len += len;
+        self.grow(len);
         len as u16
     }
 
@@ -230,7 +245,7 @@ impl Appender {
         };
         // SAFETY: `next` has room for 4,095 bytes; the source is the path's own buffer.
         unsafe { bpf_probe_read_kernel(self.next().cast(), len as u32, source.cast()) };
-        self.len += len;
+        self.grow(len);
         len as u16
     }
 
@@ -240,7 +255,7 @@ impl Appender {
         let Some((start, total)) = task.arguments() else {
             return (0, false);
         };
-        let before = self.len;
+        let before = self.len();
         let wanted = total.min(limits::ARGV_MAX as u64);
         for chunk in 0..(limits::ARGV_MAX / limits::ARGV_CHUNK) as u64 {
             let offset = chunk * limits::ARGV_CHUNK as u64;
@@ -248,7 +263,7 @@ impl Appender {
                 break;
             }
         }
-        let captured = self.len - before;
+        let captured = self.len() - before;
         (captured as u16, captured < total)
     }
 
@@ -264,7 +279,7 @@ impl Appender {
         if result != 0 {
             return false;
         }
-        self.len += len;
+        self.grow(len);
         true
     }
 }

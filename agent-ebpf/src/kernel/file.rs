@@ -1,6 +1,6 @@
 //! `struct file` and its inode.
 
-use super::{field, read, read_ptr};
+use super::{field, read, read_or_zero, read_ptr};
 use crate::globals::*;
 
 /// File type bits of `inode.i_mode` (stat.h).
@@ -90,8 +90,8 @@ impl Inode {
 
     /// Inode number.
     #[inline(always)]
-    pub fn number(self) -> Option<u64> {
-        read(self.0, &INODE_INO)
+    pub fn number(self) -> u64 {
+        read_or_zero(self.0, &INODE_INO)
     }
 
     /// Number of names.
@@ -103,13 +103,13 @@ impl Inode {
     /// Device of its filesystem.
     #[inline(always)]
     pub fn device(self) -> Option<u32> {
-        read(self.super_block()?, &SB_DEV)
+        Some(read_or_zero(self.super_block()?, &SB_DEV))
     }
 
     /// Magic number of its filesystem.
     #[inline(always)]
     pub fn magic(self) -> Option<u64> {
-        read(self.super_block()?, &SB_MAGIC)
+        Some(read_or_zero(self.super_block()?, &SB_MAGIC))
     }
 
     #[inline(always)]
@@ -119,15 +119,14 @@ impl Inode {
 
     /// Kind of object.
     #[inline(always)]
-    pub fn file_type(self) -> Option<FileType> {
-        let mode = read::<u16>(self.0, &INODE_MODE)?;
-        Some(match mode & S_IFMT {
+    pub fn file_type(self) -> FileType {
+        match read_or_zero::<u16>(self.0, &INODE_MODE) & S_IFMT {
             S_IFREG => FileType::Regular,
             S_IFDIR => FileType::Directory,
             S_IFCHR => FileType::CharDevice,
             S_IFIFO => FileType::Pipe,
             S_IFSOCK => FileType::Socket,
             _ => FileType::Other,
-        })
+        }
     }
 }

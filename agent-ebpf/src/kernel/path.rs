@@ -9,7 +9,7 @@ use aya_ebpf::helpers::generated::{
 };
 use gravlens_common::{limits, path_flags};
 
-use super::{field, read, read_ptr, task::Task};
+use super::{field, read_or_zero, read_ptr, task::Task};
 use crate::{
     globals::*,
     scratch::{PATH_HEAD, PathScratch},
@@ -56,8 +56,32 @@ struct Walk {
     dentry: u64,
     mount: u64,
     mount_root: u64,
-    start: u64,
-    flags: u64,
+}
+
+impl Walk {
+    #[inline(always)]
+    fn start(&self) -> u64 {
+        // SAFETY: the program holds the slot. Volatile: see `PathScratch::start`.
+        unsafe { core::ptr::read_volatile(&raw const (*self.buffer).start) }
+    }
+
+    #[inline(always)]
+    fn set_start(&mut self, start: u64) {
+        // SAFETY: as above.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.buffer).start, start) };
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u8 {
+        // SAFETY: as above.
+        unsafe { core::ptr::read_volatile(&raw const (*self.buffer).flags) as u8 }
+    }
+
+    #[inline(always)]
+    fn set_flags(&mut self, flags: u8) {
+        // SAFETY: as above.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.buffer).flags, u64::from(flags)) };
+    }
 }
 
 /// Builds the path of a `struct path` into the buffer, relative to the root of the task's mount
@@ -82,16 +106,17 @@ pub fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) 
             0,
         );
     }
-    let mut flags = walk.flags as u8;
+    let mut flags = walk.flags();
     if task.root_mount() != Some(walk.mount) {
         flags |= path_flags::UNREACHABLE;
     }
-    if walk.start == END {
+    if walk.start() == END {
         prepend_byte(&mut walk, b'/');
     }
+    let start = walk.start();
     BuiltPath {
-        start: walk.start,
-        len: END - walk.start,
+        start,
+        len: END - start,
         flags,
     }
 }
@@ -100,15 +125,16 @@ pub fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) 
 fn begin(path: u64, buffer: *mut PathScratch, start: u64) -> Option<Walk> {
     let dentry = read_ptr(path, &PATH_DENTRY)?;
     let vfsmount = read_ptr(path, &PATH_MNT)?;
-    Some(Walk {
+    let mut walk = Walk {
         buffer,
         dentry,
         mount: vfsmount - u64::from(MOUNT_MNT.load()),
         mount_root: read_ptr(vfsmount, &VFSMOUNT_ROOT)?,
-        start,
-        // TRUNCATED until the walk arrives: running out of iterations leaves it set.
-        flags: path_flags::TRUNCATED as u64,
-    })
+    };
+    walk.set_start(start);
+    // TRUNCATED until the walk arrives: running out of iterations leaves it set.
+    walk.set_flags(path_flags::TRUNCATED);
+    Some(walk)
 }
 
 /// One step: over a mount point, or one name further up. Returns 1 to stop.
@@ -120,7 +146,7 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
         return cross_mount(walk);
     }
     let Some(parent) = read_ptr(walk.dentry, &DENTRY_PARENT) else {
-        walk.flags |= path_flags::UNREADABLE as u64;
+        walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
     };
     if parent == walk.dentry {
@@ -139,7 +165,7 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
 #[inline(always)]
 fn cross_mount(walk: &mut Walk) -> i64 {
     let Some(parent) = read_ptr(walk.mount, &MOUNT_PARENT) else {
-        walk.flags |= path_flags::UNREADABLE as u64;
+        walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
     };
     if parent == walk.mount {
@@ -148,7 +174,7 @@ fn cross_mount(walk: &mut Walk) -> i64 {
     let mountpoint = read_ptr(walk.mount, &MOUNT_MOUNTPOINT);
     let root = field(parent, &MOUNT_MNT).and_then(|mnt| read_ptr(mnt, &VFSMOUNT_ROOT));
     let (Some(mountpoint), Some(root)) = (mountpoint, root) else {
-        walk.flags |= path_flags::UNREADABLE as u64;
+        walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
     };
     walk.dentry = mountpoint;
@@ -159,22 +185,22 @@ fn cross_mount(walk: &mut Walk) -> i64 {
 
 #[inline(always)]
 fn arrive(walk: &mut Walk) -> i64 {
-    walk.flags &= !(path_flags::TRUNCATED as u64);
+    walk.set_flags(walk.flags() & !path_flags::TRUNCATED);
     1
 }
 
 /// Puts `/name` before what is there; false when there is no more room.
 #[inline(always)]
 fn prepend_name(walk: &mut Walk, dentry: u64) -> bool {
-    let len = read::<u32>(dentry, &DENTRY_NAME_LEN).unwrap_or(0) as u64;
+    let len = u64::from(read_or_zero::<u32>(dentry, &DENTRY_NAME_LEN));
     let Some(name) = read_ptr(dentry, &DENTRY_NAME) else {
-        walk.flags |= path_flags::UNREADABLE as u64;
+        walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return false;
     };
-    if len > limits::NAME_MAX as u64 || walk.start < PATH_HEAD as u64 + len + 1 {
+    if len > limits::NAME_MAX as u64 || walk.start() < PATH_HEAD as u64 + len + 1 {
         return false;
     }
-    let start = walk.start - len - 1;
+    let start = walk.start() - len - 1;
     let len = verifier::mask::<0xFF>(len);
     let at = verifier::mask::<INDEX_MASK>(start);
     if at >= END {
@@ -188,13 +214,13 @@ fn prepend_name(walk: &mut Walk, dentry: u64) -> bool {
         *slot = b'/';
         bpf_probe_read_kernel(slot.add(1).cast(), len as u32, name as *const _);
     }
-    walk.start = start;
+    walk.set_start(start);
     true
 }
 
 #[inline(always)]
 fn prepend_byte(walk: &mut Walk, byte: u8) {
-    walk.start = END - 1;
+    walk.set_start(END - 1);
     // SAFETY: END - 1 lies inside the buffer.
     unsafe { (*walk.buffer).bytes[END as usize - 1] = byte };
 }

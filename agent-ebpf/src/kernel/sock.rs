@@ -5,7 +5,7 @@ use gravlens_common::SocketEnds;
 use super::{
     field,
     file::{File, FileType},
-    read, read_ptr, read_user,
+    read_or_zero, read_ptr, read_user,
 };
 use crate::globals::*;
 
@@ -24,34 +24,28 @@ impl Sock {
     /// The socket behind an open file, if it is one.
     #[inline(always)]
     pub fn of_file(file: File) -> Option<Self> {
-        if file.inode()?.file_type()? != FileType::Socket {
+        if file.inode()?.file_type() != FileType::Socket {
             return None;
         }
         Some(Self(read_ptr(file.private_data()?, &SOCKET_SK)?))
     }
 
-    /// Address family.
-    #[inline(always)]
-    pub fn family(self) -> Option<u16> {
-        read(self.0, &SK_FAMILY)
-    }
-
     /// Fills both ends. IP only: unix sockets have paths.
     #[inline(always)]
     pub fn describe(self, ends: &mut SocketEnds) {
-        ends.family = self.family().unwrap_or(0);
+        ends.family = read_or_zero(self.0, &SK_FAMILY);
         if ends.family != AF_INET && ends.family != AF_INET6 {
             return;
         }
-        ends.protocol = read(self.0, &SK_PROTOCOL).unwrap_or(0);
-        ends.local_port = read(self.0, &SK_NUM).unwrap_or(0);
-        ends.remote_port = u16::from_be(read(self.0, &SK_DPORT).unwrap_or(0));
+        ends.protocol = read_or_zero(self.0, &SK_PROTOCOL);
+        ends.local_port = read_or_zero(self.0, &SK_NUM);
+        ends.remote_port = u16::from_be(read_or_zero(self.0, &SK_DPORT));
         if ends.family == AF_INET {
-            ends.local = widen(read(self.0, &SK_RCV_SADDR).unwrap_or([0; 4]));
-            ends.remote = widen(read(self.0, &SK_DADDR).unwrap_or([0; 4]));
+            ends.local = widen(read_or_zero(self.0, &SK_RCV_SADDR));
+            ends.remote = widen(read_or_zero(self.0, &SK_DADDR));
         } else {
-            ends.local = read(self.0, &SK_V6_RCV_SADDR).unwrap_or([0; 16]);
-            ends.remote = read(self.0, &SK_V6_DADDR).unwrap_or([0; 16]);
+            ends.local = read_or_zero(self.0, &SK_V6_RCV_SADDR);
+            ends.remote = read_or_zero(self.0, &SK_V6_DADDR);
         }
     }
 
@@ -81,7 +75,7 @@ impl UnixName {
     #[inline(always)]
     fn of(unix_sock: u64) -> Option<Self> {
         let address = read_ptr(unix_sock, &UNIX_SK_ADDR)?;
-        let len = read::<u32>(address, &UNIX_ADDRESS_LEN)?;
+        let len = read_or_zero::<u32>(address, &UNIX_ADDRESS_LEN);
         // The name is a sockaddr_un: two bytes of family, then the path.
         let start = field(address, &UNIX_ADDRESS_NAME)? + 2;
         (len > 2).then_some(Self {

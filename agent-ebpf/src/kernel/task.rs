@@ -1,9 +1,9 @@
 //! `struct task_struct` and what hangs on it.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
-use gravlens_common::{ExecKey, ProcessContext, context_valid, limits::COMM_LEN};
+use gravlens_common::{ABSENT, ExecKey, ProcessContext, context_valid, limits::COMM_LEN};
 
-use super::{cgroup::Cgroup, field, read, read_at, read_ptr};
+use super::{cgroup::Cgroup, field, read, read_at, read_or_zero, read_ptr};
 use crate::globals::*;
 
 /// Kernel thread (`PF_KTHREAD` in include/linux/sched.h).
@@ -74,9 +74,9 @@ impl Task {
     #[inline(always)]
     fn exec_id(self) -> Option<(u64, u32)> {
         let leader = self.leader()?;
-        let start = read::<u64>(leader.0, &TASK_START_BOOTTIME)?;
+        let start = read_or_zero::<u64>(leader.0, &TASK_START_BOOTTIME);
         // The field grew from 32 to 64 bits; the low half is enough.
-        let count = read::<u32>(leader.0, &TASK_SELF_EXEC_ID)?;
+        let count = read_or_zero::<u32>(leader.0, &TASK_SELF_EXEC_ID);
         Some((start, count))
     }
 
@@ -117,13 +117,13 @@ impl Task {
     #[inline(always)]
     pub fn describe(self, cgroup_id: u64, context: &mut ProcessContext) {
         context.cgroup_id = cgroup_id;
-        context.tgid = self.tgid().unwrap_or(0);
-        context.tid = self.tid().unwrap_or(0);
+        context.tgid = read_or_zero(self.0, &TASK_TGID);
+        context.tid = read_or_zero(self.0, &TASK_PID);
         if let Some((start, count)) = self.exec_id() {
             context.start_boottime_ns = start;
             context.exec_seq = count;
         }
-        context.comm = read::<[u8; COMM_LEN]>(self.0, &TASK_COMM).unwrap_or([0; COMM_LEN]);
+        context.comm = read_or_zero::<[u8; COMM_LEN]>(self.0, &TASK_COMM);
         context.pad = 0;
         context.valid = 0;
         self.describe_parent(context);
@@ -140,8 +140,7 @@ impl Task {
         context.parent_exec_seq = 0;
         context.parent_start_boottime_ns = 0;
         let Some(parent) = parent else { return };
-        let Some(tgid) = parent.tgid() else { return };
-        context.parent_tgid = tgid;
+        context.parent_tgid = read_or_zero(parent.0, &TASK_TGID);
         if let Some((start, count)) = parent.exec_id() {
             context.parent_start_boottime_ns = start;
             context.parent_exec_seq = count;
@@ -161,13 +160,13 @@ impl Task {
             context.cap_inheritable = 0;
             return;
         };
-        context.uid = read(cred, &CRED_UID).unwrap_or(0);
-        context.gid = read(cred, &CRED_GID).unwrap_or(0);
-        context.euid = read(cred, &CRED_EUID).unwrap_or(0);
-        context.egid = read(cred, &CRED_EGID).unwrap_or(0);
-        context.cap_effective = read(cred, &CRED_CAP_EFFECTIVE).unwrap_or(0);
-        context.cap_permitted = read(cred, &CRED_CAP_PERMITTED).unwrap_or(0);
-        context.cap_inheritable = read(cred, &CRED_CAP_INHERITABLE).unwrap_or(0);
+        context.uid = read_or_zero(cred, &CRED_UID);
+        context.gid = read_or_zero(cred, &CRED_GID);
+        context.euid = read_or_zero(cred, &CRED_EUID);
+        context.egid = read_or_zero(cred, &CRED_EGID);
+        context.cap_effective = read_or_zero(cred, &CRED_CAP_EFFECTIVE);
+        context.cap_permitted = read_or_zero(cred, &CRED_CAP_PERMITTED);
+        context.cap_inheritable = read_or_zero(cred, &CRED_CAP_INHERITABLE);
         context.valid |= context_valid::CREDENTIALS;
     }
 
@@ -175,9 +174,9 @@ impl Task {
     fn describe_login(self, context: &mut ProcessContext) {
         context.loginuid = u32::MAX;
         context.session_id = u32::MAX;
-        if let Some(loginuid) = read(self.0, &TASK_LOGINUID) {
-            context.loginuid = loginuid;
-            context.session_id = read(self.0, &TASK_SESSIONID).unwrap_or(u32::MAX);
+        if TASK_LOGINUID.load() != ABSENT {
+            context.loginuid = read_or_zero(self.0, &TASK_LOGINUID);
+            context.session_id = read_or_zero(self.0, &TASK_SESSIONID);
             context.valid |= context_valid::LOGIN;
         }
     }
@@ -192,10 +191,8 @@ impl Task {
             context.pid_ns = pid_ns;
             context.valid |= context_valid::VPID;
         }
-        if let Some(mnt_ns) = self.mount_namespace()
-            && let Some(inum) = read::<u32>(mnt_ns, &MNT_NAMESPACE_INUM)
-        {
-            context.mnt_ns = inum;
+        if let Some(mnt_ns) = self.mount_namespace() {
+            context.mnt_ns = read_or_zero(mnt_ns, &MNT_NAMESPACE_INUM);
             context.valid |= context_valid::NAMESPACES;
         }
     }
@@ -204,10 +201,13 @@ impl Task {
     #[inline(always)]
     fn own_pid(self) -> Option<(u32, u32)> {
         let pid = read_ptr(self.0, &TASK_THREAD_PID)?;
-        let level = read::<u32>(pid, &PID_LEVEL)?;
+        let level = read_or_zero::<u32>(pid, &PID_LEVEL);
         let upid = field(pid, &PID_NUMBERS)? + u64::from(level) * u64::from(UPID_SIZE.load());
         let namespace = read_ptr(upid, &UPID_NS)?;
-        Some((read(upid, &UPID_NR)?, read(namespace, &PID_NAMESPACE_INUM)?))
+        Some((
+            read_or_zero(upid, &UPID_NR),
+            read_or_zero(namespace, &PID_NAMESPACE_INUM),
+        ))
     }
 
     #[inline(always)]
@@ -226,9 +226,12 @@ impl Task {
         let signal = read_ptr(self.0, &TASK_SIGNAL)?;
         let tty = read_ptr(signal, &SIGNAL_TTY)?;
         let driver = read_ptr(tty, &TTY_DRIVER)?;
-        let index = read::<u32>(tty, &TTY_INDEX)?;
-        let first = read::<u32>(driver, &TTY_DRIVER_MINOR_START)?;
-        Some((read(driver, &TTY_DRIVER_MAJOR)?, first.wrapping_add(index)))
+        let index = read_or_zero::<u32>(tty, &TTY_INDEX);
+        let first = read_or_zero::<u32>(driver, &TTY_DRIVER_MINOR_START);
+        Some((
+            read_or_zero(driver, &TTY_DRIVER_MAJOR),
+            first.wrapping_add(index),
+        ))
     }
 
     /// Address of the mount namespace.
@@ -260,8 +263,8 @@ impl Task {
     #[inline(always)]
     pub fn arguments(self) -> Option<(u64, u64)> {
         let mm = read_ptr(self.0, &TASK_MM)?;
-        let start = read::<u64>(mm, &MM_ARG_START)?;
-        let end = read::<u64>(mm, &MM_ARG_END)?;
+        let start = read_or_zero::<u64>(mm, &MM_ARG_START);
+        let end = read_or_zero::<u64>(mm, &MM_ARG_END);
         Some((start, end.saturating_sub(start)))
     }
 
@@ -270,7 +273,7 @@ impl Task {
     pub fn file(self, fd: u32) -> Option<super::file::File> {
         let files = read_ptr(self.0, &TASK_FILES)?;
         let table = read_ptr(files, &FILES_FDT)?;
-        if fd >= read::<u32>(table, &FDTABLE_MAX_FDS)? {
+        if fd >= read_or_zero::<u32>(table, &FDTABLE_MAX_FDS) {
             return None;
         }
         let array = read_ptr(table, &FDTABLE_FD)?;

@@ -135,7 +135,7 @@ pub struct Process {
     pub argv: Vec<Box<[u8]>>,
     /// More arguments existed than were captured (32 KiB).
     pub argv_truncated: bool,
-    /// `comm` and the arguments after argv[0], joined by spaces: Falco's `proc.cmdline`.
+    /// `comm` and the arguments after `argv[0]`, joined by spaces: Falco's `proc.cmdline`.
     pub cmdline: Box<[u8]>,
     /// Working directory at exec.
     pub cwd: Path<Box<[u8]>>,
@@ -157,7 +157,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Argument bytes after argv[0], joined by spaces: Falco's `proc.args`.
+    /// Argument bytes after `argv[0]`, joined by spaces: Falco's `proc.args`.
     pub fn args(&self) -> &[u8] {
         let skip = (self.comm.len() + 1).min(self.cmdline.len());
         &self.cmdline[skip..]

@@ -33,10 +33,15 @@ pub(super) fn install() -> Result<()> {
         .args(["install", PROGRAM, "--locked", "--version", VERSION])
         .args(["--no-default-features", "--features"])
         .arg(format!("llvm-{LLVM_MAJOR}"));
-    if env::var_os("LLVM_PREFIX").is_none() && Path::new(LLVM_PREFIX).is_dir() {
+    if !llvm_is_named() && Path::new(LLVM_PREFIX).is_dir() {
         command.env("LLVM_PREFIX", LLVM_PREFIX);
     }
     run(&mut command)
+}
+
+/// Whether the caller says which LLVM to use.
+pub(super) fn llvm_is_named() -> bool {
+    env::var_os("LLVM_PREFIX").is_some()
 }
 
 /// In `PATH`, or where `cargo install` puts it even if that folder is not in `PATH`.

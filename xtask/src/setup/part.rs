@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use super::{Missing, bpf_linker, elf, python};
@@ -133,6 +133,9 @@ impl Part {
     /// What is left to do once the packages are there.
     pub(super) fn finish(self) -> Result<()> {
         match self {
+            Self::EbpfRustc if ebpf_toolchain::overridden() => {
+                bail!("correct or unset {}", ebpf_toolchain::OVERRIDE)
+            }
             Self::BpfLinker => bpf_linker::install(),
             Self::Python => python::install(),
             _ => Ok(()),
@@ -166,12 +169,16 @@ fn probe_ebpf_rustc() -> State {
         Ok(found) => State::Present(found.to_string()),
         Err(refused) => State::Missing(Missing {
             what: refused.join("; "),
-            packages: vec!["rustc-web", "libstd-rust-web-dev-bpf", "cargo-web"],
+            packages: if ebpf_toolchain::overridden() {
+                vec![] // no package changes what the variable names
+            } else {
+                vec!["rustc-web", "libstd-rust-web-dev-bpf", "cargo-web"]
+            },
         }),
     }
 }
 
-/// LLVM is needed only where the linker has to be built.
+/// LLVM is needed only where the linker has to be built; `LLVM_PREFIX` may name one.
 fn probe_bpf_linker() -> State {
     match bpf_linker::probe() {
         Ok(found) => State::Present(found),
@@ -179,7 +186,7 @@ fn probe_bpf_linker() -> State {
             what: why,
             packages: LLVM
                 .iter()
-                .filter(|need| !need.met())
+                .filter(|need| !need.met() && !bpf_linker::llvm_is_named())
                 .map(|need| need.package)
                 .collect(),
         }),

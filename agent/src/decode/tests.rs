@@ -1,0 +1,134 @@
+use gravlens_common::{BulkContext, OpenRecord, ProcessContext, exe_flags, path_flags};
+use proptest::prelude::*;
+use zerocopy::IntoBytes;
+
+use super::*;
+use crate::model::{Layer, Provenance};
+
+fn header(kind: Kind, size: usize) -> RecordHeader {
+    RecordHeader {
+        kind: kind as u8,
+        version: ABI_VERSION,
+        flags: 0,
+        size: size as u32,
+        boot_ns: 42,
+    }
+}
+
+fn open_record(path: &[u8], marks: u8) -> Vec<u8> {
+    let record = OpenRecord {
+        header: header(Kind::Open, size_of::<OpenRecord>() + path.len()),
+        context: BulkContext {
+            result: -2,
+            ..BulkContext::default()
+        },
+        flags: 0o101,
+        path_len: path.len() as u16,
+        call: Call::Openat as u8,
+        marks,
+    };
+    [record.as_bytes(), path].concat()
+}
+
+fn exec_record() -> Vec<u8> {
+    let tail: &[&[u8]] = &[b"/bin/x", b"", b"/bin/y", b"/tmp", b"x\0-a\0"];
+    let mut record = ExecRecord {
+        process: ProcessContext {
+            tgid: 7,
+            comm: *b"x\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            ..ProcessContext::default()
+        },
+        filename_len: 6,
+        exe_path_len: 6,
+        cwd_len: 4,
+        argv_len: 5,
+        exe_flags: exe_flags::FILE_VALID | exe_flags::LAYER_VALID | exe_flags::UPPER,
+        ..ExecRecord::default()
+    };
+    let tail = tail.concat();
+    record.header = header(Kind::Exec, size_of::<ExecRecord>() + tail.len());
+    [record.as_bytes(), &tail].concat()
+}
+
+#[test]
+fn an_open_keeps_path_result_and_provenance() {
+    let bytes = open_record(b"/etc/passwd", path_flags::USER_MEMORY);
+    let (head, record) = decode(&bytes).unwrap();
+    let Record::Open(open) = record else {
+        panic!("not an open")
+    };
+    assert_eq!(head.boot_ns, 42);
+    assert_eq!(open.path.bytes, b"/etc/passwd");
+    assert_eq!(open.context.result, -2);
+    assert_eq!(open.provenance, Provenance::UserMemory);
+}
+
+#[test]
+fn an_unreadable_path_is_empty_not_wrong() {
+    let bytes = open_record(b"/half", path_flags::UNREADABLE);
+    let Record::Open(open) = decode(&bytes).unwrap().1 else {
+        panic!("not an open")
+    };
+    assert_eq!(open.path.bytes, b"");
+}
+
+#[test]
+fn an_exec_is_cut_into_its_parts() {
+    let bytes = exec_record();
+    let Record::Exec(exec) = decode(&bytes).unwrap().1 else {
+        panic!("not an exec")
+    };
+    assert_eq!(exec.filename, b"/bin/x");
+    assert_eq!(exec.interpreter, None);
+    assert_eq!(exec.cwd.bytes, b"/tmp");
+    assert_eq!(exec.argv, b"x\0-a\0");
+    assert_eq!(exec.exe.file().unwrap().layer, Some(Layer::UpperOnly));
+    assert_eq!(exec.context.ids, None, "credentials were not read");
+}
+
+#[test]
+fn every_cut_is_an_error() {
+    for whole in [exec_record(), open_record(b"/x", 0)] {
+        for len in 0..whole.len() {
+            assert!(decode(&whole[..len]).is_err(), "{len} bytes decoded");
+        }
+    }
+}
+
+#[test]
+fn lengths_beyond_the_record_are_an_error() {
+    let mut bytes = open_record(b"/x", 0);
+    let at = std::mem::offset_of!(OpenRecord, path_len);
+    bytes[at] = 200;
+    assert!(matches!(decode(&bytes), Err(DecodeError::Short { .. })));
+}
+
+#[test]
+fn foreign_versions_and_kinds_are_refused() {
+    let mut bytes = open_record(b"/x", 0);
+    bytes[1] = ABI_VERSION + 1;
+    assert_eq!(
+        decode(&bytes).unwrap_err(),
+        DecodeError::Version(ABI_VERSION + 1)
+    );
+    let mut bytes = open_record(b"/x", 0);
+    bytes[0] = 200;
+    assert!(matches!(decode(&bytes), Err(DecodeError::Unknown { .. })));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 16..600)) {
+        let _ = decode(&bytes);
+        // The same with a header that passes, so that the bodies are reached.
+        bytes[1] = ABI_VERSION;
+        let size = (bytes.len() as u32).to_le_bytes();
+        bytes[4..8].copy_from_slice(&size);
+        for kind in 0..40 {
+            bytes[0] = kind;
+            if let Ok((_, Record::Socket(socket))) = decode(&bytes) {
+                let _ = socket.endpoint();
+            }
+        }
+    }
+}

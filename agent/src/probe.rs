@@ -1,0 +1,25 @@
+//! The sensor: finds what this kernel offers, loads the programs and holds their links.
+//!
+//! The only module, besides `ingest`, that touches the kernel's BPF interface.
+
+mod btf;
+mod counters;
+mod doctor;
+mod error;
+mod loader;
+mod offsets;
+mod requirements;
+mod scope;
+mod tasks;
+mod topics;
+mod tracefs;
+
+pub use btf::{Btf, BtfError, Field};
+pub use counters::{CounterReader, KernelAccount};
+pub use doctor::{Report, TopicReport, examine};
+pub use error::ProbeError;
+pub use loader::{AttachedTopic, Probe, ProbeOptions, Refusal, Rings};
+pub use offsets::{OffsetReport, ResolvedOffset};
+pub use scope::Scope;
+pub use tasks::{FoundTask, snapshot};
+pub use tracefs::ensure as ensure_tracefs;

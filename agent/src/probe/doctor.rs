@@ -1,0 +1,93 @@
+//! What this machine gives the sensor, found by trying.
+
+use aya::{Btf, Ebpf, programs::FEntry};
+
+use super::{
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions,
+    loader::{Refusal, chain},
+    requirements,
+};
+
+/// A kernel function that every supported kernel has and that is rarely called.
+const TRAMPOLINE_TARGET: &str = "bprm_execve";
+
+/// One topic in the report.
+pub type TopicReport = AttachedTopic;
+
+/// What `doctor` found.
+#[derive(Debug)]
+pub struct Report {
+    /// Release of the running kernel.
+    pub kernel_release: String,
+    /// Mount point of the v2 cgroup hierarchy.
+    pub cgroup_mount: String,
+    /// The scope that was tried.
+    pub scope: String,
+    /// Each topic with the hook that was taken and those that were refused.
+    pub topics: Vec<TopicReport>,
+    /// Whether trampolines (fentry, fexit, LSM) are granted.
+    pub trampolines: Result<(), String>,
+    /// Kernel fields.
+    pub offsets: OffsetReport,
+    /// What the sensor cannot see on this kernel.
+    pub blind_spots: Vec<String>,
+}
+
+/// Loads and attaches everything for a moment and says how it went.
+pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
+    let mut probe = Probe::load(options)?;
+    let topics = probe.attach()?;
+    Ok(Report {
+        kernel_release: requirements::kernel_release(),
+        cgroup_mount: probe.scope().mount.display().to_string(),
+        scope: probe.scope().path.clone(),
+        blind_spots: blind_spots(&topics, probe.trampolines()),
+        topics,
+        trampolines: probe.trampolines().clone(),
+        offsets: probe.offsets().clone(),
+    })
+}
+
+fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Vec<String> {
+    let mut spots: Vec<String> = topics
+        .iter()
+        .filter(|topic| topic.taken.is_none())
+        .map(|topic| format!("{}: no hook is attached", topic.name))
+        .collect();
+    if ia32_emulation() {
+        spots.push(
+            "32-bit system calls (int 0x80) pass every tracepoint of this version".to_owned(),
+        );
+    }
+    if trampolines.is_err() {
+        spots.push("io_uring opens and accepts, which make no system call of their own".to_owned());
+    }
+    spots
+}
+
+/// The kernel runs 32-bit programs: it describes their entry point only then.
+fn ia32_emulation() -> bool {
+    std::fs::read_to_string("/proc/kallsyms").is_ok_and(|symbols| {
+        symbols.contains(" do_int80_emulation") || symbols.contains(" entry_INT80_compat")
+    })
+}
+
+/// Loads and attaches an empty fentry program.
+pub(super) fn try_trampolines(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> {
+    let program: &mut FEntry = ebpf
+        .program_mut("trampoline")
+        .ok_or("the object has no program trampoline")?
+        .try_into()
+        .map_err(|error: aya::programs::ProgramError| chain(&error))?;
+    program
+        .load(TRAMPOLINE_TARGET, btf)
+        .map_err(|error| chain(&error))?;
+    let link = program.attach().map_err(|error| chain(&error))?;
+    program.detach(link).map_err(|error| chain(&error))
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.hook, self.why)
+    }
+}

@@ -1,0 +1,355 @@
+//! Loads the programs, attaches each topic to what the kernel grants, and holds the links.
+//!
+//! Links and maps live as file descriptors only: nothing is pinned, so nothing outlives the
+//! process.
+
+use std::{fs::File, os::fd::AsRawFd};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{Array, MapData, RingBuf},
+    programs::{
+        BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, ProgramError,
+        RawTracePoint, RawTracePointRunOptions, TestRun, TracePoint,
+    },
+};
+use gravlens_common::{Hook, RingState};
+
+use super::{
+    CounterReader, OffsetReport, ProbeError, Scope, requirements,
+    topics::{Attach, Program, TOPICS, Topic},
+};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"));
+
+/// Scratch slots per CPU, as in the kernel programs.
+const SCRATCH_PER_CPU: u32 = 3;
+/// Share of the bulk ring whose fill wakes the consumer.
+const WAKE_DIVISOR: u32 = 4;
+
+/// What to watch and with how much memory.
+#[derive(Clone, Debug)]
+pub struct ProbeOptions {
+    /// cgroup path of the scope; empty for everything.
+    pub scope: String,
+    /// Size of the critical ring in bytes: a power-of-two multiple of the page size.
+    pub critical_bytes: u32,
+    /// Size of the bulk ring in bytes, likewise.
+    pub bulk_bytes: u32,
+}
+
+/// A hook that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Name of the hook.
+    pub hook: String,
+    /// The kernel's answer, or why it was not tried.
+    pub why: String,
+}
+
+/// How a topic is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedTopic {
+    /// What is accounted under the topic; `None` for helpers of other topics.
+    pub hook: Option<Hook>,
+    /// Name.
+    pub name: &'static str,
+    /// The agent does not start without it.
+    pub mandatory: bool,
+    /// The alternative in use, `None` when there is none.
+    pub taken: Option<&'static str>,
+    /// Alternatives that were refused.
+    pub refused: Vec<Refusal>,
+}
+
+/// The two rings, for the ingest task alone.
+pub struct Rings {
+    /// Lifecycle and security-critical records.
+    pub critical: RingBuf<MapData>,
+    /// Everything else.
+    pub bulk: RingBuf<MapData>,
+    /// Wake-up state, indexed by ring.
+    pub(crate) state: Array<MapData, RingStatePod>,
+}
+
+/// [`RingState`] as aya takes it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct RingStatePod(pub(crate) RingState);
+
+// SAFETY: two integers without padding.
+unsafe impl aya::Pod for RingStatePod {}
+
+/// The loaded sensor. Dropping it detaches everything.
+pub struct Probe {
+    ebpf: Ebpf,
+    btf: Btf,
+    scope: Scope,
+    scope_directory: File,
+    offsets: OffsetReport,
+    trampolines: Result<(), String>,
+}
+
+impl Probe {
+    /// Checks the machine and loads the object; nothing is attached yet.
+    pub fn load(options: &ProbeOptions) -> Result<Self, ProbeError> {
+        requirements::check()?;
+        let offsets = OffsetReport::of_running_kernel()?;
+        offsets.check()?;
+        let scope = Scope::find(&options.scope)?;
+        let scope_directory = scope.open()?;
+        let btf = Btf::from_sys_fs().map_err(|error| ProbeError::Load(error.to_string()))?;
+        let mut ebpf = load_object(options, &offsets, &scope, &btf)?;
+        super::counters::prepare(&mut ebpf)?;
+        load_marker(&mut ebpf)?;
+        let trampolines = super::doctor::try_trampolines(&mut ebpf, &btf);
+        Ok(Self {
+            ebpf,
+            btf,
+            scope,
+            scope_directory,
+            offsets,
+            trampolines,
+        })
+    }
+
+    /// The scope in force.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What this kernel's BTF said.
+    pub fn offsets(&self) -> &OffsetReport {
+        &self.offsets
+    }
+
+    /// Whether the kernel grants trampolines (fentry, fexit, LSM), and if not why.
+    pub fn trampolines(&self) -> &Result<(), String> {
+        &self.trampolines
+    }
+
+    /// Takes the rings, once.
+    pub fn take_rings(&mut self) -> Result<Rings, ProbeError> {
+        Ok(Rings {
+            critical: self.take_ring("CRITICAL")?,
+            bulk: self.take_ring("BULK")?,
+            state: Array::try_from(self.take_map("RING_STATE")?).map_err(load_error)?,
+        })
+    }
+
+    fn take_ring(&mut self, name: &str) -> Result<RingBuf<MapData>, ProbeError> {
+        RingBuf::try_from(self.take_map(name)?).map_err(load_error)
+    }
+
+    fn take_map(&mut self, name: &str) -> Result<aya::maps::Map, ProbeError> {
+        self.ebpf
+            .take_map(name)
+            .ok_or_else(|| ProbeError::Load(format!("the object has no map {name}")))
+    }
+
+    /// Takes the loss counters, once.
+    pub fn take_counters(&mut self) -> Result<CounterReader, ProbeError> {
+        let by_cgroup = self.take_map("COUNTERS")?;
+        let other = self.take_map("OTHER_COUNTERS")?;
+        CounterReader::new(by_cgroup, other)
+    }
+
+    /// Puts a marker into each ring: everything that was written before this call stands before
+    /// the marker `nonce` in its ring.
+    pub fn mark(&self, nonce: u64) -> Result<(), ProbeError> {
+        let program: &RawTracePoint = self
+            .ebpf
+            .program("marker")
+            .ok_or_else(|| ProbeError::Load("the object has no program marker".to_owned()))?
+            .try_into()
+            .map_err(|error: ProgramError| program_error("marker", &error))?;
+        let mut options = RawTracePointRunOptions::new();
+        options.args[0] = nonce;
+        program
+            .test_run(options)
+            .map(|_| ())
+            .map_err(|error| program_error("marker", &error))
+    }
+
+    /// Runs the task iterator and returns its raw output.
+    pub(super) fn read_tasks(&mut self) -> Result<Vec<u8>, ProbeError> {
+        super::tasks::read(&mut self.ebpf, &self.btf)
+    }
+
+    /// Attaches every topic, lifecycle first. Fails when a mandatory topic has no hook.
+    pub fn attach(&mut self) -> Result<Vec<AttachedTopic>, ProbeError> {
+        TOPICS
+            .iter()
+            .map(|topic| self.attach_topic(topic))
+            .collect()
+    }
+
+    fn attach_topic(&mut self, topic: &'static Topic) -> Result<AttachedTopic, ProbeError> {
+        let mut refused = Vec::new();
+        if let Some((hook, gain)) = topic.better {
+            refused.push(Refusal {
+                hook: hook.to_owned(),
+                why: match &self.trampolines {
+                    Err(why) => format!("trampolines are refused: {why}; would also see {gain}"),
+                    Ok(()) => format!("not built into this version; would also see {gain}"),
+                },
+            });
+        }
+        let mut missing = Vec::new();
+        let mut attached = 0;
+        for program in topic.programs {
+            match self.attach_program(program) {
+                Ok(()) => attached += 1,
+                Err(why) => missing.push(Refusal {
+                    hook: program.name.to_owned(),
+                    why,
+                }),
+            }
+        }
+        if attached == 0 && topic.mandatory {
+            return Err(ProbeError::MandatoryTopic {
+                topic: topic.name,
+                reasons: describe(&missing),
+            });
+        }
+        refused.append(&mut missing);
+        Ok(AttachedTopic {
+            hook: topic.hook,
+            name: topic.name,
+            mandatory: topic.mandatory,
+            taken: (attached > 0).then_some(topic.taken),
+            refused,
+        })
+    }
+
+    fn attach_program(&mut self, program: &Program) -> Result<(), String> {
+        let loaded = self
+            .ebpf
+            .program_mut(program.name)
+            .ok_or_else(|| "not in the object".to_owned())?;
+        match (program.attach, loaded) {
+            (Attach::BtfTracepoint(name), AyaProgram::BtfTracePoint(loaded)) => {
+                attach_btf(loaded, name, &self.btf)
+            }
+            (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
+                attach_exit(loaded, call.name())
+            }
+            (Attach::CgroupSockAddr, AyaProgram::CgroupSockAddr(loaded)) => {
+                attach_cgroup(loaded, &self.scope_directory)
+            }
+            _ => Err("the object has another program type".to_owned()),
+        }
+    }
+}
+
+fn describe(refusals: &[Refusal]) -> String {
+    let lines: Vec<String> = refusals
+        .iter()
+        .map(|refusal| format!("{}: {}", refusal.hook, refusal.why))
+        .collect();
+    lines.join("; ")
+}
+
+fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<(), String> {
+    program.load(name, btf).map_err(|error| chain(&error))?;
+    program.attach().map_err(|error| chain(&error))?;
+    Ok(())
+}
+
+fn attach_exit(program: &mut TracePoint, call: &str) -> Result<(), String> {
+    program.load().map_err(|error| chain(&error))?;
+    program
+        .attach("syscalls", &format!("sys_exit_{call}"))
+        .map_err(|error| chain(&error))?;
+    Ok(())
+}
+
+fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<(), String> {
+    program.load().map_err(|error| chain(&error))?;
+    // A bpf_link is always "multi": other programs on the cgroup go on.
+    program
+        .attach(directory, CgroupAttachMode::Single)
+        .map_err(|error| chain(&error))?;
+    Ok(())
+}
+
+/// An error with its causes on one line; of a verifier log only the end says why.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    const LAST_LINES: usize = 4;
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    if std::env::var_os("GRAVLENS_VERIFIER_LOG").is_some() {
+        return text;
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= LAST_LINES + 1 {
+        return lines.join(" | ");
+    }
+    let tail = &lines[lines.len() - LAST_LINES..];
+    format!("{} | ... | {}", lines[0], tail.join(" | "))
+}
+
+fn load_error(error: impl Into<aya::maps::MapError>) -> ProbeError {
+    ProbeError::Load(error.into().to_string())
+}
+
+fn program_error(name: &str, error: &dyn std::error::Error) -> ProbeError {
+    ProbeError::Load(format!("{name}: {}", chain(error)))
+}
+
+fn load_marker(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
+    let program: &mut RawTracePoint = ebpf
+        .program_mut("marker")
+        .ok_or_else(|| ProbeError::Load("the object has no program marker".to_owned()))?
+        .try_into()
+        .map_err(|error: ProgramError| program_error("marker", &error))?;
+    program
+        .load()
+        .map_err(|error| program_error("marker", &error))
+}
+
+fn load_object(
+    options: &ProbeOptions,
+    offsets: &OffsetReport,
+    scope: &Scope,
+    btf: &Btf,
+) -> Result<Ebpf, ProbeError> {
+    let scope_id = scope.id.unwrap_or(0);
+    let agent = std::process::id();
+    let wake_bytes = u64::from(options.bulk_bytes / WAKE_DIVISOR);
+    let cpus = aya::util::nr_cpus()
+        .map_err(|(what, error)| ProbeError::io(format!("cannot count CPUs: {what}"), error))?;
+    let scratch = cpus as u32 * SCRATCH_PER_CPU;
+    let globals: Vec<(&'static str, u32)> = offsets.globals().collect();
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(Some(btf))
+        .override_global("AGENT_TGID", &agent, false)
+        .override_global("SCOPE_CGROUP", &scope_id, false)
+        .override_global("SCOPE_LEVEL", &scope.level, false)
+        .override_global("WAKE_BYTES", &wake_bytes, false)
+        .map_max_entries("CRITICAL", options.critical_bytes)
+        .map_max_entries("BULK", options.bulk_bytes)
+        .map_max_entries("EXEC_SCRATCH", scratch)
+        .map_max_entries("PATH_SCRATCH", scratch);
+    for (symbol, value) in &globals {
+        // A field that no program reads has no global in the object.
+        loader.override_global(symbol, value, false);
+    }
+    loader
+        .load(OBJECT)
+        .map_err(|error| ProbeError::Load(chain(&error)))
+}
+
+impl std::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Probe")
+            .field("scope", &self.scope.path)
+            .field("directory", &self.scope_directory.as_raw_fd())
+            .finish_non_exhaustive()
+    }
+}

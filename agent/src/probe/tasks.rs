@@ -1,0 +1,96 @@
+//! The processes that already run, from the kernel's task iterator and /proc.
+//!
+//! The iterator gives exec ids, credentials and paths as kernel facts; arguments and working
+//! directory live in the process's own memory and come from /proc, where they may have changed
+//! since the exec.
+
+use std::{fs, io::Read, os::unix::ffi::OsStringExt};
+
+use aya::{Btf, Ebpf, programs::Iter};
+
+use super::{Probe, ProbeError, loader::chain};
+
+/// One process that runs.
+#[derive(Clone, Debug)]
+pub struct FoundTask {
+    /// The kernel's record ([`gravlens_common::TaskRecord`] and its path).
+    pub record: Vec<u8>,
+    /// Arguments, each with its final zero; empty when the process is gone or hides them.
+    pub argv: Vec<u8>,
+    /// Working directory as the process sees it.
+    pub cwd: Vec<u8>,
+}
+
+/// Every process in scope.
+pub fn snapshot(probe: &mut Probe) -> Result<Vec<FoundTask>, ProbeError> {
+    let bytes = probe.read_tasks()?;
+    Ok(split(&bytes).map(complete).collect())
+}
+
+pub(super) fn read(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<u8>, ProbeError> {
+    let fail = |error: &dyn std::error::Error| ProbeError::Load(format!("tasks: {}", chain(error)));
+    let program: &mut Iter = ebpf
+        .program_mut("tasks")
+        .ok_or_else(|| ProbeError::Load("the object has no program tasks".to_owned()))?
+        .try_into()
+        .map_err(|error: aya::programs::ProgramError| fail(&error))?;
+    if program.fd().is_err() {
+        program.load("task", btf).map_err(|error| fail(&error))?;
+    }
+    let link = program.attach().map_err(|error| fail(&error))?;
+    let link = program.take_link(link).map_err(|error| fail(&error))?;
+    let mut file = link.into_file().map_err(|error| fail(&error))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)
+        .map_err(|error| ProbeError::io("cannot read the task iterator", error))?;
+    Ok(bytes)
+}
+
+/// Cuts the iterator's output into records by the size that each header gives.
+fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let size = bytes.get(4..8)?;
+        let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]) as usize;
+        if size == 0 || size > bytes.len() {
+            return None;
+        }
+        let (record, rest) = bytes.split_at(size);
+        bytes = rest;
+        Some(record)
+    })
+}
+
+fn complete(record: &[u8]) -> FoundTask {
+    let tgid = crate::decode::task_tgid(record).unwrap_or(0);
+    FoundTask {
+        argv: fs::read(format!("/proc/{tgid}/cmdline")).unwrap_or_default(),
+        cwd: fs::read_link(format!("/proc/{tgid}/cwd"))
+            .map(|path| path.into_os_string().into_vec())
+            .unwrap_or_default(),
+        record: record.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn records_are_cut_by_their_size() {
+        let mut bytes = vec![0u8; 40];
+        bytes[4] = 16;
+        bytes[20] = 24;
+        let sizes: Vec<usize> = split(&bytes).map(<[u8]>::len).collect();
+        assert_eq!(sizes, [16, 24]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_output_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            let total: usize = split(&bytes).map(<[u8]>::len).sum();
+            prop_assert!(total <= bytes.len());
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The topics of events and the programs that serve each.
+
+use gravlens_common::{Call, Hook};
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attach {
+    /// A tracepoint with typed arguments.
+    BtfTracepoint(&'static str),
+    /// The exit tracepoint of a system call.
+    SyscallExit(Call),
+    /// A hook on socket addresses, on the scope's cgroup.
+    CgroupSockAddr,
+}
+
+/// One program.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program {
+    /// Name in the object.
+    pub(super) name: &'static str,
+    /// Where it goes.
+    pub(super) attach: Attach,
+}
+
+/// A topic. All its programs are needed, but for calls that an architecture does not have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Topic {
+    /// What is accounted under it; `None` for helpers of other topics.
+    pub(super) hook: Option<Hook>,
+    /// Name in reports.
+    pub(super) name: &'static str,
+    /// The agent does not start without it.
+    pub(super) mandatory: bool,
+    /// Name of the alternative in reports.
+    pub(super) taken: &'static str,
+    /// Its programs.
+    pub(super) programs: &'static [Program],
+    /// A hook that would see more and needs trampolines, with what it would add.
+    pub(super) better: Option<(&'static str, &'static str)>,
+}
+
+const fn traced(name: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::BtfTracepoint(name),
+    }
+}
+
+const fn named(name: &'static str, tracepoint: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::BtfTracepoint(tracepoint),
+    }
+}
+
+const fn exit_of(name: &'static str, call: Call) -> Program {
+    Program {
+        name,
+        attach: Attach::SyscallExit(call),
+    }
+}
+
+const fn on_cgroup(name: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::CgroupSockAddr,
+    }
+}
+
+const fn lifecycle(hook: Hook, taken: &'static str, programs: &'static [Program]) -> Topic {
+    Topic {
+        hook: Some(hook),
+        name: hook.name(),
+        mandatory: true,
+        taken,
+        programs,
+        better: None,
+    }
+}
+
+const fn calls(
+    hook: Hook,
+    taken: &'static str,
+    programs: &'static [Program],
+    better: Option<(&'static str, &'static str)>,
+) -> Topic {
+    Topic {
+        hook: Some(hook),
+        name: hook.name(),
+        mandatory: false,
+        taken,
+        programs,
+        better,
+    }
+}
+
+/// Every topic, lifecycle first: a record about a process must find its exec record before it.
+pub(super) const TOPICS: &[Topic] = &[
+    lifecycle(
+        Hook::CgroupMkdir,
+        "tp_btf/cgroup_mkdir",
+        &[traced("cgroup_mkdir")],
+    ),
+    lifecycle(
+        Hook::CgroupRmdir,
+        "tp_btf/cgroup_rmdir",
+        &[traced("cgroup_rmdir")],
+    ),
+    lifecycle(
+        Hook::CgroupAttach,
+        "tp_btf/cgroup_attach_task",
+        &[named("cgroup_attach", "cgroup_attach_task")],
+    ),
+    lifecycle(
+        Hook::Fork,
+        "tp_btf/sched_process_fork",
+        &[named("fork", "sched_process_fork")],
+    ),
+    lifecycle(
+        Hook::Exec,
+        "tp_btf/sched_process_exec",
+        &[named("exec", "sched_process_exec")],
+    ),
+    lifecycle(
+        Hook::Exit,
+        "tp_btf/sched_process_exit",
+        &[named("exit", "sched_process_exit")],
+    ),
+    calls(
+        Hook::SetIds,
+        "tracepoint/syscalls/sys_exit_set*",
+        &[
+            exit_of("sys_exit_setuid", Call::Setuid),
+            exit_of("sys_exit_setgid", Call::Setgid),
+            exit_of("sys_exit_setreuid", Call::Setreuid),
+            exit_of("sys_exit_setregid", Call::Setregid),
+            exit_of("sys_exit_setresuid", Call::Setresuid),
+            exit_of("sys_exit_setresgid", Call::Setresgid),
+            exit_of("sys_exit_setfsuid", Call::Setfsuid),
+            exit_of("sys_exit_setfsgid", Call::Setfsgid),
+            exit_of("sys_exit_setgroups", Call::Setgroups),
+        ],
+        Some((
+            "fentry/commit_creds",
+            "32-bit calls and io_uring personalities",
+        )),
+    ),
+    calls(
+        Hook::Open,
+        "tracepoint/syscalls/sys_exit_open*",
+        &[
+            exit_of("sys_exit_open", Call::Open),
+            exit_of("sys_exit_openat", Call::Openat),
+            exit_of("sys_exit_openat2", Call::Openat2),
+            exit_of("sys_exit_creat", Call::Creat),
+        ],
+        Some(("lsm/file_open", "32-bit calls and io_uring")),
+    ),
+    Topic {
+        hook: None,
+        name: "socket_address",
+        mandatory: false,
+        taken: "cgroup/connect4,connect6,sendmsg4,sendmsg6",
+        programs: &[
+            on_cgroup("connect4"),
+            on_cgroup("connect6"),
+            on_cgroup("sendmsg4"),
+            on_cgroup("sendmsg6"),
+        ],
+        better: None,
+    },
+    calls(
+        Hook::Connect,
+        "tracepoint/syscalls/sys_exit_connect",
+        &[exit_of("sys_exit_connect", Call::Connect)],
+        Some((
+            "fexit/__sys_connect_file",
+            "32-bit calls and io_uring with its result",
+        )),
+    ),
+    calls(
+        Hook::Send,
+        "tracepoint/syscalls/sys_exit_send*",
+        &[
+            exit_of("sys_exit_sendto", Call::Sendto),
+            exit_of("sys_exit_sendmsg", Call::Sendmsg),
+            exit_of("sys_exit_sendmmsg", Call::Sendmmsg),
+        ],
+        Some((
+            "fexit/udp_sendmsg",
+            "32-bit calls and every message of sendmmsg",
+        )),
+    ),
+    calls(
+        Hook::Bind,
+        "tracepoint/syscalls/sys_exit_bind",
+        &[exit_of("sys_exit_bind", Call::Bind)],
+        Some(("fexit/__sys_bind", "32-bit calls")),
+    ),
+    calls(
+        Hook::Listen,
+        "tracepoint/syscalls/sys_exit_listen",
+        &[exit_of("sys_exit_listen", Call::Listen)],
+        Some(("fexit/__sys_listen", "32-bit calls")),
+    ),
+    calls(
+        Hook::Accept,
+        "tracepoint/syscalls/sys_exit_accept*",
+        &[
+            exit_of("sys_exit_accept", Call::Accept),
+            exit_of("sys_exit_accept4", Call::Accept4),
+        ],
+        Some(("fexit/inet_csk_accept", "32-bit calls and io_uring")),
+    ),
+];
