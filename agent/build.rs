@@ -1,12 +1,11 @@
-//! Builds what the daemon embeds.
+//! Build steps: the gRPC code from `proto/`, and the kernel programs that the daemon embeds.
 
 #[path = "build/ebpf.rs"]
 mod ebpf;
+#[path = "build/proto.rs"]
+mod proto;
 
-fn main() {
-    if let Err(error) = ebpf::build() {
-        // cargo shows the lines of a failed build script as they stand.
-        eprintln!("error: {error}");
-        std::process::exit(1);
-    }
+fn main() -> anyhow::Result<()> {
+    proto::generate()?;
+    ebpf::build()
 }

@@ -10,8 +10,6 @@ pub enum DropReason {
     RingFull = 0,
     /// Every scratch slot of this CPU was taken by a preempted program.
     ScratchBusy = 1,
-    /// A kernel object could not be read, so there was nothing true to report.
-    Unreadable = 2,
 }
 
 /// Counters of one hook. Never reset: the daemon takes differences.
@@ -25,7 +23,7 @@ pub struct HookCounters {
     /// Records put into a ring.
     pub delivered: u64,
     /// Events dropped, indexed by [`DropReason`].
-    pub dropped: [u64; 3],
+    pub dropped: [u64; 2],
 }
 
 assert_layout!(
@@ -50,7 +48,7 @@ impl CgroupCounters {
         hooks: [HookCounters {
             seen: 0,
             delivered: 0,
-            dropped: [0; 3],
+            dropped: [0; 2],
         }; Hook::COUNT],
     };
 }

@@ -35,7 +35,7 @@ pub struct PathScratch {
     pub flags: u64,
     /// Head, path, and as much again: the verifier knows a path's start and its length, but not
     /// that they add up to the end.
-    pub bytes: [u8; PATH_HEAD + 2 * limits::PATH_ROOM],
+    pub bytes: [u8; 2 * (PATH_HEAD + limits::PATH_ROOM)],
 }
 
 /// An exec record under construction.

@@ -10,6 +10,8 @@ use std::{
     process::Command,
 };
 
+use anyhow::{Context as _, bail};
+
 const TARGET: &str = "bpfel-unknown-none";
 const SYSTEM_RUSTC: &str = "/usr/bin/rustc";
 
@@ -22,7 +24,7 @@ enum Toolchain {
 }
 
 /// Builds the object and prints the cargo instructions for it.
-pub(crate) fn build() -> Result<(), String> {
+pub(crate) fn build() -> anyhow::Result<()> {
     let manifest = PathBuf::from(var("CARGO_MANIFEST_DIR")?);
     let source = manifest.join("../agent-ebpf");
     for watched in ["src", "Cargo.toml", "Cargo.lock"] {
@@ -47,18 +49,18 @@ pub(crate) fn build() -> Result<(), String> {
         .arg(&target_dir)
         .current_dir(&source)
         .status()
-        .map_err(|error| format!("cannot run cargo for the kernel programs: {error}"))?;
+        .context("cannot run cargo for the kernel programs")?;
     if !status.success() {
-        return Err("the kernel programs do not build: see above".to_owned());
+        bail!("the kernel programs do not build: see above");
     }
     let object = target_dir.join(TARGET).join("release/gravlens-ebpf");
-    fs::metadata(&object).map_err(|error| format!("{}: {error}", object.display()))?;
+    fs::metadata(&object).with_context(|| object.display().to_string())?;
     println!("cargo::rustc-env=GRAVLENS_EBPF_OBJECT={}", object.display());
     Ok(())
 }
 
-fn var(name: &str) -> Result<String, String> {
-    env::var(name).map_err(|error| format!("{name}: {error}"))
+fn var(name: &str) -> anyhow::Result<String> {
+    env::var(name).with_context(|| name.to_owned())
 }
 
 fn command(toolchain: &Toolchain, linker: &Path) -> Command {
@@ -97,7 +99,7 @@ fn command(toolchain: &Toolchain, linker: &Path) -> Command {
     command
 }
 
-fn find_toolchain() -> Result<Toolchain, String> {
+fn find_toolchain() -> anyhow::Result<Toolchain> {
     if let Some(rustc) = env::var_os("GRAVLENS_EBPF_RUSTC") {
         return Ok(Toolchain::Prebuilt(rustc.into()));
     }
@@ -110,7 +112,7 @@ fn find_toolchain() -> Result<Toolchain, String> {
     if sysroot(nightly).is_some_and(|root| has_source(&root)) {
         return Ok(Toolchain::Nightly);
     }
-    Err("no Rust compiler here can build for BPF: run `cargo xtask setup`".to_owned())
+    bail!("no Rust compiler here can build for BPF: run `cargo xtask setup`")
 }
 
 fn sysroot(mut rustc: Command) -> Option<PathBuf> {
@@ -131,7 +133,7 @@ fn has_source(sysroot: &Path) -> bool {
 }
 
 /// bpf-linker in PATH, or where `cargo install` puts it.
-fn find_linker() -> Result<PathBuf, String> {
+fn find_linker() -> anyhow::Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let cargo_home = env::var_os("CARGO_HOME").map(|home| PathBuf::from(home).join("bin"));
     let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo/bin"));
@@ -140,5 +142,5 @@ fn find_linker() -> Result<PathBuf, String> {
         .chain(home)
         .map(|directory| directory.join("bpf-linker"))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| "bpf-linker is not installed: run `cargo xtask setup`".to_owned())
+        .context("bpf-linker is not installed: run `cargo xtask setup`")
 }

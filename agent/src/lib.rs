@@ -1,6 +1,10 @@
 //! Gravlens: runtime anomaly detection for containers.
 
 pub mod decode;
+pub mod detect;
 pub mod enrich;
 pub mod model;
 pub mod probe;
+pub mod proto;
+pub mod sinks;
+pub mod telemetry;

@@ -25,7 +25,7 @@ const AT_FDCWD: i32 = -100;
 /// What creat(2) does: O_CREAT | O_WRONLY | O_TRUNC.
 const CREAT_FLAGS: u32 = 0o1101;
 /// Bounds a path's length for the verifier.
-const PATH_LEN_MASK: i32 = 0x1FFF;
+const PATH_LEN_MASK: i32 = 0xFFF;
 
 macro_rules! open_programs {
     ($($program:ident => $call:ident),* $(,)?) => {

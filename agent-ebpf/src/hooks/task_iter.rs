@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Bounds a path's length for the verifier.
-const PATH_LEN_MASK: i32 = 0x1FFF;
+const PATH_LEN_MASK: i32 = 0xFFF;
 
 /// `struct bpf_iter__task` (kernel/bpf/task_iter.c).
 #[repr(C)]

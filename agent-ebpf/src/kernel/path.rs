@@ -197,7 +197,7 @@ fn prepend_name(walk: &mut Walk, dentry: u64) -> bool {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return false;
     };
-    if len > limits::NAME_MAX as u64 || walk.start() < PATH_HEAD as u64 + len + 1 {
+    if len > limits::NAME_MAX as u64 || walk.start() <= PATH_HEAD as u64 + len + 1 {
         return false;
     }
     let start = walk.start() - len - 1;

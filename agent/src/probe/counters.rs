@@ -26,8 +26,6 @@ pub struct KernelAccount {
     pub ring_full: u64,
     /// Dropped because every scratch buffer was in use.
     pub scratch_busy: u64,
-    /// Dropped because a kernel object could not be read.
-    pub unreadable: u64,
 }
 
 impl KernelAccount {
@@ -36,12 +34,6 @@ impl KernelAccount {
         self.delivered += counters.delivered;
         self.ring_full += counters.dropped[DropReason::RingFull as usize];
         self.scratch_busy += counters.dropped[DropReason::ScratchBusy as usize];
-        self.unreadable += counters.dropped[DropReason::Unreadable as usize];
-    }
-
-    /// Everything that did not reach a ring.
-    pub fn dropped(&self) -> u64 {
-        self.ring_full + self.scratch_busy + self.unreadable
     }
 }
 

@@ -1,0 +1,55 @@
+//! Generates the gRPC code. The parser is a Rust library: no `protoc` is needed.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use prost::Message as _;
+use tonic_prost_build::manual;
+
+const FILES: &[&str] = &[
+    "gravlens/v1/alert.proto",
+    "gravlens/v1/container.proto",
+    "gravlens/v1/event.proto",
+    "gravlens/v1/rule.proto",
+    "gravlens/v1/status.proto",
+];
+
+/// Writes `gravlens.v1.rs` (messages, clients, servers), `gravlens.v1.AlertService.rs` (the stream's
+/// server) and `descriptors.bin` (for reflection) into cargo's output directory.
+pub(crate) fn generate() -> anyhow::Result<()> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("not run by cargo")?)
+        .join("../proto");
+    println!("cargo::rerun-if-changed={}", root.display());
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("not run by cargo")?);
+
+    let descriptors = protox::compile(FILES, [&root]).context("proto files")?;
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .build_transport(true)
+        .compile_fds(descriptors)
+        .context("gRPC code")?;
+    stream_server();
+    Ok(())
+}
+
+/// The server of `AlertService` once more, with another response type: records that were encoded
+/// when they were stored are copied to each subscriber, not encoded anew.
+fn stream_server() {
+    let watch = manual::Method::builder()
+        .name("watch")
+        .route_name("Watch")
+        .input_type("crate::proto::WatchRequest")
+        .output_type("crate::alert::OutgoingRecord")
+        .codec_path("crate::sinks::grpc::RecordCodec")
+        .server_streaming()
+        .build();
+    let service = manual::Service::builder()
+        .name("AlertService")
+        .package("gravlens.v1")
+        .method(watch)
+        .build();
+    manual::Builder::new()
+        .build_client(false)
+        .compile(&[service]);
+}

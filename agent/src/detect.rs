@@ -1,0 +1,53 @@
+//! Detection: rules are loaded once and evaluated against each event.
+//!
+//! ```text
+//! rule files -> falco (items, conditions) -> compile (typed tree) -> RuleSet -> evaluate(event)
+//! ```
+//!
+//! Invariants
+//! - Synchronous and pure: no clock, no I/O beyond [`read_paths`], no state between events.
+//!   Time comes from the event.
+//! - Three-valued: what the container runtime has not told yet is unknown, not missing. A rule that
+//!   was decided stays decided, whatever the runtime says later.
+//! - One bad rule never drops a file: loading refuses rule by rule, with a place and a reason.
+//! - An event that matches nothing allocates nothing.
+#![forbid(unsafe_code)]
+
+mod bundled;
+pub mod catalogue;
+mod compile;
+mod eval;
+mod event_types;
+mod falco;
+mod fields;
+mod glob;
+mod ir;
+mod listing;
+mod load;
+mod net;
+#[cfg(test)]
+mod properties;
+mod reach;
+mod report;
+mod samples;
+mod set;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod truth;
+mod value;
+
+pub use bundled::{bundled, bundled_samples};
+pub use catalogue::{FieldArg, FieldId, fields_markdown};
+pub use event_types::EventTypes;
+pub use fields::FieldSource;
+pub use listing::{RuleListing, rule_list, rule_list_text};
+pub use load::{LoadOptions, Loaded, ReadError, RuleFile, load, read_paths, read_sample_paths};
+pub use report::{LoadReport, Refusal, RefusalKind, Warning};
+pub use samples::{
+    Expectation, Sample, SampleEvent, SampleFailure, SampleReport, read_samples, run_samples,
+};
+pub use set::{Outcome, Rule, RuleIndex, RuleSet};
+pub use truth::Truth;
+pub use value::{OwnedScalar, Scalar, Value, Values};

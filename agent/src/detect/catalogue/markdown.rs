@@ -1,0 +1,117 @@
+//! `docs/fields.md`, written from the catalogue.
+
+use std::collections::BTreeMap;
+
+use super::super::event_types::EventTypes;
+use super::super::value::append;
+use super::{Argument, FieldInfo, fields, unsupported};
+
+const HEAD: &str = "\
+# Fields
+
+Fields that a condition or an output template can use, with Falco's names and meanings.
+This page is written from the code; `GRAVLENS_BLESS=1 cargo test -p gravlens --lib fields_page` renews it.
+
+A field that an event does not have is *missing*: every comparison with it is false, `!=` included.
+A field marked *runtime* is *unknown* until the container runtime has answered, and missing if it cannot.
+`[n]` takes a number, `[key]` a name or pattern; brackets in parentheses may be left out.
+";
+
+/// The reference of all fields, as Markdown.
+pub fn fields_markdown() -> String {
+    let mut out = HEAD.to_owned();
+    let mut families: BTreeMap<&str, Vec<&FieldInfo>> = BTreeMap::new();
+    for info in fields() {
+        let family = info.name.split('.').next().unwrap_or(info.name);
+        families.entry(family).or_default().push(info);
+    }
+    for (family, infos) in families {
+        append(&mut out, format_args!("\n## {family}\n\n"));
+        out.push_str("| field | type | on | meaning |\n|---|---|---|---|\n");
+        for info in infos {
+            row(info, &mut out);
+        }
+    }
+    out.push_str("\n## Known and not supported\n\n");
+    out.push_str(
+        "A rule whose condition needs one of these is refused with the reason; an output template \
+         prints `<NA>`.\n\n| reason | fields |\n|---|---|\n",
+    );
+    let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, reason) in unsupported::names() {
+        let name = format!("`{name}`");
+        match by_reason.last_mut() {
+            Some((last, names)) if *last == reason => names.push(name),
+            _ => by_reason.push((reason, vec![name])),
+        }
+    }
+    for (reason, names) in by_reason {
+        append(
+            &mut out,
+            format_args!("| {reason} | {} |\n", names.join(" ")),
+        );
+    }
+    out
+}
+
+fn row(info: &FieldInfo, out: &mut String) {
+    let argument = match info.argument {
+        Argument::Never => "",
+        Argument::OptionalIndex => "([n])",
+        Argument::OptionalKey => "([key])",
+        Argument::Required => "[key]",
+    };
+    let (name, kind) = (info.name, info.kind.name());
+    append(
+        out,
+        format_args!("| `{name}{argument}` | {kind} | {} | ", types(info.on)),
+    );
+    out.push_str(&info.description.replace('|', "\\|"));
+    if let Some(limit) = info.limit {
+        append(out, format_args!(" Limit: {limit}."));
+    }
+    if info.needs_metadata {
+        out.push_str(" *runtime*");
+    }
+    out.push_str(" |\n");
+}
+
+fn types(on: EventTypes) -> String {
+    for (set, name) in [
+        (EventTypes::ALL, "all"),
+        (EventTypes::EXEC, "exec"),
+        (EventTypes::OPEN, "open"),
+        (EventTypes::SOCKET, "socket"),
+        (EventTypes::DESCRIPTOR, "open, socket"),
+        (EventTypes::SET_UID, "setuid family"),
+        (EventTypes::SET_GID, "setgid family"),
+        (EventTypes::EXIT, "exit"),
+        (EventTypes::CGROUP, "cgroup"),
+        (EventTypes::EXEC.union(EventTypes::OPEN), "exec, open"),
+    ] {
+        if on == set {
+            return name.to_owned();
+        }
+    }
+    let names: Vec<_> = on.iter().map(|syscall| syscall.name()).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_page_is_what_the_code_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fields.md");
+        let page = fields_markdown();
+        if std::env::var_os("GRAVLENS_BLESS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == page,
+            "docs/fields.md is out of date: run GRAVLENS_BLESS=1 cargo test -p gravlens --lib fields_page"
+        );
+    }
+}

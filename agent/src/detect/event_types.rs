@@ -1,0 +1,211 @@
+//! Sets of event types, and the names that a rule may use for them.
+
+use crate::model::Syscall;
+
+/// A set of the event types that the sensor can produce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventTypes(u64);
+
+const _: () = assert!(Syscall::ALL.len() <= 64, "one bit per event type");
+
+impl EventTypes {
+    /// No event type.
+    pub const NONE: Self = Self(0);
+    /// Every event type that the sensor can produce.
+    pub const ALL: Self = Self((1 << Syscall::ALL.len()) - 1);
+    /// Execution of a new image.
+    pub(crate) const EXEC: Self = Self::of(&[Syscall::Execve, Syscall::Execveat]);
+    /// Opening of files.
+    pub(crate) const OPEN: Self = Self::of(&[
+        Syscall::Open,
+        Syscall::Openat,
+        Syscall::Openat2,
+        Syscall::Creat,
+    ]);
+    /// Socket calls.
+    pub(crate) const SOCKET: Self = Self::of(&[
+        Syscall::Connect,
+        Syscall::Sendto,
+        Syscall::Sendmsg,
+        Syscall::Sendmmsg,
+        Syscall::Bind,
+        Syscall::Listen,
+        Syscall::Accept,
+        Syscall::Accept4,
+    ]);
+    /// Calls that work on a descriptor.
+    pub(crate) const DESCRIPTOR: Self = Self::OPEN.union(Self::SOCKET);
+    /// Calls that change user ids.
+    pub(crate) const SET_UID: Self = Self::of(&[
+        Syscall::Setuid,
+        Syscall::Setreuid,
+        Syscall::Setresuid,
+        Syscall::Setfsuid,
+    ]);
+    /// Calls that change group ids.
+    pub(crate) const SET_GID: Self = Self::of(&[
+        Syscall::Setgid,
+        Syscall::Setregid,
+        Syscall::Setresgid,
+        Syscall::Setfsgid,
+    ]);
+    /// The end of a process.
+    pub(crate) const EXIT: Self = Self::of(&[Syscall::Procexit]);
+    /// Changes of the cgroup tree.
+    pub(crate) const CGROUP: Self = Self::of(&[
+        Syscall::CgroupMkdir,
+        Syscall::CgroupRmdir,
+        Syscall::CgroupAttach,
+    ]);
+
+    /// The set of the listed types.
+    pub const fn of(types: &[Syscall]) -> Self {
+        let mut bits = 0;
+        let mut position = 0;
+        while position < types.len() {
+            bits |= 1 << types[position] as u32;
+            position += 1;
+        }
+        Self(bits)
+    }
+
+    /// Types in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Types in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Types that are not in the set.
+    #[must_use]
+    pub const fn complement(self) -> Self {
+        Self(!self.0 & Self::ALL.0)
+    }
+
+    /// The set holds the type.
+    pub const fn contains(self, syscall: Syscall) -> bool {
+        self.0 & (1 << syscall as u32) != 0
+    }
+
+    /// The set is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The types in declaration order.
+    pub fn iter(self) -> impl Iterator<Item = Syscall> {
+        Syscall::ALL
+            .iter()
+            .copied()
+            .filter(move |&syscall| self.contains(syscall))
+    }
+}
+
+/// What a name in `evt.type` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TypeName {
+    /// The sensor produces it.
+    Traced(Syscall),
+    /// The sensor reports it under the name of a more general type.
+    Alias(Syscall),
+    /// Falco knows it, no loaded hook produces it.
+    Untraced,
+    /// Nobody knows it.
+    Unheard,
+}
+
+/// Looks up a name of `evt.type`.
+pub(crate) fn type_name(name: &str) -> TypeName {
+    let traced = Syscall::ALL.iter().find(|syscall| syscall.name() == name);
+    match (traced, name) {
+        (Some(&syscall), _) => TypeName::Traced(syscall),
+        (None, "fork" | "vfork" | "clone3") => TypeName::Alias(Syscall::Clone),
+        (None, _) if untraced_names().any(|known| known == name) => TypeName::Untraced,
+        (None, _) => TypeName::Unheard,
+    }
+}
+
+/// Names that Falco knows and that no hook of the sensor produces.
+pub(crate) fn untraced_names() -> impl Iterator<Item = &'static str> {
+    UNTRACED.split_ascii_whitespace()
+}
+
+/// Linux system calls that are not traced, and Falco's event types that are no system calls.
+const UNTRACED: &str = "
+    _sysctl accessat acct add_key adjtimex afs_syscall alarm arch_prctl bpf brk cachestat capget
+    capset chdir chmod chown chroot clock_adjtime clock_getres clock_gettime clock_nanosleep
+    clock_settime close close_range copy_file_range create_module delete_module dup dup2 dup3
+    access epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd
+    eventfd2 exit exit_group faccessat faccessat2 fadvise64 fallocate fanotify_init fanotify_mark
+    fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr finit_module
+    flistxattr flock fremovexattr fsconfig fsetxattr fsmount fsopen fspick fstat fstatfs fsync
+    ftruncate futex futex_waitv futimesat get_mempolicy get_robust_list getcpu getcwd getdents
+    getdents64 getegid geteuid getgid getgroups getitimer getpeername getpgid getpgrp getpid
+    getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname
+    getsockopt gettid gettimeofday getuid getxattr init_module inotify_add_watch inotify_init
+    inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents io_setup io_submit
+    io_uring_enter io_uring_register io_uring_setup ioctl ioperm iopl ioprio_get ioprio_set kcmp
+    kexec_file_load kexec_load keyctl kill landlock_add_rule landlock_create_ruleset
+    landlock_restrict_self lchown lgetxattr link linkat listxattr llistxattr lookup_dcookie
+    lremovexattr lseek lsetxattr lstat madvise mbind membarrier memfd_create memfd_secret
+    migrate_pages mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mmap2 modify_ldt
+    mount mount_setattr move_mount move_pages mprotect mq_getsetattr mq_notify mq_open
+    mq_timedreceive mq_timedsend mq_unlink mremap msgctl msgget msgrcv msgsnd msync munlock
+    munlockall munmap name_to_handle_at nanosleep newfstatat open_by_handle_at open_tree pause
+    perf_event_open personality pidfd_getfd pidfd_open pidfd_send_signal pipe pipe2 pivot_root
+    pkey_alloc pkey_free pkey_mprotect poll ppoll prctl pread pread64 preadv preadv2 prlimit
+    prlimit64 process_madvise process_mrelease process_vm_readv process_vm_writev pselect6 ptrace
+    pwrite pwrite64 pwritev pwritev2 quotactl quotactl_fd read readahead readlink readlinkat readv
+    reboot recv recvfrom recvmmsg recvmsg remap_file_pages removexattr rename renameat renameat2
+    request_key restart_syscall rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask
+    rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo
+    sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
+    sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
+    sched_setscheduler sched_yield seccomp select semctl semget semop semtimedop send sendfile
+    sendfile64 set_mempolicy set_robust_list set_tid_address setdomainname sethostname setitimer
+    setns setpgid setpriority setrlimit setsid setsockopt settimeofday setxattr shmat shmctl shmdt
+    shmget shutdown sigaltstack signalfd signalfd4 socket socketpair splice stat stat64 statfs
+    statx swapoff swapon symlink symlinkat sync sync_file_range syncfs sysfs sysinfo syslog tee
+    tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_settime
+    timerfd_create timerfd_gettime timerfd_settime times tkill truncate umask umount umount2 uname
+    unlink unlinkat unshare uselib userfaultfd ustat utime utimensat utimes vhangup vmsplice wait4
+    waitid waitpid write writev
+    asyncevent container cpu_hotplug drop group_added group_deleted infra k8s mesos notification
+    page_fault pluginevent procinfo scapevent signaldeliver switch syscall tracer user_added
+    user_deleted";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart() {
+        assert_eq!(type_name("openat"), TypeName::Traced(Syscall::Openat));
+        assert_eq!(type_name("vfork"), TypeName::Alias(Syscall::Clone));
+        assert_eq!(type_name("ptrace"), TypeName::Untraced);
+        assert_eq!(type_name("opena"), TypeName::Unheard);
+    }
+
+    #[test]
+    fn no_traced_type_is_listed_as_untraced() {
+        for name in untraced_names() {
+            assert!(
+                !Syscall::ALL.iter().any(|syscall| syscall.name() == name),
+                "{name} is traced"
+            );
+        }
+    }
+
+    #[test]
+    fn complement_stays_within_the_known_types() {
+        assert_eq!(EventTypes::ALL.complement(), EventTypes::NONE);
+        assert_eq!(EventTypes::NONE.complement(), EventTypes::ALL);
+        assert!(EventTypes::OPEN.contains(Syscall::Creat));
+        assert!(!EventTypes::OPEN.contains(Syscall::Connect));
+    }
+}

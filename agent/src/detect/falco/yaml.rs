@@ -1,0 +1,233 @@
+//! YAML with places. A file whose YAML is broken is read again item by item, so that one bad item
+//! does not drop the others.
+
+use std::sync::Arc;
+
+use saphyr::{MarkedYaml, YamlData, YamlLoader};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, SpannedEventReceiver as _};
+
+use super::source::{Place, SourceFile, Text};
+
+/// How deep collections may nest: rule files need four levels.
+const DEPTH: usize = 32;
+
+/// A node with its file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'a> {
+    yaml: &'a MarkedYaml<'a>,
+    file: &'a Arc<SourceFile>,
+}
+
+/// YAML that cannot be read.
+#[derive(Debug)]
+pub(crate) struct YamlError {
+    pub(crate) place: Place,
+    pub(crate) reason: String,
+    /// The broken part, to find out which rule it holds.
+    pub(crate) file: Arc<SourceFile>,
+}
+
+/// Calls `visit` for each top-level item of the file, and `fail` for each part that is no YAML.
+pub(crate) fn for_each_item(
+    path: &Arc<str>,
+    text: &str,
+    mut visit: impl FnMut(Node<'_>),
+    mut fail: impl FnMut(YamlError),
+) {
+    let whole = Arc::new(SourceFile {
+        path: Arc::clone(path),
+        text: text.to_owned(),
+        lines_before: 0,
+    });
+    let Err(error) = visit_file(&whole, &mut visit) else {
+        return;
+    };
+    let parts = split(path, text);
+    if parts.len() < 2 {
+        return fail(error);
+    }
+    for part in parts {
+        if let Err(error) = visit_file(&part, &mut visit) {
+            fail(error);
+        }
+    }
+}
+
+fn visit_file(file: &Arc<SourceFile>, visit: &mut impl FnMut(Node<'_>)) -> Result<(), YamlError> {
+    let documents = load(&file.text).map_err(|error| YamlError {
+        place: file.place(*error.marker()),
+        reason: format!("this is no valid YAML: {}", error.info()),
+        file: Arc::clone(file),
+    })?;
+    for yaml in &documents {
+        match &yaml.data {
+            YamlData::Sequence(items) => {
+                for yaml in items {
+                    visit(Node { yaml, file });
+                }
+            }
+            // An empty document, for instance a file of comments.
+            YamlData::BadValue => {}
+            YamlData::Representation(value, ScalarStyle::Plain, None) if value.is_empty() => {}
+            _ => visit(Node { yaml, file }),
+        }
+    }
+    Ok(())
+}
+
+/// Loads YAML with bounded nesting: the parser's own entry point recurses without a bound.
+fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::default();
+    loader.early_parse(false);
+    let mut depth = 0_usize;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event?;
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH {
+            let reason = format!("nested more than {DEPTH} levels deep");
+            return Err(ScanError::new(span.start, reason));
+        }
+        loader.on_event(event, span);
+        if let Some(error) = loader.error() {
+            return Err(error.clone());
+        }
+    }
+    Ok(loader.into_documents())
+}
+
+/// The parts of a file that begin with a dash in the first column.
+fn split(path: &Arc<str>, text: &str) -> Vec<Arc<SourceFile>> {
+    let mut parts: Vec<(u32, String)> = Vec::new();
+    for (number, line) in (0_u32..).zip(text.split_inclusive('\n')) {
+        let starts_item = line.starts_with("- ") || line.trim_end() == "-";
+        match parts.last_mut() {
+            Some((_, part)) if !starts_item => part.push_str(line),
+            _ => parts.push((number, line.to_owned())),
+        }
+    }
+    parts
+        .into_iter()
+        .map(|(lines_before, text)| {
+            Arc::new(SourceFile {
+                path: Arc::clone(path),
+                text,
+                lines_before,
+            })
+        })
+        .collect()
+}
+
+impl<'a> Node<'a> {
+    pub(crate) fn place(self) -> Place {
+        self.file.place(self.yaml.span.start)
+    }
+
+    /// Keys and values of a mapping, keys being plain text; `None` if it is something else.
+    pub(crate) fn entries(self) -> Option<Vec<(Node<'a>, Node<'a>)>> {
+        let YamlData::Mapping(mapping) = &self.untagged().yaml.data else {
+            return None;
+        };
+        let file = self.file;
+        let pairs = mapping
+            .iter()
+            .map(|(key, yaml)| (Node { yaml: key, file }, Node { yaml, file }));
+        Some(pairs.collect())
+    }
+
+    /// Items of a sequence; `None` if it is something else.
+    pub(crate) fn items(self) -> Option<Vec<Node<'a>>> {
+        let YamlData::Sequence(items) = &self.untagged().yaml.data else {
+            return None;
+        };
+        let file = self.file;
+        Some(items.iter().map(|yaml| Node { yaml, file }).collect())
+    }
+
+    /// A scalar as written; `None` if it is a collection or null.
+    pub(crate) fn scalar(self) -> Option<&'a str> {
+        match &self.untagged().yaml.data {
+            YamlData::Representation(value, ScalarStyle::Plain, _)
+                if matches!(&**value, "" | "~" | "null" | "Null" | "NULL") =>
+            {
+                None
+            }
+            YamlData::Representation(value, ..) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Null, written or left out.
+    pub(crate) fn is_null(self) -> bool {
+        self.scalar().is_none() && self.entries().is_none() && self.items().is_none()
+    }
+
+    /// A scalar with the places of its characters.
+    pub(crate) fn text(self) -> Option<Text> {
+        let value = self.scalar()?.to_owned();
+        Some(Text::new(value, self.file, self.yaml.span.start))
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn kind(self) -> &'static str {
+        match &self.untagged().yaml.data {
+            YamlData::Mapping(_) => "a mapping",
+            YamlData::Sequence(_) => "a list",
+            _ if self.is_null() => "nothing",
+            _ => "a single value",
+        }
+    }
+
+    fn untagged(self) -> Self {
+        match &self.yaml.data {
+            YamlData::Tagged(_, yaml) => Self { yaml, ..self },
+            _ => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalars(text: &str) -> (Vec<String>, Vec<String>) {
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for_each_item(
+            &Arc::from("f.yaml"),
+            text,
+            |node| found.push(node.scalar().unwrap_or(node.kind()).to_owned()),
+            |error| errors.push(format!("{} {}", error.place, error.reason)),
+        );
+        (found, errors)
+    }
+
+    #[test]
+    fn a_broken_item_does_not_drop_the_others() {
+        let (found, errors) = scalars("- a\n- \"b\n- c\n- x: [1\n- d\n");
+        assert!(found.contains(&"a".to_owned()), "{found:?}");
+        assert!(found.contains(&"d".to_owned()), "{found:?}");
+        assert!(!errors.is_empty());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        for text in [
+            "- ".repeat(100_000),
+            "[".repeat(100_000),
+            "{a: ".repeat(10_000),
+        ] {
+            let (_, errors) = scalars(&text);
+            assert_eq!(errors.len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_items() {
+        for text in ["", "# only a comment\n", "---\n", "---\n...\n"] {
+            assert_eq!(scalars(text), (Vec::new(), Vec::new()), "{text:?}");
+        }
+    }
+}

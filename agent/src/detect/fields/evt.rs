@@ -1,0 +1,274 @@
+//! `evt.*`: the call itself, its result and its arguments.
+
+use super::super::catalogue::{FieldArg, family, flag, number, text};
+use super::super::event_types::EventTypes;
+use super::super::value::{Scalar, Value};
+use super::names::{self, O_PATH};
+use super::time::{Moment, unix_nanoseconds};
+use super::{computed, fd, present, put};
+use crate::model::{Event, Layer, Open, Payload, Process, Syscall};
+
+const EXEC_OR_OPEN: EventTypes = EventTypes::EXEC.union(EventTypes::OPEN);
+
+family! { Evt {
+    Num = number("evt.num", "Number of the event in this run of the agent, from 1.");
+    Type = text("evt.type", "Name of the call.");
+    TypeIs = number("evt.type.is", "1 if the event is of the type in brackets, else 0.").keyed();
+    SyscallType = text("syscall.type", "Name of the system call; missing for events that are none.");
+    Dir = text("evt.dir", "Always `<`: events are reported when the call returns.");
+    Source = text("evt.source", "Always `syscall`.");
+    Category = text("evt.category", "`process`, `file`, `net`, `user` or `other`.");
+    Hostname = text("evt.hostname", "Name of the node.");
+    Time = text("evt.time", "Time of day with nanoseconds, UTC.");
+    TimeS = text("evt.time.s", "Time of day without the fraction, UTC.");
+    TimeIso8601 = text("evt.time.iso8601", "Date and time in ISO 8601 with nanoseconds, UTC.");
+    Datetime = text("evt.datetime", "Date and time with nanoseconds, UTC.");
+    DatetimeS = text("evt.datetime.s", "Date and time without the fraction, UTC.");
+    Rawtime = number("evt.rawtime", "Nanoseconds since 1970.");
+    RawtimeS = number("evt.rawtime.s", "Seconds since 1970.");
+    Res = text("evt.res", "`SUCCESS` or the name of the error.");
+    Rawres = number("evt.rawres", "Return value: a descriptor, 0 or a negative error number.");
+    Failed = flag("evt.failed", "The call failed.");
+    IsOpenRead = flag("evt.is_open_read", "A file was opened for reading (`O_PATH` is no reading).");
+    IsOpenWrite = flag("evt.is_open_write", "A file was opened for writing.");
+    IsOpenCreate = flag("evt.is_open_create", "An open that made the file.");
+    Args = text("evt.args", "Arguments as `name=value`, separated by spaces.");
+    ArgFlags = text("evt.arg.flags", "Names of the open flags, or what is known of the executed file.")
+        .on(EXEC_OR_OPEN);
+    ArgName = text("evt.arg.name", "Path of the opened file.").on(EventTypes::OPEN);
+    ArgFilename = text("evt.arg.filename", "Name passed to execve.").on(EventTypes::EXEC);
+    ArgFd = text("evt.arg.fd", "Descriptor number.").on(EventTypes::DESCRIPTOR);
+    ArgTuple = text("evt.arg.tuple", "Both ends of the socket, client first.").on(EventTypes::SOCKET);
+    ArgUid = text("evt.arg.uid", "User id passed to the call.").on(EventTypes::SET_UID);
+    ArgGid = text("evt.arg.gid", "Group id passed to the call.").on(EventTypes::SET_GID);
+    ArgStatus = text("evt.arg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
+    ArgSig = text("evt.arg.sig", "Signal that ended the process, 0 when none.").on(EventTypes::EXIT);
+    ArgRes = text("evt.arg.res", "As `evt.res`.");
+    ArgPath = text("evt.arg.cgroup", "Path of the cgroup (not in Falco).").on(EventTypes::CGROUP);
+    RawFlags = number("evt.rawarg.flags", "Open flags as the kernel numbers them.").on(EventTypes::OPEN);
+    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(EventTypes::DESCRIPTOR);
+    RawUid = number("evt.rawarg.uid", "User id passed to the call.").on(EventTypes::SET_UID);
+    RawGid = number("evt.rawarg.gid", "Group id passed to the call.").on(EventTypes::SET_GID);
+    RawRes = number("evt.rawarg.res", "As `evt.rawres`.");
+    RawStatus = number("evt.rawarg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
+    RawSig = number("evt.rawarg.sig", "Signal that ended the process.").on(EventTypes::EXIT);
+} }
+
+pub(super) fn get<'a>(
+    event: &'a Event<'_>,
+    field: Evt,
+    argument: Option<&FieldArg>,
+    scratch: &'a mut Vec<u8>,
+) -> Value<'a> {
+    match field {
+        Evt::Num => Value::number(event.number),
+        Evt::Type => Value::text(event.syscall.name().as_bytes()),
+        Evt::TypeIs => type_is(event.syscall, argument),
+        Evt::SyscallType => syscall_type(event.syscall),
+        Evt::Dir => Value::text(b"<"),
+        Evt::Source => Value::text(b"syscall"),
+        Evt::Category => Value::text(category(&event.payload)),
+        // The event does not know it: the loader puts the node's name in its place.
+        Evt::Hostname => Value::Missing,
+        Evt::Time
+        | Evt::TimeS
+        | Evt::TimeIso8601
+        | Evt::Datetime
+        | Evt::DatetimeS
+        | Evt::Rawtime
+        | Evt::RawtimeS => time(event, field, scratch),
+        Evt::Res | Evt::ArgRes => result_name(result(event), scratch),
+        Evt::Rawres | Evt::RawRes => result(event).map_or(Value::Missing, Value::number),
+        Evt::Failed => result(event).map_or(Value::Missing, |result| Value::flag(result < 0)),
+        Evt::IsOpenRead => open_flag(event, |open| open.is_read() && open.flags & O_PATH == 0),
+        Evt::IsOpenWrite => open_flag(event, |open| open.is_write() && open.flags & O_PATH == 0),
+        Evt::IsOpenCreate => open_flag(event, |open| {
+            open.created || (event.syscall == Syscall::Creat && event.result >= Some(0))
+        }),
+        Evt::Args => arguments(event, scratch),
+        _ => single_argument(event, field, scratch),
+    }
+}
+
+/// An image that runs was executed without error, though its hook sees no return value.
+fn result(event: &Event<'_>) -> Option<i64> {
+    let implied = matches!(event.payload, Payload::Exec).then_some(0);
+    event.result.or(implied)
+}
+
+fn type_is<'a>(syscall: Syscall, argument: Option<&FieldArg>) -> Value<'a> {
+    let asked = match argument {
+        Some(FieldArg::Text(name)) => &**name == syscall.name(),
+        _ => false,
+    };
+    Value::number(i64::from(asked))
+}
+
+fn syscall_type<'a>(syscall: Syscall) -> Value<'a> {
+    match syscall {
+        Syscall::Procexit | Syscall::CgroupMkdir | Syscall::CgroupRmdir | Syscall::CgroupAttach => {
+            Value::Missing
+        }
+        _ => Value::text(syscall.name().as_bytes()),
+    }
+}
+
+fn category(payload: &Payload<'_>) -> &'static [u8] {
+    match payload {
+        Payload::Exec | Payload::Fork | Payload::Exit { .. } => b"process",
+        Payload::Open(_) => b"file",
+        Payload::Socket(_) => b"net",
+        Payload::SetIds(_) => b"user",
+        Payload::Cgroup(_) => b"other",
+    }
+}
+
+fn time<'a>(event: &Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    let moment = Moment::of(event.time);
+    let fraction = !matches!(field, Evt::TimeS | Evt::DatetimeS);
+    match field {
+        Evt::Rawtime => return Value::number(unix_nanoseconds(event.time)),
+        Evt::RawtimeS => {
+            return Value::number(unix_nanoseconds(event.time).div_euclid(1_000_000_000));
+        }
+        Evt::Time | Evt::TimeS => moment.clock(scratch, fraction),
+        Evt::TimeIso8601 => {
+            moment.date(scratch);
+            scratch.push(b'T');
+            moment.clock(scratch, fraction);
+            scratch.extend_from_slice(b"+0000");
+        }
+        _ => {
+            moment.date(scratch);
+            scratch.push(b' ');
+            moment.clock(scratch, fraction);
+        }
+    }
+    Value::text(scratch)
+}
+
+fn result_name(result: Option<i64>, scratch: &mut Vec<u8>) -> Value<'_> {
+    match result {
+        None => Value::Missing,
+        Some(result) if result >= 0 => Value::text(b"SUCCESS"),
+        Some(result) => match result.checked_neg().and_then(names::errno) {
+            Some(name) => Value::text(name.as_bytes()),
+            None => computed(scratch, format_args!("{result}")),
+        },
+    }
+}
+
+fn open_flag<'a>(event: &Event<'_>, holds: impl Fn(&Open<'_>) -> bool) -> Value<'a> {
+    // Falco says false, not missing, for events that open nothing.
+    Value::flag(matches!(&event.payload, Payload::Open(open) if holds(open)))
+}
+
+/// The argument fields, one event type at a time.
+fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    match (&event.payload, field) {
+        (Payload::Exec, Evt::ArgFlags) => {
+            exe_flags(&event.process, scratch);
+            present(scratch)
+        }
+        (Payload::Exec, Evt::ArgFilename) => present(&event.process.filename),
+        (Payload::Open(open), Evt::ArgFlags) => {
+            names::open_flags(open.flags, open.created, scratch);
+            Value::text(scratch)
+        }
+        (Payload::Open(open), Evt::RawFlags) => Value::number(open.flags),
+        (Payload::Open(open), Evt::ArgName) => present(&open.path.bytes),
+        (Payload::Open(_) | Payload::Socket(_), Evt::RawFd) => fd::descriptor(event),
+        (Payload::Open(_) | Payload::Socket(_), Evt::ArgFd) => {
+            as_text(&fd::descriptor(event), scratch)
+        }
+        (Payload::Socket(socket), Evt::ArgTuple) => fd::socket_name(socket, event.syscall, scratch),
+        (Payload::SetIds(ids), Evt::RawUid) if EventTypes::SET_UID.contains(event.syscall) => {
+            Value::number(ids.argument)
+        }
+        (Payload::SetIds(ids), Evt::RawGid) if EventTypes::SET_GID.contains(event.syscall) => {
+            Value::number(ids.argument)
+        }
+        (Payload::SetIds(ids), Evt::ArgUid) if EventTypes::SET_UID.contains(event.syscall) => {
+            computed(scratch, format_args!("{}", ids.argument))
+        }
+        (Payload::SetIds(ids), Evt::ArgGid) if EventTypes::SET_GID.contains(event.syscall) => {
+            computed(scratch, format_args!("{}", ids.argument))
+        }
+        (Payload::Exit { status, .. }, Evt::RawStatus) => Value::number(*status),
+        (Payload::Exit { status, .. }, Evt::ArgStatus) => {
+            computed(scratch, format_args!("{status}"))
+        }
+        (Payload::Exit { signal, .. }, Evt::RawSig) => Value::number(*signal),
+        (Payload::Exit { signal, .. }, Evt::ArgSig) => computed(scratch, format_args!("{signal}")),
+        (Payload::Cgroup(change), Evt::ArgPath) => present(&change.path),
+        _ => Value::Missing,
+    }
+}
+
+fn as_text<'a>(value: &Value<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    match value {
+        Value::One(Scalar::Number(number)) => computed(scratch, format_args!("{number}")),
+        _ => Value::Missing,
+    }
+}
+
+/// What is known of the executed file, in Falco's words.
+fn exe_flags(process: &Process, buffer: &mut Vec<u8>) {
+    let Some(exe) = &process.exe else { return };
+    let upper = matches!(exe.layer, Some(Layer::UpperOnly | Layer::CopiedUp));
+    let flags = [
+        (upper, "EXE_UPPER_LAYER"),
+        (exe.memfd, "EXE_FROM_MEMFD"),
+        (exe.layer == Some(Layer::Lower), "EXE_LOWER_LAYER"),
+    ];
+    for (_, name) in flags.iter().filter(|(holds, _)| *holds) {
+        if !buffer.is_empty() {
+            buffer.push(b'|');
+        }
+        buffer.extend_from_slice(name.as_bytes());
+    }
+}
+
+/// All arguments of the event.
+fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    match &event.payload {
+        Payload::Exec => {
+            put(
+                scratch,
+                format_args!("pid={} exe=", event.process.exec_id.tgid),
+            );
+            scratch.extend_from_slice(event.process.argv.first().map_or(&[], |argument| argument));
+            scratch.extend_from_slice(b" args=");
+            scratch.extend_from_slice(event.process.args());
+        }
+        Payload::Fork => put(
+            scratch,
+            format_args!(
+                "pid={} ptid={}",
+                event.process.exec_id.tgid, event.process.parent_tgid
+            ),
+        ),
+        Payload::Exit { status, signal } => {
+            put(scratch, format_args!("status={status} sig={signal}"));
+        }
+        Payload::Open(open) => {
+            scratch.extend_from_slice(b"name=");
+            scratch.extend_from_slice(&open.path.bytes);
+            scratch.extend_from_slice(b" flags=");
+            names::open_flags(open.flags, open.created, scratch);
+        }
+        Payload::Socket(socket) => {
+            put(scratch, format_args!("fd={} tuple=", socket.fd));
+            fd::append_socket_name(socket, event.syscall, scratch);
+        }
+        Payload::SetIds(ids) => put(scratch, format_args!("id={}", ids.argument)),
+        Payload::Cgroup(change) => {
+            scratch.extend_from_slice(b"cgroup=");
+            scratch.extend_from_slice(&change.path);
+        }
+    }
+    if let Some(result) = event.result {
+        put(scratch, format_args!(" res={result}"));
+    }
+    Value::text(scratch)
+}

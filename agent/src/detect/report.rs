@@ -1,0 +1,116 @@
+//! What loading said about each file and rule.
+
+use serde::Serialize;
+
+/// Why something was refused, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// Not YAML.
+    Yaml,
+    /// YAML that is no rule item: a missing or unknown key, a wrong type.
+    Item,
+    /// The condition or output template breaks the grammar.
+    Syntax,
+    /// A macro or list that does not exist or comes later.
+    Undefined,
+    /// A field that Falco does not have either.
+    NoSuchField,
+    /// A field that Falco has and this agent cannot fill.
+    UnsupportedField,
+    /// The rule needs event types that no loaded hook produces.
+    UntracedEvent,
+    /// An event type that nobody knows.
+    NoSuchEvent,
+    /// A comparison that makes no sense for the field's type.
+    Type,
+    /// A part of Falco's language that is not supported.
+    UnsupportedFeature,
+    /// The condition grows too large when its macros are expanded.
+    TooLarge,
+}
+
+/// A rule, macro, list or file that was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Rule; `None` when the trouble is not in a rule.
+    pub rule: Option<String>,
+    /// File.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// Kind of reason.
+    pub kind: RefusalKind,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Something loaded that may not do what its author expects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Rule; `None` when the warning is not about a rule.
+    pub rule: Option<String>,
+    /// File.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// What may surprise.
+    pub reason: String,
+}
+
+/// Outcome of a load.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LoadReport {
+    /// Rules that were loaded, disabled ones included.
+    pub loaded: usize,
+    /// What was refused, in file order.
+    pub refused: Vec<Refusal>,
+    /// What may surprise, in file order.
+    pub warnings: Vec<Warning>,
+}
+
+impl LoadReport {
+    /// For people: one paragraph per refusal and warning, and a line that sums up.
+    pub fn to_text(&self) -> String {
+        use super::value::append;
+        let mut out = String::new();
+        for refusal in &self.refused {
+            let Refusal {
+                file, line, column, ..
+            } = refusal;
+            append(&mut out, format_args!("{file}:{line}:{column}: refused"));
+            if let Some(rule) = &refusal.rule {
+                append(&mut out, format_args!(" rule '{rule}'"));
+            }
+            append(&mut out, format_args!(": {}\n", refusal.reason));
+            if let Some(hint) = &refusal.hint {
+                append(&mut out, format_args!("    {hint}\n"));
+            }
+        }
+        for warning in &self.warnings {
+            let Warning {
+                file, line, column, ..
+            } = warning;
+            append(&mut out, format_args!("{file}:{line}:{column}: warning"));
+            if let Some(rule) = &warning.rule {
+                append(&mut out, format_args!(" in rule '{rule}'"));
+            }
+            append(&mut out, format_args!(": {}\n", warning.reason));
+        }
+        let (refused, warnings) = (self.refused.len(), self.warnings.len());
+        append(
+            &mut out,
+            format_args!(
+                "{} rules loaded, {refused} refused, {warnings} warnings\n",
+                self.loaded
+            ),
+        );
+        out
+    }
+}

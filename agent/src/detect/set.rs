@@ -1,0 +1,306 @@
+//! A loaded rule set: immutable, indexed by event type.
+
+use std::sync::Arc;
+
+use super::catalogue::FieldId;
+use super::compile::OutputPart;
+use super::eval::{self, Memo, Scratch};
+use super::event_types::EventTypes;
+use super::fields::FieldSource;
+use super::fields::evt::Evt;
+use super::ir::{Leaf, Node, Shown, Source, Test};
+use super::truth::Truth;
+use crate::model::{Finding, MatchedTerm, RuleInfo, Syscall};
+
+/// Position of a rule in its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleIndex(pub u32);
+
+/// A rule of a set.
+#[derive(Debug)]
+pub struct Rule {
+    /// What people need to know of it.
+    pub info: Arc<RuleInfo>,
+    /// Event types that it can fire on.
+    pub event_types: EventTypes,
+    /// Disabled rules are loaded and never evaluated.
+    pub enabled: bool,
+    pub(crate) condition: Node,
+    pub(crate) output: Vec<OutputPart>,
+}
+
+/// An immutable set of rules.
+#[derive(Debug)]
+pub struct RuleSet {
+    digest: Arc<str>,
+    rules: Vec<Rule>,
+    leaves: Vec<Leaf>,
+    /// Rules that can fire, per event type in the order of [`Syscall::ALL`].
+    index: Vec<Vec<RuleIndex>>,
+}
+
+/// What evaluation found, in buffers that are reused from event to event.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Rules that matched.
+    pub matched: Vec<RuleIndex>,
+    /// Rules that depend on values not known yet.
+    pub undecided: Vec<RuleIndex>,
+    memo: Memo,
+    scratch: Scratch,
+}
+
+/// Negated terms shown with a finding, one per field: enough to see what was considered.
+const NEGATED_TERMS: usize = 6;
+/// Longest right side shown, in characters.
+const OPERAND_SHOWN: usize = 160;
+
+impl RuleSet {
+    pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>) -> Self {
+        let mut index = vec![Vec::new(); Syscall::ALL.len()];
+        for (position, rule) in (0..).zip(&rules) {
+            if rule.enabled {
+                for syscall in rule.event_types.iter() {
+                    index[syscall as usize].push(RuleIndex(position));
+                }
+            }
+        }
+        Self {
+            digest,
+            rules,
+            leaves,
+            index,
+        }
+    }
+
+    /// SHA-256 over the sources, in hexadecimal: alerts name the set that made them.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// All rules, in the order of their definition.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// One rule.
+    pub fn rule(&self, rule: RuleIndex) -> &Rule {
+        &self.rules[rule.0 as usize]
+    }
+
+    /// Event types that at least one enabled rule can fire on.
+    pub fn event_types(&self) -> EventTypes {
+        self.rules
+            .iter()
+            .filter(|rule| rule.enabled)
+            .fold(EventTypes::NONE, |types, rule| {
+                types.union(rule.event_types)
+            })
+    }
+
+    /// Finds all rules that match the event, and those that cannot be decided yet.
+    pub fn evaluate(&self, event: &impl FieldSource, outcome: &mut Outcome) {
+        let Outcome {
+            matched,
+            undecided,
+            memo,
+            scratch,
+        } = outcome;
+        matched.clear();
+        undecided.clear();
+        memo.begin(self.leaves.len());
+        for &rule in &self.index[event.syscall() as usize] {
+            let condition = &self.rule(rule).condition;
+            match eval::node(condition, &self.leaves, event, memo, scratch) {
+                Truth::True => matched.push(rule),
+                Truth::Unknown => undecided.push(rule),
+                Truth::False => {}
+            }
+        }
+    }
+
+    /// Truth of one rule, for instance of one that was undecided before the container's metadata
+    /// came.
+    pub fn decide(&self, rule: RuleIndex, event: &impl FieldSource) -> Truth {
+        let rule = self.rule(rule);
+        if !rule.enabled || !rule.event_types.contains(event.syscall()) {
+            return Truth::False;
+        }
+        let (mut memo, mut scratch) = (Memo::default(), Scratch::default());
+        memo.begin(self.leaves.len());
+        eval::node(
+            &rule.condition,
+            &self.leaves,
+            event,
+            &mut memo,
+            &mut scratch,
+        )
+    }
+
+    /// What to tell people about a rule that matched, or that stayed undecided.
+    pub fn finding(&self, rule: RuleIndex, event: &impl FieldSource) -> Finding {
+        let rule = self.rule(rule);
+        let mut terms = Terms::new(self, event);
+        match terms.truth(&rule.condition) {
+            Truth::Unknown => terms.open(&rule.condition, false),
+            outcome => terms.decisive(&rule.condition, outcome, false),
+        }
+        Finding {
+            rule: Arc::clone(&rule.info),
+            output: render(&rule.output, event),
+            evidence: terms.evidence,
+            undecided: terms.undecided,
+        }
+    }
+}
+
+fn render(parts: &[OutputPart], event: &impl FieldSource) -> String {
+    let mut output = String::new();
+    for part in parts {
+        match part {
+            OutputPart::Text(text) => output.push_str(text),
+            OutputPart::Value(source) => {
+                let value = eval::shown(source, event);
+                output.push_str(value.as_deref().unwrap_or("<NA>"));
+            }
+        }
+    }
+    output
+}
+
+/// Gathers the terms that people are shown.
+struct Terms<'a, E> {
+    set: &'a RuleSet,
+    event: &'a E,
+    memo: Memo,
+    scratch: Scratch,
+    evidence: Vec<MatchedTerm>,
+    undecided: Vec<MatchedTerm>,
+    negated: usize,
+}
+
+impl<'a, E: FieldSource> Terms<'a, E> {
+    fn new(set: &'a RuleSet, event: &'a E) -> Self {
+        let mut memo = Memo::default();
+        memo.begin(set.leaves.len());
+        Self {
+            set,
+            event,
+            memo,
+            scratch: Scratch::default(),
+            evidence: Vec::new(),
+            undecided: Vec::new(),
+            negated: 0,
+        }
+    }
+
+    fn truth(&mut self, node: &Node) -> Truth {
+        let leaves = &self.set.leaves;
+        eval::node(node, leaves, self.event, &mut self.memo, &mut self.scratch)
+    }
+
+    /// Adds the leaves that made a node what it is.
+    fn decisive(&mut self, node: &Node, outcome: Truth, negated: bool) {
+        match (node, outcome) {
+            (Node::Leaf(id), _) => self.add_evidence(*id, negated),
+            (Node::Not(child), _) => self.decisive(child, outcome.negate(), !negated),
+            // All operands were needed.
+            (Node::And(children), Truth::True) | (Node::Or(children), Truth::False) => {
+                for child in children {
+                    self.decisive(child, outcome, negated);
+                }
+            }
+            // One operand was enough: the first.
+            (Node::And(children) | Node::Or(children), _) => {
+                for child in children {
+                    if self.truth(child) == outcome {
+                        return self.decisive(child, outcome, negated);
+                    }
+                }
+            }
+            (Node::One(children), _) => {
+                for child in children {
+                    if self.truth(child) == Truth::True {
+                        self.decisive(child, Truth::True, negated);
+                    }
+                }
+            }
+        }
+    }
+
+    /// For an undecided node: what is open, and what has been decided in favour so far.
+    fn open(&mut self, node: &Node, negated: bool) {
+        match node {
+            Node::Leaf(id) => self.add_undecided(*id, negated),
+            Node::Not(child) => self.open(child, !negated),
+            Node::And(children) | Node::Or(children) | Node::One(children) => {
+                for child in children {
+                    match self.truth(child) {
+                        Truth::Unknown => self.open(child, negated),
+                        // What an undecided conjunction has for itself already.
+                        outcome if matches!(node, Node::And(_)) => {
+                            self.decisive(child, outcome, negated);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_evidence(&mut self, id: u32, negated: bool) {
+        let leaf = &self.set.leaves[id as usize];
+        if is_placeholder(leaf) {
+            return;
+        }
+        let shown_already = |term: &MatchedTerm| term.negated && term.field == leaf.shown.field;
+        if negated {
+            if self.negated == NEGATED_TERMS || self.evidence.iter().any(shown_already) {
+                return;
+            }
+            self.negated += 1;
+        }
+        let term = self.term(id, negated);
+        if !self.evidence.contains(&term) {
+            self.evidence.push(term);
+        }
+    }
+
+    fn add_undecided(&mut self, id: u32, negated: bool) {
+        let term = self.term(id, negated);
+        if !self.undecided.contains(&term) {
+            self.undecided.push(term);
+        }
+    }
+
+    fn term(&self, id: u32, negated: bool) -> MatchedTerm {
+        let leaf = &self.set.leaves[id as usize];
+        let Shown {
+            field,
+            operator,
+            operand,
+        } = &leaf.shown;
+        MatchedTerm {
+            field: field.clone(),
+            operator: operator.clone(),
+            operand: shortened(operand),
+            value: eval::shown(&leaf.left, self.event),
+            negated,
+        }
+    }
+}
+
+/// A term that holds or fails for every event: `evt.num=0`, an empty list. Rule files have them as
+/// places to be filled in; they tell nothing of the event.
+fn is_placeholder(leaf: &Leaf) -> bool {
+    let number = FieldId::Evt(Evt::Num);
+    matches!(leaf.test, Test::Never)
+        || matches!(&leaf.left, Source::Field { id, .. } if *id == number)
+}
+
+fn shortened(operand: &str) -> String {
+    match operand.char_indices().nth(OPERAND_SHOWN) {
+        None => operand.to_owned(),
+        Some((end, _)) => format!("{}…", &operand[..end]),
+    }
+}

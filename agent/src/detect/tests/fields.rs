@@ -1,0 +1,363 @@
+//! What the fields of an event are.
+
+use std::sync::Arc;
+
+use super::super::testing::{event, exec, in_container, open, process, verdict};
+use super::super::*;
+use crate::model::{
+    AddressFamily, ContainerMetadata, Endpoint, Event, Identity, Layer, Mount, Payload, Provenance,
+    SetIds, Socket, SocketAddress, Syscall, Transport, Tty,
+};
+
+fn socket(syscall: Syscall, local: &str, remote: &str, transport: Transport) -> Event<'static> {
+    let address = |text: &str| {
+        let address: std::net::SocketAddr = text.parse().unwrap();
+        Some(SocketAddress::Ip(address.ip(), address.port()))
+    };
+    let family = if remote.contains('[') {
+        AddressFamily::Inet6
+    } else {
+        AddressFamily::Inet
+    };
+    let socket = Socket {
+        endpoint: Endpoint {
+            family,
+            transport: Some(transport),
+            local: address(local),
+            remote: address(remote),
+        },
+        fd: 5,
+        provenance: Provenance::Kernel,
+    };
+    event(
+        process(10, "curl", &[], None),
+        syscall,
+        Payload::Socket(socket),
+    )
+}
+
+#[test]
+fn both_ends_of_a_socket_count() {
+    let out = socket(
+        Syscall::Connect,
+        "10.0.0.2:40000",
+        "93.184.216.34:443",
+        Transport::Tcp,
+    );
+    let accepted = socket(
+        Syscall::Accept4,
+        "10.0.0.2:80",
+        "192.168.1.7:5555",
+        Transport::Tcp,
+    );
+    for (condition, on_connect, on_accept) in [
+        ("fd.ip = 10.0.0.2", "true", "true"),
+        ("fd.ip = 93.184.216.34", "true", "false"),
+        ("fd.ip != 10.0.0.2", "false", "false"),
+        ("fd.ip != 1.1.1.1", "true", "true"),
+        ("fd.net = 10.0.0.0/8", "true", "true"),
+        ("fd.net in (192.168.0.0/16)", "false", "true"),
+        ("fd.net != 127.0.0.0/8", "true", "true"),
+        ("fd.net != 10.0.0.0/8", "false", "false"),
+        ("fd.port = 443", "true", "false"),
+        ("fd.port in (80, 5555)", "false", "true"),
+        ("fd.port != 443", "false", "true"),
+        ("fd.sip = 93.184.216.34", "true", "false"),
+        ("fd.sip = 10.0.0.2", "false", "true"),
+        ("fd.cip = 192.168.1.7", "false", "true"),
+        (
+            "fd.snet in (\"10.0.0.0/8\", \"172.16.0.0/12\")",
+            "false",
+            "true",
+        ),
+        ("fd.rport = 443", "true", "false"),
+        ("fd.lport > 100", "true", "false"),
+        (
+            "fd.typechar = 4 and fd.type = ipv4 and fd.sockfamily = ip",
+            "true",
+            "true",
+        ),
+        ("fd.is_server = true", "false", "true"),
+        ("fd.connected = true", "true", "true"),
+        (
+            "fd.name = \"10.0.0.2:40000->93.184.216.34:443\"",
+            "true",
+            "false",
+        ),
+        (
+            "fd.name = \"192.168.1.7:5555->10.0.0.2:80\"",
+            "false",
+            "true",
+        ),
+        ("fd.directory exists", "false", "false"),
+    ] {
+        assert_eq!(
+            verdict(condition, &out),
+            on_connect,
+            "{condition} on connect"
+        );
+        assert_eq!(
+            verdict(condition, &accepted),
+            on_accept,
+            "{condition} on accept"
+        );
+    }
+}
+
+#[test]
+fn addresses_of_both_families_are_compared() {
+    let six = socket(
+        Syscall::Connect,
+        "[::1]:1",
+        "[2001:db8::1]:443",
+        Transport::Tcp,
+    );
+    let mapped = socket(
+        Syscall::Connect,
+        "[::1]:1",
+        "[::ffff:8.8.8.8]:443",
+        Transport::Tcp,
+    );
+    assert_eq!(
+        verdict("fd.rnet = 2001:db8::/32 and fd.typechar = 6", &six),
+        "true"
+    );
+    assert_eq!(verdict("fd.rip = 8.8.8.8", &mapped), "true");
+    assert_eq!(verdict("fd.rnet = 0.0.0.0/0", &six), "false");
+}
+
+#[test]
+fn a_datagram_with_an_address_is_not_connected() {
+    let datagram = socket(Syscall::Sendto, "10.0.0.2:1", "10.0.0.3:53", Transport::Udp);
+    let condition = "evt.type in (sendto, sendmsg) and fd.l4proto != tcp and fd.connected = false \
+                     and fd.name_changed = true";
+    assert_eq!(verdict(condition, &datagram), "true");
+}
+
+#[test]
+fn ancestors_are_counted_from_the_parent() {
+    let init = Arc::new(process(1, "init", &[], None));
+    let sshd = Arc::new(process(2, "sshd", &["-D"], Some(init)));
+    let bash = Arc::new(process(3, "bash", &[], Some(sshd)));
+    let event = exec(process(4, "id", &["-u"], Some(bash)));
+    for (condition, expected) in [
+        ("proc.aname = sshd", "true"),
+        ("proc.aname = id", "false"),
+        ("proc.aname in (x, init)", "true"),
+        ("proc.aname != init", "true"),
+        ("proc.aname startswith ss", "true"),
+        (
+            "proc.aname[0] = id and proc.aname[1] = bash and proc.aname[2] = sshd",
+            "true",
+        ),
+        ("proc.aname[4] exists", "false"),
+        (
+            "proc.pname = bash and proc.ppid = 3 and proc.apid[2] = 2",
+            "true",
+        ),
+        ("proc.acmdline contains \"sshd -D\"", "true"),
+        ("proc.pcmdline = bash", "true"),
+        ("proc.aexepath = /usr/bin/sshd", "true"),
+    ] {
+        assert_eq!(verdict(condition, &event), expected, "{condition}");
+    }
+}
+
+#[test]
+fn a_process_is_described_by_its_fields() {
+    let mut sample = process(4242, "python3", &["-c", "print(1)"], None);
+    sample.tty = Some(Tty {
+        major: 136,
+        minor: 3,
+    });
+    sample.ids.euid = 1000;
+    sample.ids.login_uid = Some(1000);
+    sample.capabilities.effective = 1 << 21;
+    let exe = sample.exe.as_mut().unwrap();
+    exe.layer = Some(Layer::UpperOnly);
+    exe.memfd = true;
+    let event = exec(sample);
+    for (condition, expected) in [
+        ("proc.cmdline = \"python3 -c print(1)\"", "true"),
+        (
+            "proc.args = \"-c print(1)\" and proc.args[1] = \"print(1)\"",
+            "true",
+        ),
+        ("proc.exeline = \"python3 -c print(1)\"", "true"),
+        ("proc.cmdnargs = 2 and proc.cmdlenargs = 10", "true"),
+        ("proc.cwd = /srv/", "true"),
+        ("proc.tty = 34819", "true"),
+        ("proc.pid = 4242 and proc.vpid = 42", "true"),
+        ("proc.duration = 2000000000", "true"),
+        ("proc.pid.ts = 1699999998000000000", "true"),
+        (
+            "proc.is_exe_upper_layer = true and proc.is_exe_lower_layer = false",
+            "true",
+        ),
+        ("proc.is_exe_from_memfd = true", "true"),
+        ("evt.arg.flags contains EXE_UPPER_LAYER", "true"),
+        ("user.uid = 1000 and user.loginuid = 1000", "true"),
+        ("user.name exists", "false"),
+        ("group.name = root", "true"),
+        ("thread.cap_effective icontains sys_admin", "true"),
+        ("thread.cap_permitted contains CAP", "false"),
+        ("thread.ismain = true", "true"),
+        ("container.id = host and container.name = host", "true"),
+        ("container.image exists", "false"),
+        ("proc.stdin.type exists", "false"),
+        ("evt.time.iso8601 startswith 2023-11-14T22:13:20", "true"),
+        (
+            "evt.num >= 1 and evt.dir = < and evt.source = syscall",
+            "true",
+        ),
+        ("evt.type.is[execve] = 1 and evt.type.is[open] = 0", "true"),
+        ("evt.category = process and syscall.type = execve", "true"),
+    ] {
+        assert_eq!(verdict(condition, &event), expected, "{condition}");
+    }
+}
+
+#[test]
+fn an_open_is_described_by_its_fields() {
+    let mut failed = open(process(10, "cat", &[], None), "../../etc/shadow", 0);
+    failed.result = Some(-2);
+    let write = open(process(10, "sh", &[], None), "/var/log/auth.log", 0o1101);
+    for (condition, on_failure, on_write) in [
+        ("evt.is_open_read = true", "true", "false"),
+        ("evt.is_open_write = true", "false", "true"),
+        (
+            "fd.num = -1 and evt.res = ENOENT and evt.failed = true",
+            "true",
+            "false",
+        ),
+        (
+            "fd.num >= 0 and evt.rawres = 3 and evt.res = SUCCESS",
+            "false",
+            "true",
+        ),
+        ("evt.arg.flags contains O_TRUNC", "false", "true"),
+        ("evt.arg[flags] contains O_TRUNC", "false", "true"),
+        ("evt.rawarg.flags = 0x241", "false", "true"),
+        (
+            "fd.directory = /var/log and fd.filename = auth.log",
+            "false",
+            "true",
+        ),
+        ("fd.nameraw contains ../", "true", "false"),
+        ("fd.name pmatch (/var/log, /etc)", "false", "true"),
+        ("fd.name glob \"/var/*/auth.*\"", "false", "true"),
+        ("fd.name iglob \"/VAR/*\"", "false", "true"),
+        ("fd.name regex \"/var/[a-z]+/auth[.]log\"", "false", "true"),
+        ("fd.name regex \"/var\"", "false", "false"),
+        ("fd.name endswith shadow", "true", "false"),
+        ("fd.name bcontains 61757468", "false", "true"),
+        ("fd.name bstartswith 2f766172", "false", "true"),
+        ("fd.name icontains AUTH", "false", "true"),
+        ("fd.typechar = f", "true", "true"),
+        ("fd.sip exists", "false", "false"),
+    ] {
+        assert_eq!(verdict(condition, &failed), on_failure, "{condition}");
+        assert_eq!(verdict(condition, &write), on_write, "{condition}");
+    }
+}
+
+#[test]
+fn container_metadata_is_read() {
+    let mut metadata = ContainerMetadata {
+        name: "web".to_owned(),
+        image: "registry:5000/team/nginx:1.27".to_owned(),
+        image_repository: "registry:5000/team/nginx".to_owned(),
+        image_tag: "1.27".to_owned(),
+        image_digest: "sha256:0123456789abcdef".to_owned(),
+        privileged: true,
+        ..ContainerMetadata::default()
+    };
+    metadata
+        .labels
+        .insert("io.kubernetes.pod.name".to_owned(), "web-1".to_owned());
+    metadata.mounts = vec![
+        mount("/proc", "/host/proc"),
+        mount("/var/run/docker.sock", "/docker.sock"),
+    ];
+    let event = in_container(
+        exec(process(4, "sh", &[], None)),
+        Identity::Full(Arc::new(metadata)),
+    );
+    for (condition, expected) in [
+        (
+            "container.id = 0123456789ab and container.type = docker",
+            "true",
+        ),
+        (
+            "container.image.repository endswith nginx and container.image.tag = 1.27",
+            "true",
+        ),
+        ("container.image.id = 0123456789ab", "true"),
+        ("container.privileged = true", "true"),
+        ("k8s.pod.name = web-1 and not k8s.ns.name exists", "true"),
+        ("container.mount.dest[/proc*] != \"N/A\"", "true"),
+        ("container.mount.dest[/sys*] exists", "false"),
+        ("container.mount.dest[1] = /docker.sock", "true"),
+        (
+            "container.mount.source in (/, /var/run/docker.sock)",
+            "true",
+        ),
+        (
+            "container.mount.source[/docker*] endswith docker.sock",
+            "true",
+        ),
+        ("container.mount.rdwr[0] = true", "true"),
+        ("container.mounts contains /proc:/host/proc::true", "true"),
+        ("container.label[io.kubernetes.pod.name] = web-1", "true"),
+    ] {
+        assert_eq!(verdict(condition, &event), expected, "{condition}");
+    }
+}
+
+fn mount(source: &str, destination: &str) -> Mount {
+    Mount {
+        source: source.to_owned(),
+        destination: destination.to_owned(),
+        read_write: true,
+    }
+}
+
+#[test]
+fn a_field_says_on_which_events_it_can_have_a_value() {
+    let events = [
+        exec(process(
+            4,
+            "sh",
+            &["-c", "x"],
+            Some(Arc::new(process(3, "sh", &[], None))),
+        )),
+        open(process(4, "sh", &[], None), "/x/y", 0),
+        socket(Syscall::Connect, "10.0.0.2:1", "10.0.0.3:2", Transport::Tcp),
+        event(
+            process(4, "sh", &[], None),
+            Syscall::Setuid,
+            Payload::SetIds(SetIds { argument: 0 }),
+        ),
+        event(
+            process(4, "sh", &[], None),
+            Syscall::Procexit,
+            Payload::Exit {
+                status: 1,
+                signal: 0,
+            },
+        ),
+    ];
+    for info in catalogue::fields() {
+        for event in &events {
+            let mut scratch = Vec::new();
+            let value = event.get(info.id, None, &mut scratch);
+            let has_value = match value {
+                Value::Many(values) => values.count() > 0,
+                Value::One(_) => true,
+                Value::Missing | Value::Unknown => false,
+            };
+            let name = (info.name, event.syscall);
+            assert!(!has_value || info.on.contains(event.syscall), "{name:?}");
+        }
+    }
+}

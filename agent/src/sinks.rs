@@ -1,0 +1,6 @@
+//! Where alerts leave the agent. Each sink is a task with a cursor of its own into the spool: a
+//! slow one falls behind alone, and its stream says so with a GAP.
+
+#![forbid(unsafe_code)]
+
+pub mod query;

@@ -1,0 +1,19 @@
+//! The agent about itself: logs, counters, failures, and the snapshots that status, HELLO and
+//! HEARTBEAT show.
+
+#![forbid(unsafe_code)]
+
+mod board;
+mod counter;
+mod failure;
+mod log;
+mod status;
+
+pub use board::{Accounting, AgentFacts, Board, KernelFacts, RuleSetFacts};
+pub use counter::{Counter, counters};
+pub use failure::Failure;
+pub use log::{LogFormat, init};
+pub use status::{
+    ContainerName, EventCounts, HookStatus, LossAccount, QueueDepth, RefusedHook, RingUsage,
+    RuleEntry, RuleState, RulesSnapshot, StatusSnapshot, WhenFull,
+};

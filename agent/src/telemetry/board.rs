@@ -1,0 +1,134 @@
+//! What HELLO and HEARTBEAT say. The detection task posts it; sinks read the latest without
+//! asking, so a busy detection task delays no stream.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use super::{EventCounts, HookStatus};
+
+/// The running kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelFacts {
+    /// Release, as `uname -r` prints it.
+    pub release: String,
+    /// Machine, as `uname -m` prints it.
+    pub machine: String,
+    /// Boot id.
+    pub boot_id: String,
+    /// Size of its type information, 0 when it has none.
+    pub btf_bytes: u64,
+}
+
+/// The loaded rule set in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleSetFacts {
+    /// Digest.
+    pub digest: String,
+    /// Rules evaluated.
+    pub active: u32,
+    /// Rules switched off.
+    pub disabled: u32,
+    /// Rules refused.
+    pub refused: u32,
+}
+
+/// What holds for the whole run, or changes only with a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentFacts {
+    /// Node name.
+    pub node: String,
+    /// Version of the agent.
+    pub version: &'static str,
+    /// Start of the agent.
+    pub started: SystemTime,
+    /// Kernel.
+    pub kernel: KernelFacts,
+    /// cgroup subtree that is watched; empty means everything.
+    pub scope_cgroup: String,
+    /// Rules.
+    pub rules: RuleSetFacts,
+    /// Hooks.
+    pub hooks: Vec<HookStatus>,
+}
+
+impl AgentFacts {
+    /// The facts that need no kernel programs: names, version and kernel of this node.
+    pub fn of_this_node(started: SystemTime) -> Self {
+        let uname = rustix::system::uname();
+        let text = |value: &std::ffi::CStr| value.to_string_lossy().into_owned();
+        Self {
+            node: text(uname.nodename()),
+            version: env!("CARGO_PKG_VERSION"),
+            started,
+            kernel: KernelFacts {
+                release: text(uname.release()),
+                machine: text(uname.machine()),
+                boot_id: boot_id(),
+                btf_bytes: std::fs::metadata("/sys/kernel/btf/vmlinux")
+                    .map_or(0, |file| file.len()),
+            },
+            scope_cgroup: String::new(),
+            rules: RuleSetFacts::default(),
+            hooks: Vec::new(),
+        }
+    }
+}
+
+/// The kernel's boot id; empty when /proc does not tell.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The account of events, as last taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounting {
+    /// The node's totals.
+    pub events: EventCounts,
+    /// When they were taken.
+    pub taken: SystemTime,
+}
+
+/// The board. Clones show the same.
+#[derive(Clone, Debug)]
+pub struct Board {
+    facts: Arc<watch::Sender<Arc<AgentFacts>>>,
+    accounting: Arc<watch::Sender<Accounting>>,
+}
+
+impl Board {
+    /// A board with no events counted yet.
+    pub fn new(facts: AgentFacts) -> Self {
+        let accounting = Accounting {
+            events: EventCounts::default(),
+            taken: facts.started,
+        };
+        Self {
+            facts: Arc::new(watch::Sender::new(Arc::new(facts))),
+            accounting: Arc::new(watch::Sender::new(accounting)),
+        }
+    }
+
+    /// Replaces the facts, for instance when hooks are attached or rules reloaded.
+    pub fn post_facts(&self, facts: AgentFacts) {
+        self.facts.send_replace(Arc::new(facts));
+    }
+
+    /// Replaces the account: about once a second.
+    pub fn post_accounting(&self, accounting: Accounting) {
+        self.accounting.send_replace(accounting);
+    }
+
+    /// The facts.
+    pub fn facts(&self) -> Arc<AgentFacts> {
+        Arc::clone(&self.facts.borrow())
+    }
+
+    /// The account.
+    pub fn accounting(&self) -> Accounting {
+        *self.accounting.borrow()
+    }
+}

@@ -1,0 +1,237 @@
+//! Snapshots of what the agent sees, loses and holds. Plain values: the tasks that own the state
+//! fill them in, the sinks and the command line show them.
+
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+use crate::model::RuleInfo;
+
+/// A hook that the kernel refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedHook {
+    /// Name: `fentry:security_file_open`.
+    pub hook: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// One topic and the hook that serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HookStatus {
+    /// Topic: `exec`, `open`, `connect`.
+    pub topic: String,
+    /// The hook in use; `None` when the topic is not watched.
+    pub taken: Option<String>,
+    /// Better hooks that were tried first.
+    pub refused: Vec<RefusedHook>,
+    /// The agent does not start without it.
+    pub mandatory: bool,
+}
+
+/// What became of events. See [`EventCounts::balances`] for the equation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EventCounts {
+    /// Counted in the kernel, after scope.
+    pub seen: u64,
+    /// Reached detection.
+    pub delivered: u64,
+    /// Kept back in the kernel because nobody can want them.
+    pub suppressed: u64,
+    /// Dropped: no room in the ring.
+    pub ring_full: u64,
+    /// Dropped: the container used up its share.
+    pub rate_limited: u64,
+    /// Dropped: a nested program found no scratch space.
+    pub scratch_busy: u64,
+    /// Dropped: a queue of the agent was full.
+    pub queue: u64,
+    /// Dropped: not decodable.
+    pub decode: u64,
+    /// On their way when the count was taken.
+    pub in_flight: u64,
+}
+
+impl EventCounts {
+    /// Events that are lost, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.ring_full + self.rate_limited + self.scratch_busy + self.queue + self.decode
+    }
+
+    /// Whether every event seen is accounted for.
+    pub fn balances(&self) -> bool {
+        self.seen == self.delivered + self.suppressed + self.dropped() + self.in_flight
+    }
+}
+
+impl AddAssign for EventCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.delivered += other.delivered;
+        self.suppressed += other.suppressed;
+        self.ring_full += other.ring_full;
+        self.rate_limited += other.rate_limited;
+        self.scratch_busy += other.scratch_busy;
+        self.queue += other.queue;
+        self.decode += other.decode;
+        self.in_flight += other.in_flight;
+    }
+}
+
+/// A container, as far as an account needs to name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContainerName {
+    /// Full id.
+    pub id: String,
+    /// Name; empty while it is not known.
+    pub name: String,
+}
+
+/// The account of one hook in one cgroup since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LossAccount {
+    /// Hook.
+    pub hook: String,
+    /// cgroup v2 id; 0 is `other`: cgroups that had no room in the kernel's table.
+    pub cgroup_id: u64,
+    /// Path below the cgroup root; empty when it is not known any more.
+    pub cgroup_path: String,
+    /// The container, when the cgroup is one's.
+    pub container: Option<ContainerName>,
+    /// The counts.
+    pub events: EventCounts,
+}
+
+/// How full a ring is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RingUsage {
+    /// `critical` or `bulk`.
+    pub name: String,
+    /// Size.
+    pub capacity_bytes: u64,
+    /// Bytes not yet consumed.
+    pub used_bytes: u64,
+}
+
+/// What a queue does when it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// The sender waits.
+    Wait,
+    /// The new element is dropped and counted.
+    DropNewest,
+    /// The oldest element is dropped and counted.
+    EvictOldest,
+}
+
+impl WhenFull {
+    /// Name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::DropNewest => "drop_newest",
+            Self::EvictOldest => "evict_oldest",
+        }
+    }
+}
+
+/// How full a queue is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QueueDepth {
+    /// Name: `events`, `alerts`.
+    pub name: String,
+    /// Elements that fit.
+    pub capacity: u64,
+    /// Elements in it.
+    pub depth: u64,
+    /// Policy.
+    pub when_full: WhenFull,
+}
+
+/// What only the detection task knows at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StatusSnapshot {
+    /// Ring buffers.
+    pub rings: Vec<RingUsage>,
+    /// Queues, those of the sinks excepted.
+    pub queues: Vec<QueueDepth>,
+    /// Accounts per hook and cgroup.
+    pub losses: Vec<LossAccount>,
+    /// Containers known and running.
+    pub containers: u32,
+    /// Processes in the process table.
+    pub processes: u32,
+}
+
+impl StatusSnapshot {
+    /// Sum of the accounts.
+    pub fn totals(&self) -> EventCounts {
+        let mut totals = EventCounts::default();
+        for account in &self.losses {
+            totals += account.events;
+        }
+        totals
+    }
+}
+
+/// State of a rule in the loaded set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleState {
+    /// Evaluated.
+    Active,
+    /// Switched off in its file.
+    Disabled,
+    /// Not loaded, and why.
+    Refused(String),
+}
+
+/// One rule of the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleEntry {
+    /// The rule, as far as it could be read.
+    pub info: RuleInfo,
+    /// Its state.
+    pub state: RuleState,
+}
+
+/// The loaded rule set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RulesSnapshot {
+    /// Digest of the set.
+    pub digest: String,
+    /// Rules in the order of evaluation, refused ones last.
+    pub rules: Vec<RuleEntry>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_balance_when_the_accounts_do() {
+        let account = |seen, delivered, ring_full| LossAccount {
+            hook: "open".into(),
+            cgroup_id: 7,
+            cgroup_path: String::new(),
+            container: None,
+            events: EventCounts {
+                seen,
+                delivered,
+                ring_full,
+                in_flight: seen - delivered - ring_full,
+                ..EventCounts::default()
+            },
+        };
+        let snapshot = StatusSnapshot {
+            losses: vec![account(10, 7, 2), account(5, 5, 0)],
+            ..StatusSnapshot::default()
+        };
+        let totals = snapshot.totals();
+        assert_eq!(
+            (totals.seen, totals.dropped(), totals.in_flight),
+            (15, 2, 1)
+        );
+        assert!(totals.balances());
+    }
+}

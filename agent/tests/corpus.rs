@@ -1,0 +1,140 @@
+//! Public rule files, unmodified, are loaded as far as today's sensor allows.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use gravlens::detect::{self, LoadOptions, Loaded, RefusalKind};
+
+/// The folder of third-party rule files, which are no part of this repository.
+fn corpora() -> PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora");
+    let path = std::env::var_os("GRAVLENS_CORPORA").map_or_else(|| beside.into(), PathBuf::from);
+    assert!(
+        path.is_dir(),
+        "this test needs the public rule files, and {} is no directory: set GRAVLENS_CORPORA to \
+         the folder that holds falco/falco_rules.yaml and falco_fields.tsv",
+        path.display()
+    );
+    path
+}
+
+fn falco_rules() -> Loaded {
+    let files = detect::read_paths(&[corpora().join("falco/falco_rules.yaml")])
+        .expect("the rule file can be read");
+    detect::load(&files, &LoadOptions::default())
+}
+
+#[test]
+fn falcos_stable_rules_load_but_for_known_gaps() {
+    let Loaded { set, report } = falco_rules();
+    let refused: BTreeMap<_, _> = report
+        .refused
+        .iter()
+        .map(|refusal| (refusal.rule.clone().unwrap_or_default(), refusal.kind))
+        .collect();
+    let expected = [
+        (
+            "Contact K8S API Server From Container",
+            RefusalKind::UnsupportedField,
+        ),
+        (
+            "Create Hardlink Over Sensitive Files",
+            RefusalKind::UntracedEvent,
+        ),
+        (
+            "Create Symlink Over Sensitive Files",
+            RefusalKind::UntracedEvent,
+        ),
+        (
+            "Linux Kernel Module Injection Detected",
+            RefusalKind::UntracedEvent,
+        ),
+        ("PTRACE anti-debug attempt", RefusalKind::UntracedEvent),
+        ("PTRACE attached to process", RefusalKind::UntracedEvent),
+        (
+            "Packet socket created in container",
+            RefusalKind::UntracedEvent,
+        ),
+        (
+            "Redirect STDOUT/STDIN to Network Connection in Container",
+            RefusalKind::UntracedEvent,
+        ),
+    ];
+    let expected = expected.map(|(rule, kind)| (rule.to_owned(), kind));
+    assert_eq!(refused, BTreeMap::from(expected), "{}", report.to_text());
+    assert_eq!(set.rules().len() + refused.len(), 25);
+}
+
+#[test]
+fn every_field_name_of_falco_is_known() {
+    let table =
+        std::fs::read_to_string(corpora().join("falco_fields.tsv")).expect("the table can be read");
+    let unknown: Vec<_> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split('\t').next())
+        .filter(|name| !detect::catalogue::is_known(name))
+        .collect();
+    assert!(unknown.is_empty(), "unknown field names: {unknown:?}");
+}
+
+/// Loading is not detecting: rules as their authors wrote them fire on what they are for.
+const SAMPLES: &str = "
+- rule: Terminal shell in container
+  expect: fires
+  fields: {evt.type: execve, proc.name: bash, proc.pname: runc, proc.tty: 34816}
+- rule: Terminal shell in container
+  expect: quiet
+  fields: {evt.type: execve, proc.name: bash, proc.pname: runc}
+- rule: Read sensitive file untrusted
+  expect: fires
+  fields: {evt.type: openat, fd.name: /etc/shadow, proc.name: cat, container.image.repository: web}
+- rule: Read sensitive file untrusted
+  expect: quiet
+  fields: {evt.type: openat, fd.name: /etc/shadow, proc.name: sshd, container.image.repository: web}
+- rule: Run shell untrusted
+  expect: fires
+  fields: {evt.type: execve, proc.name: sh, proc.args: -c id, proc.aname: [php, nginx]}
+- rule: Run shell untrusted
+  expect: quiet
+  fields: {evt.type: execve, proc.name: sh, proc.args: -c whoami, proc.aname: [php, nginx]}
+- rule: Netcat Remote Code Execution in Container
+  expect: fires
+  fields: {evt.type: execve, proc.name: nc, proc.args: 10.0.0.1 4444 -e /bin/sh}
+- rule: Search Private Keys or Passwords
+  expect: fires
+  fields: {evt.type: execve, proc.name: grep, proc.args: '-r \"begin rsa private\" /'}
+- rule: Clear Log Activities
+  expect: fires
+  fields: {evt.type: openat, fd.name: /var/log/syslog, evt.arg.flags: O_WRONLY|O_TRUNC, proc.name: sh, container.image.repository: web}
+- rule: Detect release_agent File Container Escapes
+  expect: fires
+  fields: {evt.type: openat, fd.name: /tmp/x/release_agent, evt.arg.flags: O_WRONLY, thread.cap_effective: CAP_SYS_ADMIN}
+- rule: Execution from /dev/shm
+  expect: fires
+  fields: {evt.type: execve, proc.name: x, proc.exe: ./x, proc.cwd: /dev/shm/, container.image.repository: web}
+- rule: Drop and execute new binary in container
+  expect: fires
+  fields: {evt.type: execve, proc.name: x, proc.is_exe_upper_layer: true, container.image.repository: web}
+- rule: Disallowed SSH Connection Non Standard Port
+  expect: fires
+  fields: {evt.type: connect, evt.rawres: -115, fd.sip: 203.0.113.1, fd.sport: 443, proc.name: ssh, proc.exe: /usr/bin/ssh}
+- rule: Disallowed SSH Connection Non Standard Port
+  expect: quiet
+  fields: {evt.type: connect, fd.sip: 10.0.0.1, fd.sport: 443, proc.name: ssh, proc.exe: /usr/bin/ssh}
+- rule: Fileless execution via memfd_create
+  expect: fires
+  fields: {evt.type: execve, proc.name: x, proc.pname: sh, proc.exepath: 'memfd:x', proc.is_exe_from_memfd: true}
+";
+
+#[test]
+fn falcos_rules_fire_on_what_they_are_for() {
+    let file = detect::RuleFile {
+        path: "samples".to_owned(),
+        text: SAMPLES.to_owned(),
+    };
+    let (samples, failures) = detect::read_samples(&file);
+    assert_eq!(failures, []);
+    let report = detect::run_samples(&falco_rules().set, &samples);
+    assert!(report.failures.is_empty(), "{}", report.to_text());
+}
