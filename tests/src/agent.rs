@@ -47,7 +47,8 @@ impl AgentSetup {
         };
         setup.set("scope.cgroup", scope.path());
         setup.set("state_dir", setup.path_text("state"));
-        setup.set("grpc.socket", setup.path_text("grpc.sock"));
+        setup.set("stream.socket", setup.path_text("grpc.sock"));
+        setup.set("stream.heartbeat_seconds", 1);
         setup.set("docker.socket", docker.to_string_lossy().into_owned());
         Ok(setup)
     }
@@ -72,13 +73,13 @@ impl AgentSetup {
         let file = self.path(name);
         fs::write(&file, text)?;
         let file = file.to_string_lossy().into_owned();
-        self.set("rules.files", vec![file]);
+        self.set("rules.paths", vec![file]);
         Ok(())
     }
 
     /// Sets the size of the ring that high-volume events take.
     pub fn set_bulk_ring_bytes(&mut self, bytes: i64) {
-        self.set("ring.bulk_bytes", bytes);
+        self.set("rings.bulk_bytes", bytes);
     }
 
     /// The agent's gRPC socket.
