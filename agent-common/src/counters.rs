@@ -28,7 +28,7 @@ pub struct HookCounters {
 
 assert_layout!(
     HookCounters,
-    size = 40,
+    size = 32,
     seen = 0,
     delivered = 8,
     dropped = 16

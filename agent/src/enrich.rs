@@ -2,3 +2,4 @@
 
 pub mod container;
 pub mod docker;
+pub mod process_table;

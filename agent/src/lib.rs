@@ -3,6 +3,7 @@
 pub mod decode;
 pub mod detect;
 pub mod enrich;
+pub mod ingest;
 pub mod model;
 pub mod probe;
 pub mod proto;

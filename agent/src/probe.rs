@@ -18,6 +18,7 @@ pub use btf::{Btf, BtfError, Field};
 pub use counters::{CounterReader, KernelAccount};
 pub use doctor::{Report, TopicReport, examine};
 pub use error::ProbeError;
+pub(crate) use loader::RingStatePod;
 pub use loader::{AttachedTopic, Probe, ProbeOptions, Refusal, Rings};
 pub use offsets::{OffsetReport, ResolvedOffset};
 pub use scope::Scope;
