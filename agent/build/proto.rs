@@ -24,7 +24,12 @@ pub(crate) fn generate() -> anyhow::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").context("not run by cargo")?);
 
     let descriptors = protox::compile(FILES, [&root]).context("proto files")?;
-    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    let mut embedded = descriptors.clone();
+    for file in &mut embedded.file {
+        // Comments: clients that ask by reflection do not need them in every agent's memory.
+        file.source_code_info = None;
+    }
+    std::fs::write(out.join("descriptors.bin"), embedded.encode_to_vec())?;
     tonic_prost_build::configure()
         .build_transport(true)
         .compile_fds(descriptors)

@@ -12,3 +12,8 @@ tonic::include_proto!("gravlens.v1");
 
 /// The descriptors of every file, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The server of `AlertService`, with records that are encoded already.
+pub mod stream_server {
+    tonic::include_proto!("gravlens.v1.AlertService");
+}

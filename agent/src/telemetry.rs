@@ -9,6 +9,7 @@ mod failure;
 mod log;
 mod status;
 
+pub(crate) use board::boot_id;
 pub use board::{Accounting, AgentFacts, Board, KernelFacts, RuleSetFacts};
 pub use counter::{Counter, counters};
 pub use failure::Failure;

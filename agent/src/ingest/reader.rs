@@ -90,7 +90,9 @@ pub async fn run(rings: Rings, batches: mpsc::Sender<Batch>) -> Result<(), Inges
 }
 
 fn watch(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>, IngestError> {
-    AsyncFd::register_with_interest(ring, Interest::READABLE)
+    // SAFETY: a `RingBuf` owns its map's descriptor, which stays open and the same until it is
+    // dropped, and `AsyncFd` drops it after its registration.
+    unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
         .map_err(|error| ring_error("wait on a ring")(error.into()))
 }
 

@@ -1,0 +1,75 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::alert::sample;
+use crate::proto::event::Payload;
+
+#[test]
+fn an_alert_names_rule_event_process_ancestors_and_container() {
+    let encoded = alert("id-1".into(), &sample::alert_in(sample::container_view()));
+    assert_eq!(encoded.priority, "Warning");
+    assert_eq!(encoded.severity(), proto::Severity::Warning);
+    let event = encoded.event.unwrap();
+    assert_eq!(event.r#type, "openat");
+    let Some(Payload::Open(open)) = event.payload else {
+        panic!("no open");
+    };
+    assert_eq!(open.path.unwrap().text, "/etc/shadow");
+    assert!(open.read && !open.write);
+    let process = encoded.process.unwrap();
+    assert_eq!((process.pid, process.name.as_str()), (200, "sh"));
+    let executable = process.executable.unwrap();
+    assert_eq!((executable.device_major, executable.device_minor), (8, 1));
+    // The event is 10 s after boot, the process started 9 s after it.
+    let started = SystemTime::try_from(process.start_time.unwrap()).unwrap();
+    let event_time = SystemTime::try_from(event.time.unwrap()).unwrap();
+    assert_eq!(
+        event_time.duration_since(started).unwrap(),
+        Duration::from_secs(1)
+    );
+    let ancestors: Vec<_> = encoded.ancestors.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(ancestors, ["nginx"]);
+    assert_eq!(encoded.container.unwrap().identity(), proto::Identity::Full);
+}
+
+#[test]
+fn a_node_process_has_no_container_and_a_late_one_says_so() {
+    let host = alert("id".into(), &sample::alert_in(ContainerView::Host));
+    assert_eq!(host.container, None);
+    let late = Alert {
+        late: true,
+        ..sample::alert_in(sample::container_view())
+    };
+    let late = alert("id".into(), &late).container.unwrap();
+    assert_eq!(late.identity(), proto::Identity::Late);
+}
+
+#[test]
+fn long_chains_and_long_arguments_of_ancestors_are_cut() {
+    let mut chain = sample::process(1, "init", None);
+    chain.argv.push(vec![b'x'; 10_000].into());
+    for pid in 2..60 {
+        chain = sample::process(pid, "sh", Some(Arc::new(chain)));
+        chain.argv.push(vec![b'x'; 10_000].into());
+    }
+    let mut input = sample::alert_in(ContainerView::Host);
+    input.event.process = Arc::new(chain);
+    let encoded = alert("id".into(), &input);
+    assert_eq!(encoded.ancestors.len(), MAX_ANCESTORS);
+    assert!(encoded.ancestors_truncated);
+    assert!(encoded.ancestors[0].args_truncated);
+    assert_eq!(encoded.ancestors[0].args.len(), 3);
+    assert_eq!(encoded.process.unwrap().args.len(), 4);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_marked() {
+    let mut input = sample::alert_in(ContainerView::Host);
+    let mut process = sample::process(7, "sh", None);
+    process.argv[2] = b"\xff".as_slice().into();
+    input.event.process = Arc::new(process);
+    let process = alert("id".into(), &input).process.unwrap();
+    assert!(process.escaped);
+    assert_eq!(process.args[2], "\\xff");
+}

@@ -1,0 +1,296 @@
+//! Which records a subscriber wants. Evaluated in three values: what is not known yet neither
+//! admits nor excludes, so a record is kept back only for a reason that holds.
+
+use crate::model::{Container, ContainerView, Priority, RuleInfo};
+use crate::proto;
+use crate::telemetry::ContainerName;
+
+use super::Facts;
+use super::encode::severity;
+
+const MAX_SELECTORS: usize = 64;
+const MAX_PATTERNS: usize = 1_000;
+const MAX_PATTERN_BYTES: usize = 512;
+const MIN_ID_DIGITS: usize = 6;
+
+/// Why a filter is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// Too many selectors.
+    #[error("the filter has {0} selectors; at most {MAX_SELECTORS} are allowed")]
+    TooManySelectors(usize),
+    /// Too many patterns.
+    #[error("the filter has {0} patterns; at most {MAX_PATTERNS} are allowed")]
+    TooManyPatterns(usize),
+    /// An empty pattern, which would match nothing.
+    #[error("a pattern of the filter is empty")]
+    EmptyPattern,
+    /// A long pattern.
+    #[error("a pattern of the filter has {0} bytes; at most {MAX_PATTERN_BYTES} are allowed")]
+    LongPattern(usize),
+    /// Not a container id.
+    #[error("{0:?} is no container id: give `host` or at least {MIN_ID_DIGITS} hexadecimal digits")]
+    NoContainerId(String),
+    /// A number that no severity has.
+    #[error("{0} is no severity")]
+    NoSeverity(i32),
+}
+
+/// A filter that was checked.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    min: Option<Priority>,
+    allow: Vec<Selector>,
+    deny: Vec<Selector>,
+}
+
+#[derive(Clone, Debug)]
+struct Selector(proto::Selector);
+
+/// The answer to "does it match?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Match {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl From<bool> for Match {
+    fn from(matches: bool) -> Self {
+        if matches { Self::Yes } else { Self::No }
+    }
+}
+
+impl Filter {
+    /// Checks a filter from a request.
+    ///
+    /// # Errors
+    /// See [`FilterError`].
+    pub fn new(filter: proto::Filter) -> Result<Self, FilterError> {
+        let selectors = filter.allow.len() + filter.deny.len();
+        if selectors > MAX_SELECTORS {
+            return Err(FilterError::TooManySelectors(selectors));
+        }
+        check_patterns(filter.allow.iter().chain(&filter.deny))?;
+        let compile = |selectors: Vec<_>| selectors.into_iter().map(Selector).collect();
+        Ok(Self {
+            min: min_priority(filter.min_severity)?,
+            allow: compile(filter.allow),
+            deny: compile(filter.deny),
+        })
+    }
+
+    /// Whether a record passes.
+    pub fn admits(&self, facts: &Facts) -> bool {
+        let severe = match (self.min, facts) {
+            (Some(min), Facts::Alert { rule, .. } | Facts::Amend { rule }) => {
+                rule.priority.at_least(min)
+            }
+            _ => true,
+        };
+        severe
+            && match facts {
+                Facts::Gap => true,
+                _ => self.selectors_admit(facts),
+            }
+    }
+
+    fn selectors_admit(&self, facts: &Facts) -> bool {
+        let allowed =
+            self.allow.is_empty() || self.allow.iter().any(|s| s.matches(facts) != Match::No);
+        allowed && !self.deny.iter().any(|s| s.matches(facts) == Match::Yes)
+    }
+}
+
+fn min_priority(number: i32) -> Result<Option<Priority>, FilterError> {
+    match proto::Severity::try_from(number) {
+        Ok(proto::Severity::Unspecified) => Ok(None),
+        Ok(wanted) => Ok(Priority::ALL
+            .iter()
+            .copied()
+            .find(|priority| severity(*priority) == wanted)),
+        Err(_) => Err(FilterError::NoSeverity(number)),
+    }
+}
+
+fn check_patterns<'a>(
+    selectors: impl Iterator<Item = &'a proto::Selector>,
+) -> Result<(), FilterError> {
+    let mut count = 0;
+    for selector in selectors {
+        let lists = [
+            &selector.rules,
+            &selector.tags,
+            &selector.attack_ids,
+            &selector.container_ids,
+            &selector.container_names,
+            &selector.images,
+        ];
+        for pattern in lists.into_iter().flatten() {
+            count += 1;
+            match pattern.len() {
+                0 => return Err(FilterError::EmptyPattern),
+                1..=MAX_PATTERN_BYTES => {}
+                length => return Err(FilterError::LongPattern(length)),
+            }
+        }
+        if let Some(bad) = selector.container_ids.iter().find(|id| !is_id_prefix(id)) {
+            return Err(FilterError::NoContainerId(bad.clone()));
+        }
+    }
+    if count > MAX_PATTERNS {
+        return Err(FilterError::TooManyPatterns(count));
+    }
+    Ok(())
+}
+
+fn is_id_prefix(text: &str) -> bool {
+    text == HOST || text.len() >= MIN_ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+const HOST: &str = "host";
+
+impl Selector {
+    fn matches(&self, facts: &Facts) -> Match {
+        match facts {
+            Facts::Alert { rule, container } => {
+                both(self.matches_rule(rule), self.matches_container(container))
+            }
+            // Its container is what changes: only the rule can decide.
+            Facts::Amend { rule } => both(self.matches_rule(rule), self.container_unknown()),
+            Facts::Loss { container } => {
+                let container = match container {
+                    Some(container) => self.matches_name(container),
+                    None => self.container_unknown(),
+                };
+                both(self.rule_unknown(), container)
+            }
+            Facts::Gap => Match::Unknown,
+        }
+    }
+
+    fn matches_rule(&self, rule: &RuleInfo) -> Match {
+        let Self(wanted) = self;
+        let any_tag = |pattern: &str| rule.tags.iter().any(|tag| glob(pattern, tag));
+        let any_id = |pattern: &str| rule.attack_ids.iter().any(|id| covers(pattern, id));
+        let yes = any(&wanted.rules, |pattern| glob(pattern, &rule.name))
+            && any(&wanted.tags, any_tag)
+            && any(&wanted.attack_ids, any_id);
+        yes.into()
+    }
+
+    fn rule_unknown(&self) -> Match {
+        let Self(wanted) = self;
+        unknown_unless(
+            wanted.rules.is_empty() && wanted.tags.is_empty() && wanted.attack_ids.is_empty(),
+        )
+    }
+
+    fn matches_container(&self, view: &ContainerView) -> Match {
+        let Self(wanted) = self;
+        let Some(container) = view.container() else {
+            let no_metadata = wanted.container_names.is_empty() && wanted.images.is_empty();
+            return (any(&wanted.container_ids, |id| id == HOST) && no_metadata).into();
+        };
+        let id: Match = any(&wanted.container_ids, |id| has_prefix(&container.id, id)).into();
+        both(id, self.matches_metadata(container))
+    }
+
+    fn matches_metadata(&self, container: &Container) -> Match {
+        let Self(wanted) = self;
+        let Some(metadata) = container.metadata() else {
+            return self.metadata_unknown();
+        };
+        let image = |pattern: &str| {
+            glob(pattern, &metadata.image) || glob(pattern, &metadata.image_repository)
+        };
+        (any(&wanted.container_names, |pattern| {
+            glob(pattern, &metadata.name)
+        }) && any(&wanted.images, image))
+        .into()
+    }
+
+    fn matches_name(&self, container: &ContainerName) -> Match {
+        let Self(wanted) = self;
+        let id = any(&wanted.container_ids, |id| has_prefix(&container.id, id)).into();
+        let name = if container.name.is_empty() {
+            unknown_unless(wanted.container_names.is_empty())
+        } else {
+            any(&wanted.container_names, |pattern| {
+                glob(pattern, &container.name)
+            })
+            .into()
+        };
+        let image = unknown_unless(wanted.images.is_empty());
+        both(id, both(name, image))
+    }
+
+    fn metadata_unknown(&self) -> Match {
+        unknown_unless(self.0.container_names.is_empty() && self.0.images.is_empty())
+    }
+
+    fn container_unknown(&self) -> Match {
+        both(
+            unknown_unless(self.0.container_ids.is_empty()),
+            self.metadata_unknown(),
+        )
+    }
+}
+
+fn both(left: Match, right: Match) -> Match {
+    match (left, right) {
+        (Match::No, _) | (_, Match::No) => Match::No,
+        (Match::Yes, Match::Yes) => Match::Yes,
+        _ => Match::Unknown,
+    }
+}
+
+fn unknown_unless(nothing_asked: bool) -> Match {
+    if nothing_asked {
+        Match::Yes
+    } else {
+        Match::Unknown
+    }
+}
+
+fn any(patterns: &[String], matches: impl Fn(&str) -> bool) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern))
+}
+
+/// `T1059` covers `T1059.004`.
+fn covers(wanted: &str, id: &str) -> bool {
+    id.strip_prefix(wanted)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn has_prefix(id: &str, prefix: &str) -> bool {
+    id.get(..prefix.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
+}
+
+/// Matches with `*` for any number of characters. Looks back to the last `*` only, so the time is
+/// at most pattern times text.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&b'*') {
+            star = Some((p + 1, t));
+            p += 1;
+        } else if pattern.get(p) == Some(&text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((after, taken)) = star {
+            star = Some((after, taken + 1));
+            p = after;
+            t = taken + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&byte| byte == b'*')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::alert::sample;
+
+fn selector(edit: impl FnOnce(&mut proto::Selector)) -> proto::Selector {
+    let mut selector = proto::Selector::default();
+    edit(&mut selector);
+    selector
+}
+
+fn allow(edit: impl FnOnce(&mut proto::Selector)) -> Filter {
+    Filter::new(proto::Filter {
+        allow: vec![selector(edit)],
+        ..Default::default()
+    })
+    .unwrap()
+}
+
+fn deny(edit: impl FnOnce(&mut proto::Selector)) -> Filter {
+    Filter::new(proto::Filter {
+        deny: vec![selector(edit)],
+        ..Default::default()
+    })
+    .unwrap()
+}
+
+fn list(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+/// An alert of rule `Shell in container` (WARNING, tag `shell`, T1059.004) in the container.
+fn alert(container: ContainerView) -> Facts {
+    Facts::Alert {
+        rule: Arc::new(sample::rule()),
+        container,
+    }
+}
+
+fn known() -> Facts {
+    alert(sample::container_view())
+}
+
+fn pending() -> Facts {
+    alert(sample::pending_container_view())
+}
+
+fn loss(name: &str) -> Facts {
+    Facts::Loss {
+        container: Some(ContainerName {
+            id: sample::CONTAINER_ID.into(),
+            name: name.into(),
+        }),
+    }
+}
+
+#[test]
+fn severity_counts_from_the_least_wanted_up() {
+    let at_least = |severity: proto::Severity| {
+        let filter = proto::Filter {
+            min_severity: severity.into(),
+            ..Default::default()
+        };
+        Filter::new(filter).unwrap()
+    };
+    assert!(at_least(proto::Severity::Warning).admits(&known()));
+    assert!(at_least(proto::Severity::Debug).admits(&known()));
+    assert!(!at_least(proto::Severity::Error).admits(&known()));
+    assert!(at_least(proto::Severity::Emergency).admits(&loss("web")));
+    assert!(at_least(proto::Severity::Emergency).admits(&Facts::Gap));
+}
+
+#[test]
+fn rule_lists_match_name_tag_and_technique() {
+    assert!(allow(|s| s.rules = list(&["Shell*"])).admits(&known()));
+    assert!(!allow(|s| s.rules = list(&["shell*"])).admits(&known()));
+    assert!(allow(|s| s.tags = list(&["nope", "shell"])).admits(&known()));
+    assert!(allow(|s| s.attack_ids = list(&["T1059"])).admits(&known()));
+    assert!(!allow(|s| s.attack_ids = list(&["T105"])).admits(&known()));
+    let both = |s: &mut proto::Selector| {
+        s.rules = list(&["Shell*"]);
+        s.tags = list(&["other"]);
+    };
+    assert!(!allow(both).admits(&known()));
+}
+
+#[test]
+fn container_lists_match_id_prefix_name_and_image() {
+    assert!(allow(|s| s.container_ids = list(&["ABCDEF"])).admits(&known()));
+    assert!(!allow(|s| s.container_ids = list(&["host"])).admits(&known()));
+    assert!(allow(|s| s.container_ids = list(&["host"])).admits(&alert(ContainerView::Host)));
+    assert!(allow(|s| s.container_names = list(&["w*"])).admits(&known()));
+    assert!(!allow(|s| s.container_names = list(&["db"])).admits(&known()));
+    assert!(allow(|s| s.images = list(&["docker.io/nginx"])).admits(&known()));
+    assert!(allow(|s| s.images = list(&["*nginx:1*"])).admits(&known()));
+    assert!(!allow(|s| s.images = list(&["nginx"])).admits(&alert(ContainerView::Host)));
+}
+
+#[test]
+fn what_is_not_known_excludes_nothing() {
+    assert!(allow(|s| s.images = list(&["redis"])).admits(&pending()));
+    assert!(deny(|s| s.images = list(&["redis"])).admits(&pending()));
+    assert!(deny(|s| s.container_names = list(&["*"])).admits(&pending()));
+    assert!(!deny(|s| s.container_ids = list(&["abcdef"])).admits(&pending()));
+    let rule = Arc::new(sample::rule());
+    assert!(allow(|s| s.container_names = list(&["db"])).admits(&Facts::Amend { rule }));
+}
+
+#[test]
+fn a_loss_is_judged_by_its_container_alone() {
+    assert!(allow(|s| s.rules = list(&["No such rule"])).admits(&loss("web")));
+    assert!(!allow(|s| s.container_names = list(&["db"])).admits(&loss("web")));
+    assert!(allow(|s| s.container_names = list(&["db"])).admits(&loss("")));
+    assert!(!deny(|s| s.container_names = list(&["web"])).admits(&loss("web")));
+    let unknown = Facts::Loss { container: None };
+    assert!(allow(|s| s.container_names = list(&["db"])).admits(&unknown));
+}
+
+#[test]
+fn deny_wins_over_allow() {
+    let filter = Filter::new(proto::Filter {
+        allow: vec![selector(|s| s.rules = list(&["*"]))],
+        deny: vec![selector(|s| s.container_names = list(&["web"]))],
+        ..Default::default()
+    })
+    .unwrap();
+    assert!(!filter.admits(&known()));
+}
+
+#[test]
+fn bad_filters_are_refused() {
+    let refused = |edit: fn(&mut proto::Selector)| {
+        let allow = vec![selector(edit)];
+        let filter = proto::Filter {
+            allow,
+            ..Default::default()
+        };
+        Filter::new(filter).unwrap_err()
+    };
+    assert_eq!(
+        refused(|s| s.rules = vec![String::new()]),
+        FilterError::EmptyPattern
+    );
+    assert_eq!(
+        refused(|s| s.tags = vec!["x".repeat(513)]),
+        FilterError::LongPattern(513)
+    );
+    assert_eq!(
+        refused(|s| s.images = vec!["x".into(); 1_001]),
+        FilterError::TooManyPatterns(1_001)
+    );
+    assert!(matches!(
+        refused(|s| s.container_ids = vec!["web".into()]),
+        FilterError::NoContainerId(_)
+    ));
+    let filter = proto::Filter {
+        min_severity: 99,
+        ..Default::default()
+    };
+    assert_eq!(
+        Filter::new(filter).unwrap_err(),
+        FilterError::NoSeverity(99)
+    );
+}
+
+/// The obvious definition, exponential.
+fn slow_glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skip| slow_glob(rest, &text[skip..])),
+        Some((byte, rest)) => text.first() == Some(byte) && slow_glob(rest, &text[1..]),
+    }
+}
+
+proptest! {
+    #[test]
+    fn glob_is_what_it_says(pattern in "[ab*]{0,6}", text in "[ab]{0,8}") {
+        prop_assert_eq!(
+            glob(&pattern, &text),
+            slow_glob(pattern.as_bytes(), text.as_bytes())
+        );
+    }
+}

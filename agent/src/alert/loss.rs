@@ -1,0 +1,149 @@
+//! From running totals to LOSS records.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use super::{AlertSender, Loss, LossReason};
+use crate::telemetry::{EventCounts, LossAccount};
+
+/// Turns the growth of loss accounts into LOSS records. The detection task owns it and calls
+/// [`LossWatch::report`] each second or at a barrier.
+#[derive(Debug)]
+pub struct LossWatch {
+    reported: HashMap<(String, u64, LossReason), Reported>,
+    last: SystemTime,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reported {
+    count: u64,
+    until: SystemTime,
+}
+
+const REASONS: [(LossReason, fn(&EventCounts) -> u64); 5] = [
+    (LossReason::RingFull, |events| events.ring_full),
+    (LossReason::RateLimited, |events| events.rate_limited),
+    (LossReason::ScratchBusy, |events| events.scratch_busy),
+    (LossReason::Queue, |events| events.queue),
+    (LossReason::Decode, |events| events.decode),
+];
+
+impl LossWatch {
+    /// Counts from zero at `started`.
+    pub fn new(started: SystemTime) -> Self {
+        Self {
+            reported: HashMap::new(),
+            last: started,
+        }
+    }
+
+    /// Sends one LOSS for each account and reason that has grown. What the queue has no room for
+    /// is reported by a later call. Accounts that are gone are forgotten.
+    pub fn report(&mut self, accounts: &[LossAccount], now: SystemTime, alerts: &AlertSender) {
+        self.report_to(accounts, now, |loss| alerts.loss(loss));
+    }
+
+    fn report_to(
+        &mut self,
+        accounts: &[LossAccount],
+        now: SystemTime,
+        mut send: impl FnMut(Loss) -> bool,
+    ) {
+        let mut next = HashMap::with_capacity(self.reported.len());
+        for account in accounts {
+            for (reason, count) in REASONS {
+                let count = count(&account.events);
+                if count == 0 {
+                    continue;
+                }
+                let key = (account.hook.clone(), account.cgroup_id, reason);
+                let before = self.reported.get(&key).copied().unwrap_or(Reported {
+                    count: 0,
+                    until: self.last,
+                });
+                let lost = count.saturating_sub(before.count);
+                let sent = lost == 0 || send(loss(account, reason, lost, (before.until, now)));
+                let until = if sent { now } else { before.until };
+                let count = if sent { count } else { before.count };
+                next.insert(key, Reported { count, until });
+            }
+        }
+        self.reported = next;
+        self.last = now;
+    }
+}
+
+fn loss(
+    account: &LossAccount,
+    reason: LossReason,
+    count: u64,
+    (from, to): (SystemTime, SystemTime),
+) -> Loss {
+    Loss {
+        hook: account.hook.clone(),
+        reason,
+        count,
+        from,
+        to,
+        cgroup_id: account.cgroup_id,
+        cgroup_path: account.cgroup_path.clone(),
+        container: account.container.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn account(hook: &str, ring_full: u64, rate_limited: u64) -> LossAccount {
+        LossAccount {
+            hook: hook.into(),
+            cgroup_id: 7,
+            cgroup_path: "/x".into(),
+            container: None,
+            events: EventCounts {
+                ring_full,
+                rate_limited,
+                ..EventCounts::default()
+            },
+        }
+    }
+
+    fn report(watch: &mut LossWatch, accounts: &[LossAccount], now: u64) -> Vec<(u64, u64, u64)> {
+        let mut losses = Vec::new();
+        watch.report_to(accounts, at(now), |loss| {
+            let seconds = |time: SystemTime| time.duration_since(at(0)).unwrap().as_secs();
+            losses.push((loss.count, seconds(loss.from), seconds(loss.to)));
+            true
+        });
+        losses
+    }
+
+    #[test]
+    fn growth_is_reported_once_with_its_interval() {
+        let mut watch = LossWatch::new(at(10));
+        assert_eq!(report(&mut watch, &[account("open", 0, 0)], 11), []);
+        assert_eq!(
+            report(&mut watch, &[account("open", 3, 0)], 12),
+            [(3, 11, 12)]
+        );
+        assert_eq!(report(&mut watch, &[account("open", 3, 0)], 13), []);
+        assert_eq!(
+            report(&mut watch, &[account("open", 5, 1)], 14),
+            [(2, 13, 14), (1, 13, 14)]
+        );
+    }
+
+    #[test]
+    fn what_was_not_taken_is_reported_later() {
+        let mut watch = LossWatch::new(at(0));
+        watch.report_to(&[account("open", 3, 0)], at(1), |_| false);
+        assert_eq!(report(&mut watch, &[account("open", 4, 0)], 2), [(4, 0, 2)]);
+    }
+}

@@ -1,0 +1,171 @@
+//! Values that tests of the stream share.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Alert, Facts, Stored};
+use crate::model::{
+    Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
+    Finding, Identity, Ids, Layer, MatchedTerm, Open, Path, Payload, Priority, Process, Provenance,
+    RuleInfo, Runtime, Syscall, Tty,
+};
+use crate::proto;
+
+pub(crate) const CONTAINER_ID: &str =
+    "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789";
+
+pub(crate) fn rule() -> RuleInfo {
+    RuleInfo {
+        name: "Shell in container".into(),
+        priority: Priority::Warning,
+        description: "A shell was started in a container.".into(),
+        tags: vec!["container".into(), "shell".into()],
+        attack_ids: vec!["T1059.004".into()],
+        language: "falco",
+        file: "rules/shells.yaml".into(),
+        line: 12,
+        set_digest: "sha256:0011".into(),
+    }
+}
+
+fn container(identity: Identity) -> Arc<Container> {
+    Arc::new(Container {
+        id: CONTAINER_ID.into(),
+        runtime: Runtime::Docker,
+        cgroup_id: 4711,
+        cgroup_path: format!("/docker/{CONTAINER_ID}"),
+        identity,
+        created_boot_ns: Some(5_000_000_000),
+    })
+}
+
+pub(crate) fn known_container() -> Arc<Container> {
+    container(Identity::Full(Arc::new(ContainerMetadata {
+        name: "web".into(),
+        image: "docker.io/nginx:1.27".into(),
+        image_repository: "docker.io/nginx".into(),
+        image_tag: "1.27".into(),
+        image_digest: "sha256:beef".into(),
+        labels: [("team".to_owned(), "shop".to_owned())].into(),
+        ..ContainerMetadata::default()
+    })))
+}
+
+pub(crate) fn container_view() -> ContainerView {
+    ContainerView::Container(known_container())
+}
+
+pub(crate) fn pending_container_view() -> ContainerView {
+    ContainerView::Container(container(Identity::Pending))
+}
+
+pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Process {
+    Process {
+        exec_id: ExecId {
+            tgid,
+            start_boottime_ns: 9_000_000_000,
+            exec_seq: 1,
+        },
+        parent_tgid: parent.as_ref().map_or(0, |parent| parent.exec_id.tgid),
+        parent,
+        vpid: Some(1),
+        cgroup_id: 4711,
+        comm: name.as_bytes().into(),
+        exe: Some(ExeFile {
+            path: Path {
+                bytes: format!("/bin/{name}").into_bytes().into(),
+                ..Path::default()
+            },
+            inode: 99,
+            device: 8 << 20 | 1,
+            layer: Some(Layer::Lower),
+            memfd: false,
+            unlinked: false,
+        }),
+        filename: format!("/bin/{name}").into_bytes().into(),
+        interpreter: None,
+        argv: vec![
+            name.as_bytes().into(),
+            b"-c".as_slice().into(),
+            b"id".as_slice().into(),
+        ],
+        argv_truncated: false,
+        cmdline: format!("{name} -c id").into_bytes().into(),
+        cwd: Path {
+            bytes: b"/".as_slice().into(),
+            ..Path::default()
+        },
+        tty: Some(Tty {
+            major: 136,
+            minor: 0,
+        }),
+        stdio: None,
+        ids: Ids::default(),
+        capabilities: Capabilities::default(),
+        pid_namespace: 1,
+        mount_namespace: 2,
+        seen_late: false,
+    }
+}
+
+/// `sh`, child of `nginx`, opens /etc/shadow in the container.
+pub(crate) fn alert_in(container: ContainerView) -> Alert {
+    let parent = Arc::new(process(100, "nginx", None));
+    Alert {
+        finding: Finding {
+            rule: Arc::new(rule()),
+            output: "Shell opened /etc/shadow".into(),
+            evidence: vec![MatchedTerm {
+                field: "fd.name".into(),
+                operator: "=".into(),
+                operand: "/etc/shadow".into(),
+                value: Some("/etc/shadow".into()),
+                negated: false,
+            }],
+            undecided: Vec::new(),
+        },
+        event: Event {
+            number: 1,
+            boot_ns: 10_000_000_000,
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            syscall: Syscall::Openat,
+            result: Some(3),
+            tid: 200,
+            process: Arc::new(process(200, "sh", Some(parent))),
+            container,
+            payload: Payload::Open(Open {
+                path: Path {
+                    bytes: Cow::Borrowed(b"/etc/shadow"),
+                    ..Path::default()
+                },
+                flags: 0,
+                created: false,
+                provenance: Provenance::Kernel,
+                fd_shared: false,
+            }),
+            flags: EventFlags::default(),
+        },
+        late: false,
+    }
+}
+
+/// A stored alert, of [`rule`] when `matching`, of rule `Other` when not.
+pub(crate) fn stored(sequence: u64, matching: bool) -> Stored {
+    let facts = if matching {
+        Facts::Alert {
+            rule: Arc::new(rule()),
+            container: ContainerView::Host,
+        }
+    } else {
+        Facts::Alert {
+            rule: Arc::new(RuleInfo {
+                name: "Other".into(),
+                ..rule()
+            }),
+            container: ContainerView::Host,
+        }
+    };
+    let body = proto::record::Body::Alert(proto::Alert::default());
+    Stored::new(sequence, SystemTime::UNIX_EPOCH, facts, body)
+}

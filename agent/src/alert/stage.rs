@@ -1,0 +1,320 @@
+//! The alert stage: gives alerts their ids and stores them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use tokio::sync::mpsc;
+
+use super::{Alert, Downtime, Facts, Loss, SpoolWriter, Stored, encode};
+use crate::model::{Container, Identity, RuleInfo};
+use crate::proto;
+use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
+
+/// Alerts that left with incomplete identity and wait for it. Beyond it the oldest is forgotten:
+/// it stays as it was sent.
+const MAX_AWAITING: usize = 4_096;
+
+#[derive(Debug)]
+enum Input {
+    Alert(Box<Alert>),
+    Identified(Arc<Container>),
+    Loss(Loss),
+    Downtime(Downtime),
+}
+
+/// What became of alerts.
+#[derive(Debug, Default)]
+pub struct AlertCounts {
+    raised: AtomicU64,
+    stored: AtomicU64,
+    queue_full: AtomicU64,
+    amended: AtomicU64,
+}
+
+impl AlertCounts {
+    /// The account as HEARTBEAT carries it; `evicted` comes from the spool.
+    pub fn account(&self, evicted: u64) -> proto::AlertAccount {
+        // Read against the flow, so that no alert is counted at its end but not at its beginning.
+        let amended = self.amended.load(Ordering::Acquire);
+        let stored = self.stored.load(Ordering::Acquire);
+        let queue_full = self.queue_full.load(Ordering::Acquire);
+        let raised = self.raised.load(Ordering::Acquire);
+        proto::AlertAccount {
+            raised,
+            stored,
+            queue_full,
+            in_flight: raised - stored - queue_full,
+            evicted,
+            amended,
+        }
+    }
+}
+
+struct AlertQueueFull<'a> {
+    rule: &'a str,
+}
+
+impl Failure for AlertQueueFull<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("alert_queue_full");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "Alert dropped: the queue is full.",
+            rule = self.rule,
+            total
+        );
+    }
+}
+
+struct AmendDropped<'a> {
+    container: &'a str,
+}
+
+impl Failure for AmendDropped<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("amend_dropped");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message = "Alerts stay without their container's name: the queue is full.",
+            container = self.container,
+            total
+        );
+    }
+}
+
+/// Where detection leaves alerts. No method waits; when the queue is full the newest is dropped
+/// and counted, and the stream says so with a GAP.
+#[derive(Clone, Debug)]
+pub struct AlertSender {
+    inputs: mpsc::Sender<Input>,
+    counts: Arc<AlertCounts>,
+}
+
+/// The task that owns the spool's writer.
+#[derive(Debug)]
+pub struct AlertStage {
+    inputs: mpsc::Receiver<Input>,
+    counts: Arc<AlertCounts>,
+    writer: SpoolWriter,
+    awaiting: Awaiting,
+    drops_told: u64,
+}
+
+/// The stage and the way to it, with room for `capacity` inputs between them.
+pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage) {
+    let (inputs, receiver) = mpsc::channel(capacity);
+    let counts = Arc::new(AlertCounts::default());
+    let sender = AlertSender {
+        inputs,
+        counts: Arc::clone(&counts),
+    };
+    let stage = AlertStage {
+        inputs: receiver,
+        counts,
+        writer,
+        awaiting: Awaiting::default(),
+        drops_told: 0,
+    };
+    (sender, stage)
+}
+
+impl AlertSender {
+    /// Raises an alert. Its event must show the container as it is known now: an alert that is
+    /// raised as pending after [`Self::identified`] is never amended.
+    pub fn raise(&self, alert: Alert) {
+        self.counts.raised.fetch_add(1, Ordering::AcqRel);
+        let rule = Arc::clone(&alert.finding.rule);
+        if self.inputs.try_send(Input::Alert(Box::new(alert))).is_err() {
+            self.counts.queue_full.fetch_add(1, Ordering::AcqRel);
+            AlertQueueFull { rule: &rule.name }.emit();
+        }
+    }
+
+    /// A container's identity has become known or has failed for good: amends the alerts that
+    /// left without it. Call it for every container that ceases to be pending.
+    pub fn identified(&self, container: Arc<Container>) {
+        if let Err(error) = self.inputs.try_send(Input::Identified(container)) {
+            let (mpsc::error::TrySendError::Full(input) | mpsc::error::TrySendError::Closed(input)) =
+                error;
+            if let Input::Identified(container) = input {
+                AmendDropped {
+                    container: &container.id,
+                }
+                .emit();
+            }
+        }
+    }
+
+    /// Reports lost events; false when the queue is full, and they must be reported again.
+    #[must_use]
+    pub fn loss(&self, loss: Loss) -> bool {
+        self.inputs.try_send(Input::Loss(loss)).is_ok()
+    }
+
+    /// Reports a time that nobody watched. Meant for the start, when the queue is empty.
+    pub fn downtime(&self, downtime: Downtime) {
+        if self.inputs.try_send(Input::Downtime(downtime)).is_err() {
+            tracing::error!(message = "Downtime is not in the stream: the queue is full.");
+        }
+    }
+
+    /// The account of alerts.
+    pub fn counts(&self) -> &Arc<AlertCounts> {
+        &self.counts
+    }
+
+    /// How full the queue is.
+    pub fn depth(&self) -> QueueDepth {
+        let capacity = self.inputs.max_capacity();
+        QueueDepth {
+            name: "alerts".to_owned(),
+            capacity: capacity as u64,
+            depth: (capacity - self.inputs.capacity()) as u64,
+            when_full: WhenFull::DropNewest,
+        }
+    }
+}
+
+impl AlertStage {
+    /// Stores what comes until every sender is gone; then the spool ends.
+    pub async fn run(mut self) {
+        while let Some(input) = self.inputs.recv().await {
+            self.handle(input);
+        }
+        self.tell_drops();
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.tell_drops();
+        match input {
+            Input::Alert(alert) => self.store_alert(&alert),
+            Input::Identified(container) => self.amend(&container),
+            Input::Loss(loss) => {
+                let container = loss.container.clone();
+                let body = proto::record::Body::Loss(encode::loss(&loss));
+                self.store(Facts::Loss { container }, body);
+            }
+            Input::Downtime(downtime) => {
+                let body = proto::record::Body::Gap(encode::downtime(&downtime));
+                self.store(Facts::Gap, body);
+            }
+        }
+    }
+
+    fn store_alert(&mut self, alert: &Alert) {
+        let sequence = self.writer.next_sequence();
+        let id = format!("{:016x}-{sequence}", self.writer.spool().epoch());
+        let facts = Facts::Alert {
+            rule: Arc::clone(&alert.finding.rule),
+            container: alert.event.container.clone(),
+        };
+        if let Some(container) = alert.event.container.container()
+            && container.identity == Identity::Pending
+        {
+            self.awaiting
+                .add(&container.id, sequence, &id, &alert.finding.rule);
+        }
+        let body = proto::record::Body::Alert(encode::alert(id, alert));
+        self.store(facts, body);
+        self.counts.stored.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn amend(&mut self, container: &Container) {
+        for sent in self.awaiting.take(&container.id) {
+            let body = proto::record::Body::Amend(proto::Amend {
+                alert_id: sent.id,
+                alert_sequence: sent.sequence,
+                container: Some(encode::container(container, true)),
+            });
+            self.store(Facts::Amend { rule: sent.rule }, body);
+            self.counts.amended.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Puts a GAP where alerts were dropped since the last one.
+    fn tell_drops(&mut self) {
+        let dropped = self.counts.queue_full.load(Ordering::Acquire);
+        let news = dropped - self.drops_told;
+        if news == 0 {
+            return;
+        }
+        self.drops_told = dropped;
+        let body = proto::record::Body::Gap(proto::Gap {
+            why: proto::gap::Why::QueueFull.into(),
+            count: Some(news),
+            message: format!("{news} alerts were raised faster than they could be stored."),
+            ..proto::Gap::default()
+        });
+        self.store(Facts::Gap, body);
+    }
+
+    fn store(&mut self, facts: Facts, body: proto::record::Body) {
+        let sequence = self.writer.next_sequence();
+        let stored = Stored::new(sequence, SystemTime::now(), facts, body);
+        self.writer.append(stored);
+    }
+}
+
+/// Alerts whose container was not identified when they left.
+#[derive(Debug, Default)]
+struct Awaiting {
+    by_container: HashMap<String, Vec<Sent>>,
+    /// Container of each, oldest first. Entries of identified containers linger until they are
+    /// the oldest.
+    order: VecDeque<(u64, String)>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    sequence: u64,
+    id: String,
+    rule: Arc<RuleInfo>,
+}
+
+impl Awaiting {
+    fn add(&mut self, container: &str, sequence: u64, id: &str, rule: &Arc<RuleInfo>) {
+        if self.order.len() >= MAX_AWAITING
+            && let Some((oldest, container)) = self.order.pop_front()
+        {
+            self.forget(oldest, &container);
+        }
+        self.order.push_back((sequence, container.to_owned()));
+        let sent = Sent {
+            sequence,
+            id: id.to_owned(),
+            rule: Arc::clone(rule),
+        };
+        self.by_container
+            .entry(container.to_owned())
+            .or_default()
+            .push(sent);
+    }
+
+    fn forget(&mut self, sequence: u64, container: &str) {
+        if let Some(sent) = self.by_container.get_mut(container) {
+            sent.retain(|sent| sent.sequence != sequence);
+            if sent.is_empty() {
+                self.by_container.remove(container);
+            }
+        }
+    }
+
+    fn take(&mut self, container: &str) -> Vec<Sent> {
+        let sent = self.by_container.remove(container).unwrap_or_default();
+        if self.by_container.is_empty() {
+            self.order.clear();
+        }
+        sent
+    }
+}
+
+#[cfg(test)]
+mod tests;

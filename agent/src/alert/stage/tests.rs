@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use super::*;
+use crate::alert::{Filter, Spool, SpoolLimits, Start, Step, Subscription, sample};
+use crate::proto::record::Body;
+
+const LIMITS: SpoolLimits = SpoolLimits {
+    bytes: 1 << 20,
+    records: 100,
+};
+
+/// Everything the stage stored, once its senders are gone.
+async fn stored(stage: AlertStage) -> Vec<proto::Record> {
+    let spool = Arc::clone(stage.writer.spool());
+    stage.run().await;
+    let mut subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
+    let mut records = Vec::new();
+    while let Step::Record(record) = subscription.step() {
+        records.push(record.decode().unwrap());
+    }
+    records
+}
+
+fn channel_of(capacity: usize) -> (AlertSender, AlertStage) {
+    let (_, writer) = Spool::with_epoch(0xab, LIMITS);
+    channel(writer, capacity)
+}
+
+fn alert_of(record: &proto::Record) -> &proto::Alert {
+    match &record.body {
+        Some(Body::Alert(alert)) => alert,
+        other => panic!("no alert: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_alert_gets_an_id_of_epoch_and_sequence() {
+    let (sender, stage) = channel_of(8);
+    sender.raise(sample::alert_in(sample::container_view()));
+    sender.raise(sample::alert_in(sample::container_view()));
+    drop(sender);
+    let records = stored(stage).await;
+    let ids: Vec<_> = records.iter().map(|record| &alert_of(record).id).collect();
+    assert_eq!(ids, ["00000000000000ab-1", "00000000000000ab-2"]);
+}
+
+#[tokio::test]
+async fn an_alert_without_identity_is_amended_once() {
+    let (sender, stage) = channel_of(8);
+    sender.raise(sample::alert_in(sample::pending_container_view()));
+    sender.identified(sample::known_container());
+    sender.identified(sample::known_container());
+    let counts = Arc::clone(sender.counts());
+    drop(sender);
+    let records = stored(stage).await;
+    assert_eq!(records.len(), 2);
+    let container = alert_of(&records[0]).container.as_ref().unwrap();
+    assert_eq!(container.identity(), proto::Identity::CgroupOnly);
+    let Some(Body::Amend(amend)) = &records[1].body else {
+        panic!("no amend");
+    };
+    assert_eq!(amend.alert_id, alert_of(&records[0]).id);
+    let container = amend.container.as_ref().unwrap();
+    assert_eq!(container.identity(), proto::Identity::Late);
+    assert_eq!(container.name, "web");
+    assert_eq!(counts.account(0).amended, 1);
+}
+
+#[tokio::test]
+async fn alerts_beyond_the_queue_are_counted_and_leave_a_gap() {
+    let (sender, stage) = channel_of(2);
+    for _ in 0..5 {
+        sender.raise(sample::alert_in(ContainerViewHost));
+    }
+    let counts = Arc::clone(sender.counts());
+    assert_eq!(counts.account(0).in_flight, 2);
+    drop(sender);
+    let records = stored(stage).await;
+    let Some(Body::Gap(gap)) = &records[0].body else {
+        panic!("no gap");
+    };
+    assert_eq!(gap.why(), proto::gap::Why::QueueFull);
+    assert_eq!(gap.count, Some(3));
+    assert_eq!(records.len(), 3);
+    let account = counts.account(0);
+    assert_eq!(
+        (
+            account.raised,
+            account.stored,
+            account.queue_full,
+            account.in_flight
+        ),
+        (5, 2, 3, 0)
+    );
+}
+
+use crate::model::ContainerView::Host as ContainerViewHost;
+
+#[tokio::test]
+async fn downtime_says_how_long_and_why() {
+    let (sender, stage) = channel_of(2);
+    let from = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+    sender.downtime(Downtime {
+        from,
+        to: from + Duration::from_millis(2_500),
+        clean: false,
+        rebooted: false,
+    });
+    drop(sender);
+    let records = stored(stage).await;
+    let Some(Body::Gap(gap)) = &records[0].body else {
+        panic!("no gap");
+    };
+    assert_eq!(gap.why(), proto::gap::Why::UncleanExit);
+    assert_eq!(
+        gap.message,
+        "Nothing was watched for 2.5 s: the agent was killed or crashed."
+    );
+}
+
+#[test]
+fn the_list_of_awaiting_alerts_is_bounded() {
+    let mut awaiting = Awaiting::default();
+    let rule = Arc::new(sample::rule());
+    for sequence in 1..=MAX_AWAITING as u64 + 10 {
+        awaiting.add(&format!("c{}", sequence % 5), sequence, "id", &rule);
+    }
+    assert_eq!(awaiting.order.len(), MAX_AWAITING);
+    let left: usize = (0..5).map(|c| awaiting.take(&format!("c{c}")).len()).sum();
+    assert_eq!(left, MAX_AWAITING);
+    assert!(awaiting.order.is_empty());
+}

@@ -1,0 +1,197 @@
+//! Configuration: flags over environment over file over defaults.
+//!
+//! Every setting stands once, in [`settings`], with its name, its range, its default and what it
+//! means. File, environment and flags go through the same checks.
+
+#![forbid(unsafe_code)]
+
+mod file;
+mod load;
+mod settings;
+mod value;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::alert::SpoolLimits;
+use crate::model::Priority;
+use crate::telemetry::LogFormat;
+
+pub use file::{ConfigError, Problem};
+pub use load::{Effective, Origin, Sources};
+pub use settings::environment_name;
+
+/// Where the configuration is read from when nothing else is said.
+pub const DEFAULT_FILE: &str = "/etc/gravlens/gravlens.toml";
+
+/// The socket when nothing else is said.
+pub const DEFAULT_SOCKET: &str = "/run/gravlens/gravlens.sock";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What is watched.
+    pub scope: Scope,
+    /// Ring buffers.
+    pub rings: Rings,
+    /// Rules.
+    pub rules: Rules,
+    /// Docker Engine.
+    pub docker: Docker,
+    /// Container identity.
+    pub identity: Identity,
+    /// The gRPC stream.
+    pub stream: Stream,
+    /// Other outputs.
+    pub outputs: Outputs,
+    /// Logs of the agent.
+    pub log: Log,
+    /// Directory of the run lock and of what outlives a restart.
+    pub state_dir: PathBuf,
+}
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// A cgroup, as a path below the cgroup2 mount or with it; `None` watches everything.
+    pub cgroup: Option<PathBuf>,
+}
+
+/// Ring buffers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rings {
+    /// Ring of lifecycle and security-critical records.
+    pub critical_bytes: u32,
+    /// Ring of file and network records.
+    pub bulk_bytes: u32,
+}
+
+/// Rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Files and directories with rules, read after the bundled ones.
+    pub paths: Vec<PathBuf>,
+    /// Load the bundled rules.
+    pub bundled: bool,
+    /// Rules that are less urgent are not evaluated; `None` evaluates all.
+    pub min_priority: Option<Priority>,
+    /// Start also when some rules are refused.
+    pub allow_refused: bool,
+}
+
+/// Docker Engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Docker {
+    /// Ask it for names and images.
+    pub enabled: bool,
+    /// Its socket.
+    pub socket: PathBuf,
+}
+
+/// Container identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// How long a definite alert waits for its container's name.
+    pub grace: Duration,
+    /// How long a rule waits that cannot be decided without it.
+    pub decide_within: Duration,
+    /// How many may wait at a time.
+    pub pending_max: usize,
+}
+
+/// The gRPC stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Unix socket.
+    pub socket: PathBuf,
+    /// Time between heartbeats.
+    pub heartbeat: Duration,
+    /// Cap of the spool.
+    pub spool: SpoolLimits,
+    /// Streams open at a time.
+    pub max_streams: usize,
+}
+
+/// Other outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// Alerts on standard output.
+    pub stdout: Stdout,
+}
+
+/// Alerts on standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stdout {
+    /// Whether.
+    pub enabled: bool,
+    /// How.
+    pub format: OutputFormat,
+}
+
+/// Form of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, or one document.
+    Json,
+}
+
+/// Logs of the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Filter: `info`, or `info,gravlens::ingest=debug`.
+    pub level: String,
+    /// Form of the lines.
+    pub format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            scope: Scope { cgroup: None },
+            rings: Rings {
+                critical_bytes: 8 << 20,
+                bulk_bytes: 16 << 20,
+            },
+            rules: Rules {
+                paths: Vec::new(),
+                bundled: true,
+                min_priority: None,
+                allow_refused: false,
+            },
+            docker: Docker {
+                enabled: true,
+                socket: "/var/run/docker.sock".into(),
+            },
+            identity: Identity {
+                grace: Duration::from_millis(250),
+                decide_within: Duration::from_secs(30),
+                pending_max: 10_000,
+            },
+            stream: Stream {
+                socket: DEFAULT_SOCKET.into(),
+                heartbeat: Duration::from_secs(5),
+                spool: SpoolLimits {
+                    bytes: 16 << 20,
+                    records: 100_000,
+                },
+                max_streams: 64,
+            },
+            outputs: Outputs {
+                stdout: Stdout {
+                    enabled: false,
+                    format: OutputFormat::Text,
+                },
+            },
+            log: Log {
+                level: "info".to_owned(),
+                format: LogFormat::Text,
+            },
+            state_dir: "/var/lib/gravlens".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,333 @@
+//! The table of settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{Kind, Value};
+use super::{Config, OutputFormat};
+use crate::model::Priority;
+use crate::telemetry::LogFormat;
+
+/// One setting.
+pub(super) struct Setting {
+    /// Name in the file: `stream.socket`.
+    pub(super) key: &'static str,
+    /// What it does.
+    pub(super) about: &'static str,
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// Its value in a configuration.
+    pub(super) get: fn(&Config) -> Value,
+    /// Sets a checked value.
+    pub(super) set: fn(&mut Config, Value),
+}
+
+impl Setting {
+    /// Name of the environment variable.
+    pub(super) fn variable(&self) -> String {
+        environment_name(self.key)
+    }
+}
+
+/// Environment variable of a setting: `stream.socket` is `GRAVLENS_STREAM_SOCKET`.
+pub fn environment_name(key: &str) -> String {
+    format!("GRAVLENS_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// The setting of that name.
+pub(super) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+const FORMATS: Kind = Kind::Word(&["text", "json"]);
+
+/// Words for `rules.min_priority`, in the order of [`Priority::ALL`]; the empty word means all.
+const PRIORITIES: &[&str] = &[
+    "emergency",
+    "alert",
+    "critical",
+    "error",
+    "warning",
+    "notice",
+    "informational",
+    "debug",
+    "",
+];
+
+/// Every setting, by section.
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting {
+        key: "state_dir",
+        about: "directory of the run lock and of what outlives a restart",
+        kind: Kind::Path { optional: false },
+        get: |c| path(&c.state_dir),
+        set: |c, v| c.state_dir = v.into_path(),
+    },
+    Setting {
+        key: "scope.cgroup",
+        about: "cgroup to watch, below the cgroup2 mount; empty: everything",
+        kind: Kind::Path { optional: true },
+        get: |c| {
+            c.scope
+                .cgroup
+                .as_ref()
+                .map_or(Value::Text(String::new()), path)
+        },
+        set: |c, v| c.scope.cgroup = Some(v.into_path()).filter(|p| !p.as_os_str().is_empty()),
+    },
+    Setting {
+        key: "rings.critical_bytes",
+        about: "ring of lifecycle and security-critical records",
+        kind: Kind::RingSize { max: 1 << 30 },
+        get: |c| Value::Number(c.rings.critical_bytes.into()),
+        set: |c, v| c.rings.critical_bytes = v.into_u32(),
+    },
+    Setting {
+        key: "rings.bulk_bytes",
+        about: "ring of file and network records",
+        kind: Kind::RingSize { max: 1 << 30 },
+        get: |c| Value::Number(c.rings.bulk_bytes.into()),
+        set: |c, v| c.rings.bulk_bytes = v.into_u32(),
+    },
+    Setting {
+        key: "rules.bundled",
+        about: "load the bundled rules",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.rules.bundled),
+        set: |c, v| c.rules.bundled = v.into_bool(),
+    },
+    Setting {
+        key: "rules.paths",
+        about: "files and directories with rules, read after the bundled ones",
+        kind: Kind::Paths,
+        get: |c| Value::Paths(c.rules.paths.iter().map(text_of).collect()),
+        set: |c, v| c.rules.paths = v.into_paths(),
+    },
+    Setting {
+        key: "rules.min_priority",
+        about: "rules that are less urgent are not evaluated; empty: all are",
+        kind: Kind::Word(PRIORITIES),
+        get: |c| Value::Text(priority_word(c.rules.min_priority).to_owned()),
+        set: |c, v| c.rules.min_priority = priority(&v.into_text()),
+    },
+    Setting {
+        key: "rules.allow_refused",
+        about: "start also when some rules are refused",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.rules.allow_refused),
+        set: |c, v| c.rules.allow_refused = v.into_bool(),
+    },
+    Setting {
+        key: "docker.enabled",
+        about: "ask Docker Engine for container names and images",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.docker.enabled),
+        set: |c, v| c.docker.enabled = v.into_bool(),
+    },
+    Setting {
+        key: "docker.socket",
+        about: "Docker Engine's socket",
+        kind: Kind::Path { optional: false },
+        get: |c| path(&c.docker.socket),
+        set: |c, v| c.docker.socket = v.into_path(),
+    },
+    Setting {
+        key: "identity.grace_ms",
+        about: "how long a definite alert waits for its container's name",
+        kind: Kind::Integer {
+            min: 0,
+            max: 10_000,
+        },
+        get: |c| millis(c.identity.grace),
+        set: |c, v| c.identity.grace = Duration::from_millis(v.into_number()),
+    },
+    Setting {
+        key: "identity.decide_within_ms",
+        about: "how long a rule waits that cannot be decided without the name",
+        kind: Kind::Integer {
+            min: 0,
+            max: 600_000,
+        },
+        get: |c| millis(c.identity.decide_within),
+        set: |c, v| c.identity.decide_within = Duration::from_millis(v.into_number()),
+    },
+    Setting {
+        key: "identity.pending_max",
+        about: "how many events may wait for a name at a time",
+        kind: Kind::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        get: |c| count(c.identity.pending_max),
+        set: |c, v| c.identity.pending_max = v.into_usize(),
+    },
+    Setting {
+        key: "stream.socket",
+        about: "unix socket of the gRPC services",
+        kind: Kind::Path { optional: false },
+        get: |c| path(&c.stream.socket),
+        set: |c, v| c.stream.socket = v.into_path(),
+    },
+    Setting {
+        key: "stream.heartbeat_seconds",
+        about: "time between heartbeats in each stream",
+        kind: Kind::Integer { min: 1, max: 3_600 },
+        get: |c| Value::Number(c.stream.heartbeat.as_secs()),
+        set: |c, v| c.stream.heartbeat = Duration::from_secs(v.into_number()),
+    },
+    Setting {
+        key: "stream.spool_bytes",
+        about: "alerts kept for clients that come late: bytes",
+        kind: Kind::Size {
+            min: 64 << 10,
+            max: 64 << 30,
+        },
+        get: |c| count(c.stream.spool.bytes),
+        set: |c, v| c.stream.spool.bytes = v.into_usize(),
+    },
+    Setting {
+        key: "stream.spool_records",
+        about: "alerts kept for clients that come late: records",
+        kind: Kind::Integer {
+            min: 16,
+            max: 100_000_000,
+        },
+        get: |c| count(c.stream.spool.records),
+        set: |c, v| c.stream.spool.records = v.into_usize(),
+    },
+    Setting {
+        key: "stream.max_streams",
+        about: "streams open at a time; more are refused",
+        kind: Kind::Integer {
+            min: 1,
+            max: 10_000,
+        },
+        get: |c| count(c.stream.max_streams),
+        set: |c, v| c.stream.max_streams = v.into_usize(),
+    },
+    Setting {
+        key: "outputs.stdout.enabled",
+        about: "write alerts to standard output",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.outputs.stdout.enabled),
+        set: |c, v| c.outputs.stdout.enabled = v.into_bool(),
+    },
+    Setting {
+        key: "outputs.stdout.format",
+        about: "how",
+        kind: FORMATS,
+        get: |c| match c.outputs.stdout.format {
+            OutputFormat::Text => word("text"),
+            OutputFormat::Json => word("json"),
+        },
+        set: |c, v| {
+            c.outputs.stdout.format = match v.into_text().as_str() {
+                "json" => OutputFormat::Json,
+                _ => OutputFormat::Text,
+            };
+        },
+    },
+    Setting {
+        key: "log.level",
+        about: "filter for the agent's own log: `info`, or `info,gravlens::ingest=debug`",
+        kind: Kind::Text,
+        get: |c| word(&c.log.level),
+        set: |c, v| c.log.level = v.into_text(),
+    },
+    Setting {
+        key: "log.format",
+        about: "form of the agent's own log on standard error",
+        kind: FORMATS,
+        get: |c| match c.log.format {
+            LogFormat::Text => word("text"),
+            LogFormat::Json => word("json"),
+        },
+        set: |c, v| {
+            c.log.format = match v.into_text().as_str() {
+                "json" => LogFormat::Json,
+                _ => LogFormat::Text,
+            };
+        },
+    },
+];
+
+fn word(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn text_of(path: &PathBuf) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn path(path: &PathBuf) -> Value {
+    Value::Text(text_of(path))
+}
+
+fn count(count: usize) -> Value {
+    Value::Number(count as u64)
+}
+
+fn millis(duration: Duration) -> Value {
+    Value::Number(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn priority(word: &str) -> Option<Priority> {
+    let named = PRIORITIES.iter().zip(Priority::ALL);
+    named
+        .filter(|(name, _)| **name == word)
+        .map(|(_, priority)| *priority)
+        .next()
+}
+
+fn priority_word(wanted: Option<Priority>) -> &'static str {
+    let named = PRIORITIES.iter().zip(Priority::ALL);
+    named
+        .filter(|(_, priority)| Some(**priority) == wanted)
+        .map(|(name, _)| *name)
+        .next()
+        .unwrap_or("")
+}
+
+/// A setter gets what its kind has checked; any other variant is a fault in the table, which a
+/// test that sets every setting finds.
+impl Value {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            other => unreachable!("the kind of the setting admits text only: {other:?}"),
+        }
+    }
+
+    fn into_path(self) -> PathBuf {
+        self.into_text().into()
+    }
+
+    fn into_paths(self) -> Vec<PathBuf> {
+        match self {
+            Self::Paths(paths) => paths.into_iter().map(PathBuf::from).collect(),
+            other => unreachable!("the kind of the setting admits lists only: {other:?}"),
+        }
+    }
+
+    fn into_bool(self) -> bool {
+        match self {
+            Self::Bool(value) => value,
+            other => unreachable!("the kind of the setting admits booleans only: {other:?}"),
+        }
+    }
+
+    fn into_number(self) -> u64 {
+        match self {
+            Self::Number(number) => number,
+            other => unreachable!("the kind of the setting admits numbers only: {other:?}"),
+        }
+    }
+
+    fn into_u32(self) -> u32 {
+        u32::try_from(self.into_number()).expect("the setting's range fits")
+    }
+
+    fn into_usize(self) -> usize {
+        usize::try_from(self.into_number()).expect("the agent runs on 64-bit machines")
+    }
+}

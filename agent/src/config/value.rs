@@ -1,0 +1,301 @@
+//! Values of settings: their kinds, their checks, their form in TOML.
+
+use std::fmt;
+
+/// What a setting takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Free text.
+    Text,
+    /// A path; empty means none where the setting says so.
+    Path {
+        /// The empty path is allowed.
+        optional: bool,
+    },
+    /// A list of paths.
+    Paths,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Integer {
+        /// Least.
+        min: u64,
+        /// Most.
+        max: u64,
+    },
+    /// Bytes: a number, or text such as `16MiB`.
+    Size {
+        /// Least.
+        min: u64,
+        /// Most.
+        max: u64,
+    },
+    /// Bytes that a kernel ring buffer may have: a power of two, in whole pages.
+    RingSize {
+        /// Most.
+        max: u64,
+    },
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    Paths(Vec<String>),
+    Bool(bool),
+    Number(u64),
+}
+
+/// A value as a source has it, before the check.
+#[derive(Clone, Debug)]
+pub(super) enum Raw {
+    /// TOML string.
+    Text(String),
+    /// TOML integer.
+    Integer(i64),
+    /// TOML boolean.
+    Bool(bool),
+    /// TOML array of strings.
+    List(Vec<String>),
+    /// Environment or flag: text that stands for whatever the setting takes.
+    Untyped(String),
+    /// Anything else of TOML; the word says what.
+    Other(&'static str),
+}
+
+/// Page size; the supported architectures differ, so the kernel is asked.
+fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+impl Kind {
+    /// Checks a value.
+    pub(super) fn check(self, raw: Raw) -> Result<Value, String> {
+        let raw = self.typed(raw);
+        match (self, raw) {
+            (Self::Text, Raw::Text(text)) => Ok(Value::Text(text)),
+            (Self::Path { optional }, Raw::Text(path)) => {
+                if path.is_empty() && !optional {
+                    return Err("the path is empty".to_owned());
+                }
+                Ok(Value::Text(path))
+            }
+            (Self::Paths, Raw::List(paths)) if paths.iter().all(|path| !path.is_empty()) => {
+                Ok(Value::Paths(paths))
+            }
+            (Self::Bool, Raw::Bool(value)) => Ok(Value::Bool(value)),
+            (Self::Integer { min, max }, Raw::Integer(number)) => in_range(number, min, max),
+            (Self::Size { min, max }, raw) => self.size(raw, min, max),
+            (Self::RingSize { max }, raw) => self.ring_size(raw, max),
+            (Self::Word(words), Raw::Text(word)) if words.contains(&word.as_str()) => {
+                Ok(Value::Text(word))
+            }
+            (_, raw) => Err(self.mismatch(&raw)),
+        }
+    }
+
+    /// Gives untyped text the type that the setting takes.
+    fn typed(self, raw: Raw) -> Raw {
+        let Raw::Untyped(text) = raw else {
+            return raw;
+        };
+        match self {
+            Self::Bool => match text.as_str() {
+                "true" | "1" | "yes" => Raw::Bool(true),
+                "false" | "0" | "no" => Raw::Bool(false),
+                _ => Raw::Text(text),
+            },
+            Self::Integer { .. } | Self::Size { .. } | Self::RingSize { .. } => {
+                text.parse().map_or(Raw::Text(text), Raw::Integer)
+            }
+            Self::Paths if text.is_empty() => Raw::List(Vec::new()),
+            Self::Paths => Raw::List(text.split(':').map(str::to_owned).collect()),
+            Self::Text | Self::Path { .. } | Self::Word(_) => Raw::Text(text),
+        }
+    }
+
+    fn size(self, raw: Raw, min: u64, max: u64) -> Result<Value, String> {
+        let bytes = match &raw {
+            Raw::Integer(number) => u64::try_from(*number).ok(),
+            Raw::Text(text) => parse_size(text),
+            _ => None,
+        };
+        match bytes {
+            Some(bytes) if (min..=max).contains(&bytes) => Ok(Value::Number(bytes)),
+            Some(bytes) => Err(format!(
+                "{} is out of range; allowed are {} to {}",
+                Bytes(bytes),
+                Bytes(min),
+                Bytes(max)
+            )),
+            None => Err(self.mismatch(&raw)),
+        }
+    }
+
+    fn ring_size(self, raw: Raw, max: u64) -> Result<Value, String> {
+        let page = page_size();
+        let value = self.size(raw, page, max)?;
+        match value {
+            Value::Number(bytes) if bytes.is_power_of_two() => Ok(value),
+            Value::Number(bytes) => Err(format!(
+                "{bytes} bytes is no power of two; take {} or {}",
+                Bytes(bytes.next_power_of_two() / 2),
+                Bytes(bytes.next_power_of_two().min(max))
+            )),
+            other => Ok(other),
+        }
+    }
+
+    fn mismatch(self, raw: &Raw) -> String {
+        format!("expected {self}, found {raw}")
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("text"),
+            Self::Path { .. } => f.write_str("a path"),
+            Self::Paths => f.write_str("a list of paths"),
+            Self::Bool => f.write_str("true or false"),
+            Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::Size { min, max } => {
+                write!(f, "a size from {} to {}", Bytes(*min), Bytes(*max))
+            }
+            Self::RingSize { max } => write!(
+                f,
+                "a size from {} to {} that is a power of two",
+                Bytes(page_size()),
+                Bytes(*max)
+            ),
+            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) | Self::Untyped(text) => write!(f, "{text:?}"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::List(values) => write!(f, "{values:?}"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+fn in_range(number: i64, min: u64, max: u64) -> Result<Value, String> {
+    match u64::try_from(number) {
+        Ok(number) if (min..=max).contains(&number) => Ok(Value::Number(number)),
+        _ => Err(format!(
+            "{number} is out of range; allowed are {min} to {max}"
+        )),
+    }
+}
+
+const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, shift) = UNITS
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
+        .unwrap_or((text, 0));
+    let number: u64 = digits.trim_end().parse().ok()?;
+    number.checked_mul(1 << shift)
+}
+
+/// Bytes in the largest unit that divides them.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = *self;
+        let unit = UNITS
+            .iter()
+            .find(|(_, shift)| bytes > 0 && bytes.is_multiple_of(1 << shift));
+        let (unit, shift) = unit.unwrap_or(&("B", 0));
+        write!(f, "{}{unit}", bytes >> shift)
+    }
+}
+
+impl Value {
+    /// The value as TOML writes it.
+    pub(super) fn toml(&self, kind: Kind) -> String {
+        match self {
+            Self::Text(text) => toml::Value::from(text.as_str()).to_string(),
+            Self::Paths(paths) => toml::Value::from(paths.clone()).to_string(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => match kind {
+                Kind::Size { .. } | Kind::RingSize { .. } => format!("\"{}\"", Bytes(*number)),
+                _ => number.to_string(),
+            },
+        }
+    }
+
+    /// The value as JSON.
+    pub(super) fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Paths(paths) => paths.clone().into(),
+            Self::Bool(value) => (*value).into(),
+            Self::Number(number) => (*number).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Kind = Kind::Size {
+        min: 1024,
+        max: 1 << 30,
+    };
+
+    #[test]
+    fn sizes_are_numbers_or_text_with_a_unit() {
+        for raw in [
+            Raw::Integer(2048),
+            Raw::Text("2KiB".into()),
+            Raw::Untyped("2 KiB".into()),
+            Raw::Untyped("2048".into()),
+        ] {
+            assert_eq!(SIZE.check(raw), Ok(Value::Number(2048)));
+        }
+        let error = SIZE.check(Raw::Text("2KB".into())).unwrap_err();
+        assert_eq!(error, "expected a size from 1KiB to 1GiB, found \"2KB\"");
+        let error = SIZE.check(Raw::Integer(5)).unwrap_err();
+        assert_eq!(error, "5B is out of range; allowed are 1KiB to 1GiB");
+        assert!(SIZE.check(Raw::Text("99999999999GiB".into())).is_err());
+    }
+
+    #[test]
+    fn a_ring_is_a_power_of_two_of_whole_pages() {
+        let ring = Kind::RingSize { max: 1 << 30 };
+        assert_eq!(
+            ring.check(Raw::Integer(1 << 16)),
+            Ok(Value::Number(1 << 16))
+        );
+        let error = ring.check(Raw::Integer(3 << 16)).unwrap_err();
+        assert!(error.ends_with("take 128KiB or 256KiB"), "{error}");
+        assert!(ring.check(Raw::Integer(512)).is_err());
+    }
+
+    #[test]
+    fn words_and_booleans_say_what_they_take() {
+        let error = Kind::Word(&["text", "json"])
+            .check(Raw::Text("xml".into()))
+            .unwrap_err();
+        assert_eq!(error, "expected one of text, json, found \"xml\"");
+        let error = Kind::Bool.check(Raw::Text("true".into())).unwrap_err();
+        assert_eq!(error, "expected true or false, found \"true\"");
+        assert_eq!(
+            Kind::Bool.check(Raw::Untyped("true".into())),
+            Ok(Value::Bool(true))
+        );
+    }
+}

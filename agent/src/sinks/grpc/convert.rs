@@ -1,0 +1,133 @@
+//! Snapshots as protobuf messages.
+
+use crate::alert::{Progress, encode_rule, encode_severity};
+use crate::proto;
+use crate::telemetry::{
+    EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth, RingUsage, RuleEntry,
+    RuleSetFacts, RuleState, counters,
+};
+
+/// How far a subscription has come.
+pub(super) fn progress(progress: Progress) -> proto::Progress {
+    proto::Progress {
+        complete_through: progress.complete_through,
+        start: progress.start,
+        delivered: progress.delivered,
+        filtered_count: progress.filtered,
+        missed: progress.missed,
+    }
+}
+
+/// The rule set in numbers.
+pub(super) fn rule_set(facts: &RuleSetFacts) -> proto::RuleSetStatus {
+    proto::RuleSetStatus {
+        digest: facts.digest.clone(),
+        active: facts.active,
+        disabled: facts.disabled,
+        refused: facts.refused,
+    }
+}
+
+/// A topic and its hook.
+pub(super) fn hook(hook: &HookStatus) -> proto::HookStatus {
+    proto::HookStatus {
+        topic: hook.topic.clone(),
+        taken: hook.taken.clone(),
+        refused: hook
+            .refused
+            .iter()
+            .map(|refused| proto::RefusedHook {
+                hook: refused.hook.clone(),
+                why: refused.why.clone(),
+            })
+            .collect(),
+        mandatory: hook.mandatory,
+    }
+}
+
+/// The account of events.
+pub(super) fn events(events: &EventCounts) -> proto::EventAccount {
+    proto::EventAccount {
+        seen: events.seen,
+        delivered: events.delivered,
+        suppressed: events.suppressed,
+        ring_full: events.ring_full,
+        rate_limited: events.rate_limited,
+        scratch_busy: events.scratch_busy,
+        queue: events.queue,
+        decode: events.decode,
+        in_flight: events.in_flight,
+    }
+}
+
+/// The kernel.
+pub(super) fn kernel(kernel: &KernelFacts) -> proto::KernelStatus {
+    proto::KernelStatus {
+        release: kernel.release.clone(),
+        machine: kernel.machine.clone(),
+        boot_id: kernel.boot_id.clone(),
+        btf_bytes: kernel.btf_bytes,
+    }
+}
+
+/// A ring.
+pub(super) fn ring(ring: &RingUsage) -> proto::RingStatus {
+    proto::RingStatus {
+        name: ring.name.clone(),
+        capacity_bytes: ring.capacity_bytes,
+        used_bytes: ring.used_bytes,
+    }
+}
+
+/// A queue.
+pub(super) fn queue(queue: &QueueDepth) -> proto::QueueStatus {
+    proto::QueueStatus {
+        name: queue.name.clone(),
+        capacity: queue.capacity,
+        depth: queue.depth,
+        when_full: queue.when_full.name().to_owned(),
+    }
+}
+
+/// An account of one hook in one cgroup.
+pub(super) fn loss(account: &LossAccount) -> proto::LossAccount {
+    let (container_id, container_name) = match &account.container {
+        Some(container) => (container.id.clone(), container.name.clone()),
+        None => Default::default(),
+    };
+    proto::LossAccount {
+        hook: account.hook.clone(),
+        cgroup_id: account.cgroup_id,
+        cgroup_path: account.cgroup_path.clone(),
+        container_id,
+        container_name,
+        events: Some(events(&account.events)),
+    }
+}
+
+/// A rule of the set.
+pub(super) fn rule(entry: &RuleEntry) -> proto::LoadedRule {
+    use proto::loaded_rule::State;
+    let (state, reason) = match &entry.state {
+        RuleState::Active => (State::Active, String::new()),
+        RuleState::Disabled => (State::Disabled, String::new()),
+        RuleState::Refused(reason) => (State::Refused, reason.clone()),
+    };
+    proto::LoadedRule {
+        rule: Some(encode_rule(&entry.info)),
+        severity: encode_severity(entry.info.priority).into(),
+        state: state.into(),
+        reason,
+    }
+}
+
+/// Failures so far.
+pub(super) fn failures() -> Vec<proto::FailureCount> {
+    counters()
+        .into_iter()
+        .map(|(kind, count)| proto::FailureCount {
+            kind: kind.to_owned(),
+            count,
+        })
+        .collect()
+}

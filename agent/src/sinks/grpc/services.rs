@@ -1,0 +1,119 @@
+//! The services that answer once: status, containers, rules.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status};
+
+use super::{Services, convert};
+use crate::alert::{encode_container, timestamp};
+use crate::proto;
+use crate::proto::container_service_server::ContainerService;
+use crate::proto::rule_service_server::RuleService;
+use crate::proto::status_service_server::StatusService;
+use crate::sinks::query::QueryError;
+use crate::telemetry::StatusSnapshot;
+
+/// The three services.
+#[derive(Clone, Debug)]
+pub(super) struct Answers {
+    pub(super) services: Arc<Services>,
+    pub(super) slots: Arc<Semaphore>,
+}
+
+impl From<QueryError> for Status {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Busy => Self::resource_exhausted(error.to_string()),
+            QueryError::TimedOut => Self::deadline_exceeded(error.to_string()),
+            QueryError::Stopped => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl StatusService for Answers {
+    async fn get(
+        &self,
+        _request: Request<proto::GetStatusRequest>,
+    ) -> Result<Response<proto::GetStatusResponse>, Status> {
+        let snapshot = self.services.queries.status().await?;
+        Ok(Response::new(self.status(&snapshot)))
+    }
+}
+
+impl Answers {
+    fn status(&self, snapshot: &StatusSnapshot) -> proto::GetStatusResponse {
+        let facts = self.services.board.facts();
+        let uptime = SystemTime::now().duration_since(facts.started);
+        proto::GetStatusResponse {
+            node: facts.node.clone(),
+            agent_version: facts.version.to_owned(),
+            started: Some(timestamp(facts.started)),
+            // 0 when the clock was set back behind the start.
+            uptime_seconds: uptime.map_or(0, |uptime| uptime.as_secs()),
+            pid: std::process::id(),
+            kernel: Some(convert::kernel(&facts.kernel)),
+            scope_cgroup: facts.scope_cgroup.clone(),
+            rules: Some(convert::rule_set(&facts.rules)),
+            hooks: facts.hooks.iter().map(convert::hook).collect(),
+            rings: snapshot.rings.iter().map(convert::ring).collect(),
+            queues: snapshot.queues.iter().map(convert::queue).collect(),
+            events: Some(convert::events(&snapshot.totals())),
+            losses: snapshot.losses.iter().map(convert::loss).collect(),
+            containers: snapshot.containers,
+            processes: snapshot.processes,
+            stream: Some(self.stream()),
+            failures: convert::failures(),
+        }
+    }
+
+    fn stream(&self) -> proto::StreamStatus {
+        let spool = &self.services.spool;
+        let (bounds, usage, limits) = (spool.bounds(), spool.usage(), spool.limits());
+        let cap = self.services.max_streams;
+        let open = cap - self.slots.available_permits();
+        proto::StreamStatus {
+            epoch: spool.epoch(),
+            oldest_sequence: bounds.oldest,
+            newest_sequence: bounds.newest,
+            records: usage.records as u64,
+            bytes: usage.bytes as u64,
+            records_cap: limits.records as u64,
+            bytes_cap: limits.bytes as u64,
+            subscribers: u32::try_from(open).unwrap_or(u32::MAX),
+            subscribers_cap: u32::try_from(cap).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ContainerService for Answers {
+    async fn list(
+        &self,
+        _request: Request<proto::ListContainersRequest>,
+    ) -> Result<Response<proto::ListContainersResponse>, Status> {
+        let containers = self.services.queries.containers().await?;
+        let mut containers: Vec<_> = containers
+            .iter()
+            .map(|container| encode_container(container, false))
+            .collect();
+        containers.sort_unstable_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(Response::new(proto::ListContainersResponse { containers }))
+    }
+}
+
+#[tonic::async_trait]
+impl RuleService for Answers {
+    async fn list(
+        &self,
+        _request: Request<proto::ListRulesRequest>,
+    ) -> Result<Response<proto::ListRulesResponse>, Status> {
+        let rules = self.services.queries.rules().await?;
+        Ok(Response::new(proto::ListRulesResponse {
+            set_digest: rules.digest,
+            rules: rules.rules.iter().map(convert::rule).collect(),
+        }))
+    }
+}
