@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use gravlens::proto::{Alert, Container, Identity, Process, Severity, Term};
+use gravlens::proto::event::Payload;
+use gravlens::proto::{Alert, Container, Event, Identity, Process, Severity, Term};
 
 use crate::client::rule_name;
 
 const LONGEST_VALUE: usize = 100;
 
-/// One alert on a few lines: when, how bad, which rule, where, who, and why.
+/// One alert on a few lines: when, how bad, which rule, where, who, and why. Exceptions of the rule
+/// that did not apply are only counted.
 pub fn describe(alert: &Alert) -> String {
     let mut text = String::new();
     let time = alert.time.as_ref().map_or_else(String::new, clock);
@@ -17,9 +19,20 @@ pub fn describe(alert: &Alert) -> String {
     let _ = writeln!(text, "  {time}  {severity:<8}  {}", rule_name(alert));
     let _ = writeln!(text, "      container  {}", place(alert.container.as_ref()));
     let _ = writeln!(text, "      process    {}", lineage(alert));
-    for (number, term) in alert.evidence.iter().enumerate() {
+    if let Some(event) = alert.event.as_ref() {
+        let _ = writeln!(text, "      event      {}", deed(event));
+    }
+    let (exceptions, decisive): (Vec<&Term>, _) = alert.evidence.iter().partition(|t| t.negated);
+    for (number, term) in decisive.iter().enumerate() {
         let label = if number == 0 { "evidence" } else { "" };
         let _ = writeln!(text, "      {label:<9}  {}", evidence(term));
+    }
+    if !exceptions.is_empty() {
+        let _ = writeln!(
+            text,
+            "                 and none of {} exceptions",
+            exceptions.len()
+        );
     }
     if !alert.undecided.is_empty() {
         let terms: Vec<String> = alert.undecided.iter().map(evidence).collect();
@@ -84,6 +97,29 @@ fn one_process(process: &Process) -> String {
         &process.command_line
     };
     format!("{} [pid {}{user}]", shortened(command), process.pid)
+}
+
+/// The call, what it was about and how it ended.
+fn deed(event: &Event) -> String {
+    let object = match &event.payload {
+        Some(Payload::Open(open)) => open.path.as_ref().map(|path| path.text.clone()),
+        Some(Payload::Socket(socket)) => {
+            let remote = socket
+                .endpoint
+                .as_ref()
+                .and_then(|ends| ends.remote.as_ref());
+            remote.map(|remote| match remote.ip.as_str() {
+                "" => remote.path.clone(),
+                ip => format!("{ip} port {}", remote.port),
+            })
+        }
+        _ => None,
+    };
+    let object = object.map_or_else(String::new, |object| format!(" {}", shortened(&object)));
+    let result = event
+        .result
+        .map_or_else(String::new, |result| format!(" = {result}"));
+    format!("{}{object}{result}", event.r#type)
 }
 
 fn evidence(term: &Term) -> String {
