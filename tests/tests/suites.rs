@@ -9,12 +9,26 @@ use integration_test::engine::Engine;
 use integration_test::state::State;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "suites/alerts.rs"]
+mod alerts;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
 mod deeds;
+#[path = "suites/demo.rs"]
+mod demo;
 #[path = "suites/docker_client.rs"]
 mod docker_client;
+#[path = "suites/image_rules.rs"]
+mod image_rules;
+#[path = "suites/lifecycle.rs"]
+mod lifecycle;
+#[path = "suites/loss.rs"]
+mod loss;
+#[path = "suites/stock_client.rs"]
+mod stock_client;
+#[path = "suites/watched.rs"]
+mod watched;
 
 /// What every suite gets.
 struct Bench {
@@ -28,7 +42,18 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The suites share the machine's cgroup tree, engine and agent socket.
     arguments.test_threads = Some(1);
-    let tests = [containers::TESTS, deeds::TESTS, docker_client::TESTS].concat();
+    let tests = [
+        containers::TESTS,
+        deeds::TESTS,
+        docker_client::TESTS,
+        alerts::TESTS,
+        image_rules::TESTS,
+        loss::TESTS,
+        stock_client::TESTS,
+        lifecycle::TESTS,
+        demo::TESTS,
+    ]
+    .concat();
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(&tests, None)).exit_code();
     }
