@@ -1,12 +1,12 @@
 //! Gravlens: runtime anomaly detection for containers.
 
-pub mod decode;
-pub mod detect;
-pub mod enrich;
-pub mod ingest;
 pub mod alert;
 pub mod config;
+pub mod decode;
+pub mod detect;
 pub mod downtime;
+pub mod enrich;
+pub mod ingest;
 pub mod model;
 pub mod probe;
 pub mod proto;
