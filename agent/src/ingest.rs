@@ -12,5 +12,7 @@
 mod merge;
 mod reader;
 
+pub(crate) use reader::boot_ns;
+
 pub use merge::Batch;
 pub use reader::{IngestError, run};

@@ -1,4 +1,12 @@
 //! Gravlens: runtime anomaly detection for containers.
+//!
+//! The modules are the data path, in this order:
+//!
+//! ```text
+//! probe -> ingest -> decode -> enrich -> detect -> alert -> sinks
+//! ```
+//!
+//! `pipeline` wires them; `model` is the vocabulary that they share.
 
 pub mod alert;
 pub mod config;
@@ -8,6 +16,7 @@ pub mod downtime;
 pub mod enrich;
 pub mod ingest;
 pub mod model;
+pub mod pipeline;
 pub mod probe;
 pub mod proto;
 pub mod run_lock;

@@ -1,22 +1,20 @@
 //! The `gravlens` command.
 
 fn main() {
+    let path = std::env::args().nth(3).unwrap();
     gravlens::probe::ensure_tracefs().unwrap();
-    let options = gravlens::probe::ProbeOptions {
-        scope: "/gravlens-dev".into(),
-        critical_bytes: 1 << 20,
-        bulk_bytes: 1 << 22,
+    let sources = gravlens::config::Sources {
+        file: Some(path.into()),
+        ..Default::default()
     };
-    match gravlens::probe::examine(&options) {
-        Ok(r) => {
-            for t in &r.topics {
-                println!("{} {:?} {:#?}", t.name, t.taken, t.refused);
-            }
-            println!("{:?} {:?}", r.trampolines, r.blind_spots);
-            for o in r.offsets.absent() {
-                println!("absent {:?}", o);
-            }
-        }
-        Err(e) => println!("ERR {e}"),
+    let effective = sources.load().unwrap();
+    gravlens::telemetry::init(&effective.config.log.level, effective.config.log.format);
+    let rt = tokio::runtime::Runtime::new().unwrap();
+    if let Err(e) = rt.block_on(gravlens::pipeline::run(
+        &effective.config,
+        std::time::SystemTime::now(),
+    )) {
+        eprintln!("error: {e}");
+        std::process::exit(1)
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::ProbeError;
+use crate::enrich::container::find_cgroup2_mount;
 
 /// A cgroup of the v2 hierarchy.
 #[derive(Debug)]
@@ -33,8 +34,9 @@ impl Scope {
         };
         let mounts = fs::read_to_string("/proc/self/mountinfo")
             .map_err(|error| ProbeError::io("cannot read /proc/self/mountinfo", error))?;
-        let mount = cgroup2_mount(&mounts)
-            .ok_or_else(|| fail("no cgroup v2 hierarchy is mounted".to_owned()))?;
+        let mount = find_cgroup2_mount(&mounts)
+            .ok_or_else(|| fail("no cgroup v2 hierarchy is mounted".to_owned()))?
+            .mount_point;
         let path = below_mount(configured, &mount);
         let directory = mount.join(path.trim_start_matches('/'));
         let metadata = fs::metadata(&directory).map_err(|error| {
@@ -71,39 +73,9 @@ fn below_mount(configured: &str, mount: &Path) -> String {
     format!("/{}", trimmed.trim_matches('/'))
 }
 
-/// Mount point of the v2 hierarchy: of several, the one that shows the hierarchy from its root.
-fn cgroup2_mount(mountinfo: &str) -> Option<PathBuf> {
-    let mut mounts = mountinfo.lines().filter_map(|line| {
-        // proc_pid_mountinfo(5): id parent device root point options [tags] - type source super
-        let (before, after) = line.split_once(" - ")?;
-        let mut fields = before.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
-        (after.split(' ').next()? == "cgroup2").then(|| (root, PathBuf::from(point)))
-    });
-    let first = mounts.next()?;
-    if first.0 == "/" {
-        return Some(first.1);
-    }
-    Some(mounts.find(|(root, _)| *root == "/").unwrap_or(first).1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const HYBRID: &str = "\
-31 23 0:26 / /sys/fs/cgroup/memory rw,nosuid shared:9 - cgroup cgroup rw,memory
-42 23 0:39 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
-";
-
-    #[test]
-    fn finds_the_v2_mount_of_a_hybrid_host() {
-        assert_eq!(
-            cgroup2_mount(HYBRID),
-            Some(PathBuf::from("/sys/fs/cgroup/unified"))
-        );
-        assert_eq!(cgroup2_mount("1 0 8:1 / / rw - ext4 /dev/sda1 rw"), None);
-    }
 
     #[test]
     fn paths_may_be_absolute_or_below_the_mount() {

@@ -1,0 +1,239 @@
+//! Records in, events out.
+
+use std::sync::Arc;
+
+use gravlens_common::{BulkContext, Hook, Kind, record_flags};
+
+use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload, syscall};
+use super::Detector;
+use crate::decode::{
+    CgroupView, Context, DecodeError, ExecView, ExitView, Head, OpenView, Record, SetIdsView,
+    SocketView, decode,
+};
+use crate::ingest::Batch;
+use crate::model::{ContainerView, Event, EventFlags, Payload, Process, SetIds, Syscall};
+use crate::probe::FoundTask;
+use crate::telemetry::{Counter, Failure};
+
+struct Undecodable {
+    error: DecodeError,
+}
+
+impl Failure for Undecodable {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("decode_failed");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(message = "Record cannot be decoded.", error = %self.error, total);
+    }
+}
+
+/// What is the same for every event made of one record.
+struct Origin {
+    head: Head,
+    cgroup_id: u64,
+    tid: u32,
+    process: Arc<Process>,
+    process_unknown: bool,
+}
+
+impl Detector {
+    /// Takes a batch of records, oldest first.
+    pub(in crate::pipeline) fn batch(&mut self, batch: &Batch) {
+        for bytes in batch.records() {
+            match decode(bytes) {
+                Ok((head, record)) => self.record(head, &record),
+                Err(error) => {
+                    self.ledger.undecodable(hook_of_raw(bytes));
+                    Undecodable { error }.emit();
+                }
+            }
+        }
+        self.ask_runtimes();
+    }
+
+    /// Takes a process that the task iterator found. No event: it began before the agent.
+    pub(in crate::pipeline) fn found(&mut self, task: &FoundTask) {
+        match decode(&task.record) {
+            Ok((_, Record::Task(view))) => self.processes.found(&view, &task.argv, &task.cwd),
+            Ok(_) => {}
+            Err(error) => Undecodable { error }.emit(),
+        }
+    }
+
+    fn record(&mut self, head: Head, record: &Record<'_>) {
+        self.now_ns = self.now_ns.max(head.boot_ns);
+        match record {
+            Record::Exec(exec) => self.exec(head, exec),
+            Record::Fork(child) => self.fork(head, child),
+            Record::Exit(exit) => self.exit(head, exit),
+            Record::Cgroup(change) => self.cgroup(head, change),
+            Record::SetIds(call) => self.set_ids(head, call),
+            Record::Open(open) => self.open(head, open),
+            Record::Socket(socket) => self.socket(head, socket),
+            Record::Marker(nonce) => self.marker(*nonce),
+            // The iterator does not write to the rings.
+            Record::Task(_) => {}
+        }
+    }
+
+    fn exec(&mut self, head: Head, exec: &ExecView<'_>) {
+        let process = self.processes.exec(exec, head.boot_ns);
+        let origin = self.critical(head, &exec.context, Hook::Exec, process);
+        self.event(&origin, Syscall::Execve, Some(0), Payload::Exec);
+    }
+
+    fn fork(&mut self, head: Head, child: &Context) {
+        let process = self.processes.fork(child);
+        let origin = self.critical(head, child, Hook::Fork, process);
+        // As the child sees the call.
+        self.event(&origin, Syscall::Clone, Some(0), Payload::Fork);
+    }
+
+    fn exit(&mut self, head: Head, exit: &ExitView) {
+        let process = self.processes.exit(&exit.context, head.boot_ns);
+        let origin = self.critical(head, &exit.context, Hook::Exit, process);
+        let payload = Payload::Exit {
+            status: exit.status,
+            signal: exit.signal,
+        };
+        self.event(&origin, Syscall::Procexit, None, payload);
+    }
+
+    fn cgroup(&mut self, head: Head, change: &CgroupView<'_>) {
+        let hook = match change.kind {
+            Kind::CgroupMkdir => Hook::CgroupMkdir,
+            Kind::CgroupRmdir => Hook::CgroupRmdir,
+            _ => Hook::CgroupAttach,
+        };
+        self.ledger.received(change.cgroup_id, hook);
+        match change.kind {
+            Kind::CgroupMkdir => {
+                self.containers
+                    .mkdir(change.cgroup_id, change.path, head.boot_ns);
+            }
+            Kind::CgroupRmdir => {
+                self.containers.rmdir(change.cgroup_id, head.boot_ns);
+                self.removed.push((head.boot_ns, change.cgroup_id));
+            }
+            _ => {}
+        }
+        let origin = Origin {
+            head,
+            cgroup_id: change.cgroup_id,
+            tid: change.context.tid,
+            process: self.processes.refresh(&change.context),
+            process_unknown: false,
+        };
+        let payload = cgroup_payload(change.cgroup_id, change.path);
+        self.event(&origin, cgroup_syscall(change.kind), None, payload);
+    }
+
+    fn set_ids(&mut self, head: Head, call: &SetIdsView) {
+        let process = self.processes.refresh(&call.context);
+        let origin = self.critical(head, &call.context, Hook::SetIds, process);
+        let payload = Payload::SetIds(SetIds {
+            argument: call.argument,
+        });
+        let result = Some(i64::from(call.result));
+        self.event(&origin, syscall(call.call), result, payload);
+    }
+
+    fn open(&mut self, head: Head, open: &OpenView<'_>) {
+        let origin = self.bulk(head, &open.context, Hook::Open);
+        let result = Some(i64::from(open.context.result));
+        self.event(&origin, syscall(open.call), result, open_payload(open));
+    }
+
+    fn socket(&mut self, head: Head, socket: &SocketView<'_>) {
+        let origin = self.bulk(head, &socket.context, socket.call.hook());
+        let result = socket
+            .has_result
+            .then_some(i64::from(socket.context.result));
+        self.event(
+            &origin,
+            syscall(socket.call),
+            result,
+            socket_payload(socket),
+        );
+    }
+
+    fn critical(
+        &mut self,
+        head: Head,
+        context: &Context,
+        hook: Hook,
+        process: Arc<Process>,
+    ) -> Origin {
+        self.ledger.received(context.cgroup_id, hook);
+        Origin {
+            head,
+            cgroup_id: context.cgroup_id,
+            tid: context.tid,
+            process,
+            process_unknown: false,
+        }
+    }
+
+    fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
+        self.ledger.received(context.cgroup_id, hook);
+        let found = self.processes.of_bulk(context);
+        let process_unknown = found.is_err();
+        let (Ok(process) | Err(process)) = found;
+        Origin {
+            head,
+            cgroup_id: context.cgroup_id,
+            tid: context.tid,
+            process,
+            process_unknown,
+        }
+    }
+
+    fn event(
+        &mut self,
+        origin: &Origin,
+        syscall: Syscall,
+        result: Option<i64>,
+        payload: Payload<'_>,
+    ) {
+        self.number += 1;
+        let container = self
+            .containers
+            .view(origin.cgroup_id)
+            .unwrap_or(ContainerView::Host);
+        let event = Event {
+            number: self.number,
+            boot_ns: origin.head.boot_ns,
+            time: self.clock.time(origin.head.boot_ns),
+            syscall,
+            result,
+            tid: origin.tid,
+            process: Arc::clone(&origin.process),
+            container,
+            payload,
+            flags: EventFlags {
+                out_of_order: origin.head.flags & record_flags::OUT_OF_ORDER != 0,
+                seen_late: origin.process.seen_late,
+                process_unknown: origin.process_unknown,
+            },
+        };
+        self.detect(&event, origin.cgroup_id);
+    }
+}
+
+/// The hook that a damaged record came from, as far as its first byte tells.
+fn hook_of_raw(bytes: &[u8]) -> Hook {
+    match bytes.first().copied().and_then(Kind::from_number) {
+        Some(Kind::Exec) => Hook::Exec,
+        Some(Kind::Fork) => Hook::Fork,
+        Some(Kind::Exit) => Hook::Exit,
+        Some(Kind::CgroupMkdir) => Hook::CgroupMkdir,
+        Some(Kind::CgroupRmdir) => Hook::CgroupRmdir,
+        Some(Kind::CgroupAttach) => Hook::CgroupAttach,
+        Some(Kind::SetIds) => Hook::SetIds,
+        Some(Kind::Socket) => Hook::Connect,
+        _ => Hook::Open,
+    }
+}

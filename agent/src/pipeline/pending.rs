@@ -1,0 +1,122 @@
+//! Findings that wait for a container's identity.
+//!
+//! Two kinds wait, in one bounded list:
+//! - a definite match whose container has no name yet, at most for the grace: then it leaves and
+//!   is amended when the name comes;
+//! - a rule that cannot be decided without the metadata, until it comes: deciding early would
+//!   mean guessing. After a much longer limit it leaves as undecided, since silence would be a
+//!   guess too.
+//!
+//! CRITICAL and worse never wait. When the list is full the oldest leaves as it is.
+
+use std::collections::VecDeque;
+
+use crate::detect::RuleIndex;
+use crate::model::Event;
+
+/// Limits of the list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Longest wait of a definite match, in nanoseconds.
+    pub(super) grace_ns: u64,
+    /// Longest wait of an undecided rule, in nanoseconds.
+    pub(super) decide_within_ns: u64,
+    /// Most that wait.
+    pub(super) max: usize,
+}
+
+/// One pair of event and rule.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    /// The event, as it was.
+    pub(super) event: Event<'static>,
+    /// The rule.
+    pub(super) rule: RuleIndex,
+    /// The rule matched; only the name is missing.
+    pub(super) definite: bool,
+    /// cgroup of the process, by which the container is looked up again.
+    pub(super) cgroup_id: u64,
+    /// When it began to wait, nanoseconds since boot.
+    pub(super) since_ns: u64,
+}
+
+/// The list, oldest first.
+#[derive(Debug)]
+pub(super) struct Pending {
+    limits: Limits,
+    list: VecDeque<Waiting>,
+}
+
+impl Pending {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            list: VecDeque::new(),
+        }
+    }
+
+    /// Number of pairs that wait.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Most that may wait.
+    pub(super) fn capacity(&self) -> usize {
+        self.limits.max
+    }
+
+    /// Adds a pair; returns the oldest one if it must leave for it.
+    pub(super) fn push(&mut self, waiting: Waiting) -> Option<Waiting> {
+        let oldest = if self.list.len() >= self.limits.max {
+            self.list.pop_front()
+        } else {
+            None
+        };
+        self.list.push_back(waiting);
+        oldest
+    }
+
+    /// Takes every pair whose container is one of these.
+    pub(super) fn take_of(&mut self, container_ids: &[&str]) -> Vec<Waiting> {
+        self.take(|waiting| {
+            let container = waiting.event.container.container();
+            container.is_some_and(|container| container_ids.contains(&container.id.as_str()))
+        })
+    }
+
+    /// Takes every pair that has waited as long as it may.
+    pub(super) fn take_due(&mut self, now_ns: u64) -> Vec<Waiting> {
+        let Limits {
+            grace_ns,
+            decide_within_ns,
+            ..
+        } = self.limits;
+        self.take(|waiting| {
+            let limit = if waiting.definite {
+                grace_ns
+            } else {
+                decide_within_ns
+            };
+            waiting.since_ns.saturating_add(limit) <= now_ns
+        })
+    }
+
+    /// Whether the wait of this pair went beyond the grace.
+    pub(super) fn is_late(&self, waiting: &Waiting, now_ns: u64) -> bool {
+        now_ns > waiting.since_ns.saturating_add(self.limits.grace_ns)
+    }
+
+    /// Takes everything, at shutdown.
+    pub(super) fn take_all(&mut self) -> Vec<Waiting> {
+        self.list.drain(..).collect()
+    }
+
+    fn take(&mut self, mut wanted: impl FnMut(&Waiting) -> bool) -> Vec<Waiting> {
+        if !self.list.iter().any(&mut wanted) {
+            return Vec::new();
+        }
+        let (taken, kept) = self.list.drain(..).partition(wanted);
+        self.list = kept;
+        Vec::from(taken)
+    }
+}

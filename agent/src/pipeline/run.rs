@@ -1,0 +1,350 @@
+//! From a configuration to a running agent, and in order back to nothing.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::detector::{Detector, Parts};
+use super::pending::Limits;
+use super::start::{self, hook_status, probe_options};
+use crate::alert::{self, AlertStage, Spool};
+use crate::config::{self, Config};
+use crate::detect::ReadError;
+use crate::downtime::{self, Moment, Pulse};
+use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings};
+use crate::enrich::docker::{self, DockerSettings};
+use crate::ingest::{self, Batch, IngestError, boot_ns};
+use crate::model::Runtime;
+use crate::probe::{Probe, ProbeError, snapshot};
+use crate::run_lock::{RunLock, RunLockError};
+use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
+use crate::sinks::query::{self, Query};
+use crate::telemetry::{AgentFacts, Board};
+
+/// Batches under way from ingest to detection; *wait* when full.
+const BATCHES: usize = 8;
+/// Alerts under way to the alert stage; *drop newest* when full, with a GAP in the stream.
+const ALERTS: usize = 16 * 1024;
+/// Requests under way to a runtime client; *keep and retry* when full.
+const REQUESTS: usize = 256;
+/// Messages under way from runtime clients; *wait* when full.
+const MESSAGES: usize = 256;
+/// Longest wait of anything that depends on time passing: a fifth of the identity grace.
+const TICK: Duration = Duration::from_millis(50);
+/// How often accounts are taken and losses reported.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Why the agent did not start, or ended.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The sensor.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The rings.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// Rule files cannot be read.
+    #[error(transparent)]
+    ReadRules(#[from] ReadError),
+    /// Rules were refused.
+    #[error(
+        "{0}\nThe agent does not start with refused rules: correct them, or set \
+         rules.allow_refused"
+    )]
+    RulesRefused(String),
+    /// Another agent runs, or the state directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] RunLockError),
+    /// The socket.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The operating system.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The answer.
+        source: std::io::Error,
+    },
+    /// A task ended that must not.
+    #[error("the {0} task ended unexpectedly")]
+    TaskEnded(&'static str),
+}
+
+/// Runs the agent until SIGTERM or SIGINT.
+pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
+    let _lock = RunLock::acquire(&config.state_dir)?;
+    let (pulse, last) = downtime::begin(&config.state_dir);
+    let server = GrpcServer::bind(&config.stream.socket)?;
+    let mut facts = AgentFacts::of_this_node(started);
+    let rules = start::load_rules(config, &facts.node)?;
+    let (spool, writer) = Spool::create(config.stream.spool).map_err(io("no random numbers"))?;
+    let (alerts, stage) = alert::channel(writer, ALERTS);
+    let (queries, questions) = query::channel();
+    let (requests, request_queue) = mpsc::channel(REQUESTS);
+    let (messages, message_queue) = mpsc::channel(MESSAGES);
+    let (batches, batch_queue) = mpsc::channel(BATCHES);
+
+    let mut probe = Probe::load(&probe_options(config))?;
+    let rings = probe.take_rings()?;
+    let counters = probe.take_counters()?;
+    let topics = probe.attach()?;
+    if let Some(last) = last {
+        alerts.downtime(last.until(&Moment::now()));
+    }
+    pulse.beat();
+    facts.rules = rules.facts.clone();
+    facts.hooks = hook_status(&topics);
+    facts.scope_cgroup.clone_from(&probe.scope().path);
+    let board = Board::new(facts);
+    let services = Services::new(
+        spool.clone(),
+        alerts.counts().clone(),
+        board.clone(),
+        queries,
+        &config.stream,
+    );
+    let inputs = Inputs {
+        scope: (probe.scope().mount.clone(), probe.scope().path.clone()),
+        batches: batch_queue,
+        messages: message_queue,
+        scans: messages.clone(),
+        questions,
+    };
+    let detector = bootstrap(Parts {
+        probe,
+        counters,
+        rules: rules.set,
+        rules_snapshot: rules.snapshot,
+        pending: limits(config),
+        containers: table_settings(config),
+        alerts,
+        board,
+        requests,
+        started,
+    })?;
+    let tasks = Tasks::spawn(
+        ingest::run(rings, batches),
+        inputs.run(detector, pulse),
+        stage,
+        docker_task(config.docker.clone(), request_queue, messages),
+    );
+    let sinks = Sinks::spawn(server, services);
+    tracing::info!(
+        message = "Watching.",
+        scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
+        socket = %config.stream.socket.display(),
+        rules = rules.facts.active,
+    );
+    tasks.until_stopped(sinks).await
+}
+
+fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
+    move |source| RunError::Io { what, source }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        grace_ns: nanos(config.identity.grace),
+        decide_within_ns: nanos(config.identity.decide_within),
+        max: config.identity.pending_max,
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn table_settings(config: &Config) -> TableSettings {
+    let runtimes = if config.docker.enabled {
+        vec![Runtime::Docker]
+    } else {
+        Vec::new()
+    };
+    TableSettings {
+        runtimes,
+        ..TableSettings::default()
+    }
+}
+
+/// The state of the node as it is when the hooks are attached: containers, then processes.
+fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
+    let mut detector = Detector::new(parts, boot_ns());
+    let scope = detector.probe.scope();
+    let scan = start::scan(&scope.mount, &scope.path).map_err(io("cannot list the cgroups"))?;
+    detector.container_message(scan);
+    for task in snapshot(&mut detector.probe)? {
+        detector.found(&task);
+    }
+    Ok(detector)
+}
+
+async fn docker_task(
+    config: config::Docker,
+    requests: mpsc::Receiver<ContainerRequest>,
+    messages: mpsc::Sender<ContainerMessage>,
+) {
+    if config.enabled {
+        docker::run(DockerSettings::new(&config.socket), requests, messages).await;
+    }
+}
+
+/// Everything that reaches the detection task.
+struct Inputs {
+    /// Mount point of the cgroup hierarchy and path of the scope, for scans.
+    scope: (PathBuf, String),
+    batches: mpsc::Receiver<Batch>,
+    messages: mpsc::Receiver<ContainerMessage>,
+    scans: mpsc::Sender<ContainerMessage>,
+    questions: mpsc::Receiver<Query>,
+}
+
+impl Inputs {
+    /// The detection task: takes inputs until ingest has ended.
+    async fn run(mut self, mut detector: Detector, pulse: Pulse) {
+        let mut ticked = Instant::now();
+        let mut settled = ticked;
+        loop {
+            // Time matters to what waits; an idle agent need not wake up for it.
+            let pause = if detector.is_waiting() { TICK } else { SETTLE };
+            tokio::select! {
+                batch = self.batches.recv() => match batch {
+                    Some(batch) => detector.batch(&batch),
+                    None => break,
+                },
+                Some(message) = self.messages.recv() => detector.container_message(message),
+                Some(question) = self.questions.recv() => detector.answer(question),
+                () = sleep_until(ticked + pause) => {}
+            }
+            let now = Instant::now();
+            if now >= ticked + pause {
+                ticked = now;
+                detector.tick(boot_ns());
+                if detector.scan_wanted() {
+                    self.scan();
+                }
+            }
+            if now >= settled + SETTLE {
+                settled = now;
+                detector.settle();
+                pulse.beat();
+            }
+        }
+        detector.finish();
+        detector.settle();
+        pulse.stop();
+    }
+
+    /// Lists the cgroups off the data path.
+    fn scan(&self) {
+        let (mount, path) = self.scope.clone();
+        let scans = self.scans.clone();
+        tokio::task::spawn_blocking(move || match start::scan(&mount, &path) {
+            // The detection task has ended when nobody receives.
+            Ok(message) => drop(scans.blocking_send(message)),
+            Err(error) => tracing::warn!(message = "Cannot list the cgroups.", %error),
+        });
+    }
+}
+
+/// The tasks of the data path.
+struct Tasks {
+    stop: oneshot::Sender<()>,
+    ingest: JoinHandle<Result<(), IngestError>>,
+    detector: JoinHandle<()>,
+    stage: JoinHandle<()>,
+    docker: JoinHandle<()>,
+}
+
+impl Tasks {
+    fn spawn(
+        ingest: impl Future<Output = Result<(), IngestError>> + Send + 'static,
+        detector: impl Future<Output = ()> + Send + 'static,
+        stage: AlertStage,
+        docker: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let (stop, stopping) = oneshot::channel::<()>();
+        Self {
+            stop,
+            ingest: tokio::spawn(async move {
+                tokio::select! {
+                    outcome = ingest => outcome,
+                    _ = stopping => Ok(()),
+                }
+            }),
+            detector: tokio::spawn(detector),
+            stage: tokio::spawn(stage.run()),
+            docker: tokio::spawn(docker),
+        }
+    }
+
+    /// Waits for a signal or a failure, then ends the stages left to right: what is under way
+    /// arrives before the next stage ends.
+    async fn until_stopped(mut self, sinks: Sinks) -> Result<(), RunError> {
+        let outcome = tokio::select! {
+            signal = stop_signal() => signal,
+            ended = &mut self.ingest => match ended {
+                Ok(Err(error)) => Err(error.into()),
+                _ => Err(RunError::TaskEnded("ingest")),
+            },
+            _ = &mut self.detector => Err(RunError::TaskEnded("detection")),
+            _ = &mut self.stage => Err(RunError::TaskEnded("alert")),
+        };
+        tracing::info!(message = "Stopping.");
+        drop(self.stop);
+        self.docker.abort();
+        if outcome.is_ok() {
+            let _ = self.ingest.await;
+            let _ = self.detector.await;
+            let _ = self.stage.await;
+        }
+        sinks.stop().await?;
+        outcome
+    }
+}
+
+async fn stop_signal() -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(io("cannot wait for SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io("cannot wait for SIGINT"))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The tasks behind the spool.
+struct Sinks {
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Sinks {
+    fn spawn(server: GrpcServer, services: Services) -> Self {
+        let (stop, stopping) = oneshot::channel::<()>();
+        Self {
+            stop,
+            server: tokio::spawn(server.serve(services, async {
+                // A dropped sender means stop as well.
+                let _ = stopping.await;
+            })),
+        }
+    }
+
+    async fn stop(self) -> Result<(), RunError> {
+        drop(self.stop);
+        self.server
+            .await
+            .map_err(|_| RunError::TaskEnded("server"))??;
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! What has to be ready before the first event: rules, sensor, the state of the node.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::run::RunError;
+use crate::config::Config;
+use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
+use crate::enrich::container::{Cgroup2Mount, ContainerMessage, scan_cgroups};
+use crate::ingest::boot_ns;
+use crate::model::{Priority, RuleInfo};
+use crate::probe::{AttachedTopic, ProbeOptions};
+use crate::telemetry::{
+    HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
+};
+
+/// The rules in force, with what there is to say about them.
+pub(super) struct Rules {
+    pub(super) set: Arc<RuleSet>,
+    pub(super) snapshot: RulesSnapshot,
+    pub(super) facts: RuleSetFacts,
+}
+
+/// Loads the configured rules. One that is refused stops the start, unless it is allowed: a rule
+/// that silently does not run is worse than an agent that does not.
+pub(super) fn load_rules(config: &Config, hostname: &str) -> Result<Rules, RunError> {
+    let mut files = if config.rules.bundled {
+        detect::bundled()
+    } else {
+        Vec::new()
+    };
+    files.extend(detect::read_paths(&config.rules.paths)?);
+    let options = LoadOptions {
+        hostname: Some(hostname.to_owned()),
+        minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
+    };
+    let loaded = detect::load(&files, &options);
+    for warning in &loaded.report.warnings {
+        tracing::warn!(
+            message = "Rule warning.",
+            rule = warning.rule.as_deref(),
+            file = warning.file,
+            line = warning.line,
+            reason = warning.reason
+        );
+    }
+    if !loaded.report.refused.is_empty() && !config.rules.allow_refused {
+        return Err(RunError::RulesRefused(loaded.report.to_text()));
+    }
+    Ok(describe(loaded.set, &loaded.report))
+}
+
+fn describe(set: RuleSet, report: &LoadReport) -> Rules {
+    let mut rules: Vec<RuleEntry> = set
+        .rules()
+        .map(|rule| RuleEntry {
+            info: (*rule.info).clone(),
+            state: if rule.enabled {
+                RuleState::Active
+            } else {
+                RuleState::Disabled
+            },
+        })
+        .collect();
+    let active = set.rules().filter(|rule| rule.enabled).count();
+    let facts = RuleSetFacts {
+        digest: set.digest().to_owned(),
+        active: active as u32,
+        disabled: (rules.len() - active) as u32,
+        refused: report.refused.len() as u32,
+    };
+    rules.extend(report.refused.iter().map(|refusal| RuleEntry {
+        info: RuleInfo {
+            name: refusal.rule.clone().unwrap_or_default(),
+            priority: Priority::Debug,
+            description: String::new(),
+            tags: Vec::new(),
+            attack_ids: Vec::new(),
+            language: "falco",
+            file: refusal.file.clone(),
+            line: refusal.line,
+            set_digest: set.digest().into(),
+        },
+        state: RuleState::Refused(refusal.reason.clone()),
+    }));
+    Rules {
+        snapshot: RulesSnapshot {
+            digest: set.digest().to_owned(),
+            rules,
+        },
+        facts,
+        set: Arc::new(set),
+    }
+}
+
+/// What the sensor is to watch.
+pub fn probe_options(config: &Config) -> ProbeOptions {
+    ProbeOptions {
+        scope: config
+            .scope
+            .cgroup
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        critical_bytes: config.rings.critical_bytes,
+        bulk_bytes: config.rings.bulk_bytes,
+    }
+}
+
+/// Walks the cgroups in scope. Blocks.
+pub(super) fn scan(mount: &Path, scope: &str) -> std::io::Result<ContainerMessage> {
+    let started_boot_ns = boot_ns();
+    let mount = Cgroup2Mount {
+        mount_point: mount.to_owned(),
+        root: "/".into(),
+    };
+    Ok(ContainerMessage::Scan {
+        started_boot_ns,
+        cgroups: scan_cgroups(&mount, Path::new(scope))?,
+    })
+}
+
+/// The sensor's report as the stream and `status` show it.
+pub fn hook_status(topics: &[AttachedTopic]) -> Vec<HookStatus> {
+    topics
+        .iter()
+        .map(|topic| HookStatus {
+            topic: topic.name.to_owned(),
+            taken: topic.taken.map(str::to_owned),
+            refused: topic
+                .refused
+                .iter()
+                .map(|refusal| RefusedHook {
+                    hook: refusal.hook.clone(),
+                    why: refusal.why.clone(),
+                })
+                .collect(),
+            mandatory: topic.mandatory,
+        })
+        .collect()
+}
