@@ -17,7 +17,9 @@ fn records(raise: impl FnOnce(&AlertSender)) -> Vec<proto::Record> {
     let (sender, stage) = channel(writer, 16);
     raise(&sender);
     drop(sender);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(stage.run());
     let mut subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
     let mut records = Vec::new();
