@@ -19,6 +19,8 @@ mod deeds;
 mod demo;
 #[path = "suites/docker_client.rs"]
 mod docker_client;
+#[path = "suites/doctor.rs"]
+mod doctor;
 #[path = "suites/image_rules.rs"]
 mod image_rules;
 #[path = "suites/lifecycle.rs"]
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         loss::TESTS,
         stock_client::TESTS,
         lifecycle::TESTS,
+        doctor::TESTS,
         demo::TESTS,
     ]
     .concat();

@@ -77,7 +77,7 @@ impl ProcessTable {
     /// A process was forked: it runs its parent's image under an exec id of its own.
     pub fn fork(&mut self, child: &Context) -> Arc<Process> {
         let parent = self.parent_of(child);
-        self.insert(build::from_fork(child, parent))
+        self.insert(build::from_fork(child, parent.as_ref()))
     }
 
     /// A process ended.

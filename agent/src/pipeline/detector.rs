@@ -108,6 +108,11 @@ impl Detector {
         self.containers.take_scan_request()
     }
 
+    /// Something waits for time to pass.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.pending.len() > 0 || self.barriers.are_asked()
+    }
+
     /// Time passed.
     pub(super) fn tick(&mut self, boot_ns: u64) {
         self.now_ns = self.now_ns.max(boot_ns);

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
 use super::detector::{Detector, Parts};
 use super::pending::Limits;
@@ -211,11 +211,11 @@ struct Inputs {
 impl Inputs {
     /// The detection task: takes inputs until ingest has ended.
     async fn run(mut self, mut detector: Detector, pulse: Pulse) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut settle = interval(SETTLE);
-        settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticked = Instant::now();
+        let mut settled = ticked;
         loop {
+            // Time matters to what waits; an idle agent need not wake up for it.
+            let pause = if detector.is_waiting() { TICK } else { SETTLE };
             tokio::select! {
                 batch = self.batches.recv() => match batch {
                     Some(batch) => detector.batch(&batch),
@@ -223,16 +223,20 @@ impl Inputs {
                 },
                 Some(message) = self.messages.recv() => detector.container_message(message),
                 Some(question) = self.questions.recv() => detector.answer(question),
-                _ = tick.tick() => {
-                    detector.tick(boot_ns());
-                    if detector.scan_wanted() {
-                        self.scan();
-                    }
+                () = sleep_until(ticked + pause) => {}
+            }
+            let now = Instant::now();
+            if now >= ticked + pause {
+                ticked = now;
+                detector.tick(boot_ns());
+                if detector.scan_wanted() {
+                    self.scan();
                 }
-                _ = settle.tick() => {
-                    detector.settle();
-                    pulse.beat();
-                }
+            }
+            if now >= settled + SETTLE {
+                settled = now;
+                detector.settle();
+                pulse.beat();
             }
         }
         detector.finish();

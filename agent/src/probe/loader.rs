@@ -185,16 +185,7 @@ impl Probe {
     }
 
     fn attach_topic(&mut self, topic: &'static Topic) -> Result<AttachedTopic, ProbeError> {
-        let mut refused = Vec::new();
-        if let Some((hook, gain)) = topic.better {
-            refused.push(Refusal {
-                hook: hook.to_owned(),
-                why: match &self.trampolines {
-                    Err(why) => format!("trampolines are refused: {why}; would also see {gain}"),
-                    Ok(()) => format!("not built into this version; would also see {gain}"),
-                },
-            });
-        }
+        let mut refused: Vec<Refusal> = self.better_hook(topic).into_iter().collect();
         let mut missing = Vec::new();
         let mut attached = 0;
         for program in topic.programs {
@@ -219,6 +210,19 @@ impl Probe {
             mandatory: topic.mandatory,
             taken: (attached > 0).then_some(topic.taken),
             refused,
+        })
+    }
+
+    /// The hook that would see more, and why it is not taken.
+    fn better_hook(&self, topic: &Topic) -> Option<Refusal> {
+        let (hook, gain) = topic.better?;
+        let why = match &self.trampolines {
+            Err(why) => format!("trampolines are refused: {why}; would also see {gain}"),
+            Ok(()) => format!("not built into this version; would also see {gain}"),
+        };
+        Some(Refusal {
+            hook: hook.to_owned(),
+            why,
         })
     }
 
@@ -285,6 +289,11 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     if std::env::var_os("GRAVLENS_VERIFIER_LOG").is_some() {
         return text;
     }
+    // aya repeats the cause and adds the verifier's output even when there is none.
+    let text = match text.split_once(". Verifier output: :") {
+        Some((before, _)) => before.to_owned(),
+        None => text,
+    };
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() <= LAST_LINES + 1 {
         return lines.join(" | ");

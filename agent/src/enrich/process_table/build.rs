@@ -17,7 +17,7 @@ pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Pr
         cmdline: cmdline(&exec.context.comm, &argv),
         argv,
         argv_truncated: exec.argv_truncated,
-        cwd: owned(exec.cwd.clone()),
+        cwd: owned(&exec.cwd),
         stdio: exec.stdio.clone(),
         ..from_context(&exec.context, parent)
     }
@@ -50,8 +50,8 @@ pub(super) fn from_task(
 }
 
 /// A fork: the parent's image in a process of its own.
-pub(super) fn from_fork(child: &Context, parent: Option<Arc<Process>>) -> Process {
-    let Some(image) = parent.as_deref() else {
+pub(super) fn from_fork(child: &Context, parent: Option<&Arc<Process>>) -> Process {
+    let Some(image) = parent else {
         return from_context(child, None);
     };
     Process {
@@ -63,7 +63,7 @@ pub(super) fn from_fork(child: &Context, parent: Option<Arc<Process>>) -> Proces
         cmdline: image.cmdline.clone(),
         cwd: image.cwd.clone(),
         stdio: image.stdio.clone(),
-        ..from_context(child, parent.clone())
+        ..from_context(child, parent.cloned())
     }
 }
 
@@ -160,7 +160,7 @@ fn cmdline(comm: &[u8], argv: &[Box<[u8]>]) -> Box<[u8]> {
     line.into()
 }
 
-fn owned(path: Path<&[u8]>) -> Path<Box<[u8]>> {
+fn owned(path: &Path<&[u8]>) -> Path<Box<[u8]>> {
     Path {
         bytes: path.bytes.into(),
         truncated: path.truncated,

@@ -29,6 +29,13 @@ pub(super) struct Barriers {
     waiting: Vec<Asked>,
 }
 
+impl Barriers {
+    /// Somebody waits for an answer.
+    pub(super) fn are_asked(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
 #[derive(Debug)]
 struct Asked {
     nonce: u64,
