@@ -91,6 +91,9 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!(message = "Configuration.", %warning);
     }
+    probe::check_requirements()?;
+    // Before the runtime: its threads must share the mount namespace.
+    probe::ensure_tracefs()?;
     let runtime = tokio::runtime::Runtime::new()?;
     Ok(runtime.block_on(pipeline::run(&config, started))?)
 }
@@ -98,6 +101,8 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
 /// `gravlens doctor`
 pub(super) fn doctor(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     let config = global.load(args.flags())?.config;
+    probe::check_requirements()?;
+    probe::ensure_tracefs()?;
     let report = probe::examine(&pipeline::probe_options(&config))?;
     match global.output {
         OutputFormat::Text => output::text(&doctor::text(&report)),
