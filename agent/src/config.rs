@@ -19,7 +19,7 @@ use crate::telemetry::LogFormat;
 
 pub use file::{ConfigError, Problem};
 pub use load::{Effective, Origin, Sources};
-pub use settings::environment_name;
+pub use settings::{environment_name, settings_markdown};
 
 /// Where the configuration is read from when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/gravlens/gravlens.toml";

@@ -5,3 +5,5 @@
 
 pub mod grpc;
 pub mod query;
+pub mod render;
+pub mod stdout;

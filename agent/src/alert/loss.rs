@@ -20,7 +20,9 @@ struct Reported {
     until: SystemTime,
 }
 
-const REASONS: [(LossReason, fn(&EventCounts) -> u64); 5] = [
+type Count = fn(&EventCounts) -> u64;
+
+const REASONS: [(LossReason, Count); 5] = [
     (LossReason::RingFull, |events| events.ring_full),
     (LossReason::RateLimited, |events| events.rate_limited),
     (LossReason::ScratchBusy, |events| events.scratch_busy),

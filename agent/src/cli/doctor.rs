@@ -10,7 +10,11 @@ use crate::probe::{Report, TopicReport};
 pub(super) fn text(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail, here and below.
-    let _ = writeln!(out, "kernel      {} (supported: 6.1 and later, with BTF)", report.kernel_release);
+    let _ = writeln!(
+        out,
+        "kernel      {} (supported: 6.1 and later, with BTF)",
+        report.kernel_release
+    );
     let _ = writeln!(out, "cgroup v2   {}", report.cgroup_mount);
     let _ = writeln!(out, "scope       {}", report.scope);
     let trampolines = match &report.trampolines {
@@ -33,7 +37,11 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn write_topic(out: &mut String, topic: &TopicReport) {
-    let need = if topic.mandatory { "mandatory" } else { "optional" };
+    let need = if topic.mandatory {
+        "mandatory"
+    } else {
+        "optional"
+    };
     let taken = topic.taken.unwrap_or("NONE: this topic is not watched");
     let _ = writeln!(out, "{:<15} {need:<10} {taken}", topic.name);
     for refusal in &topic.refused {

@@ -168,6 +168,15 @@ impl Merge {
 }
 
 impl Effective {
+    /// A configuration of which every value is a default.
+    pub fn of(config: Config) -> Self {
+        Self {
+            config,
+            warnings: Vec::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+
     /// Where the value of a setting comes from.
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)

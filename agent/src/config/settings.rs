@@ -1,6 +1,6 @@
 //! The table of settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::value::{Kind, Value};
@@ -32,6 +32,20 @@ impl Setting {
 /// Environment variable of a setting: `stream.socket` is `GRAVLENS_STREAM_SOCKET`.
 pub fn environment_name(key: &str) -> String {
     format!("GRAVLENS_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Every setting as a table for the documents.
+pub fn settings_markdown() -> String {
+    let defaults = Config::default();
+    let mut out = "| setting | default | takes | what it does |\n|---|---|---|---|\n".to_owned();
+    for setting in SETTINGS {
+        let default = (setting.get)(&defaults).toml(setting.kind);
+        let Setting {
+            key, about, kind, ..
+        } = setting;
+        out.push_str(&format!("| `{key}` | `{default}` | {kind} | {about} |\n"));
+    }
+    out
 }
 
 /// The setting of that name.
@@ -71,7 +85,7 @@ pub(super) static SETTINGS: &[Setting] = &[
             c.scope
                 .cgroup
                 .as_ref()
-                .map_or(Value::Text(String::new()), path)
+                .map_or(Value::Text(String::new()), |p| path(p))
         },
         set: |c, v| c.scope.cgroup = Some(v.into_path()).filter(|p| !p.as_os_str().is_empty()),
     },
@@ -100,7 +114,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         key: "rules.paths",
         about: "files and directories with rules, read after the bundled ones",
         kind: Kind::Paths,
-        get: |c| Value::Paths(c.rules.paths.iter().map(text_of).collect()),
+        get: |c| Value::Paths(c.rules.paths.iter().map(|p| text_of(p)).collect()),
         set: |c, v| c.rules.paths = v.into_paths(),
     },
     Setting {
@@ -255,11 +269,11 @@ fn word(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-fn text_of(path: &PathBuf) -> String {
+fn text_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn path(path: &PathBuf) -> Value {
+fn path(path: &Path) -> Value {
     Value::Text(text_of(path))
 }
 

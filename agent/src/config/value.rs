@@ -87,8 +87,8 @@ impl Kind {
             }
             (Self::Bool, Raw::Bool(value)) => Ok(Value::Bool(value)),
             (Self::Integer { min, max }, Raw::Integer(number)) => in_range(number, min, max),
-            (Self::Size { min, max }, raw) => self.size(raw, min, max),
-            (Self::RingSize { max }, raw) => self.ring_size(raw, max),
+            (Self::Size { min, max }, raw) => self.size(&raw, min, max),
+            (Self::RingSize { max }, raw) => self.ring_size(&raw, max),
             (Self::Word(words), Raw::Text(word)) if words.contains(&word.as_str()) => {
                 Ok(Value::Text(word))
             }
@@ -116,8 +116,8 @@ impl Kind {
         }
     }
 
-    fn size(self, raw: Raw, min: u64, max: u64) -> Result<Value, String> {
-        let bytes = match &raw {
+    fn size(self, raw: &Raw, min: u64, max: u64) -> Result<Value, String> {
+        let bytes = match raw {
             Raw::Integer(number) => u64::try_from(*number).ok(),
             Raw::Text(text) => parse_size(text),
             _ => None,
@@ -130,11 +130,11 @@ impl Kind {
                 Bytes(min),
                 Bytes(max)
             )),
-            None => Err(self.mismatch(&raw)),
+            None => Err(self.mismatch(raw)),
         }
     }
 
-    fn ring_size(self, raw: Raw, max: u64) -> Result<Value, String> {
+    fn ring_size(self, raw: &Raw, max: u64) -> Result<Value, String> {
         let page = page_size();
         let value = self.size(raw, page, max)?;
         match value {

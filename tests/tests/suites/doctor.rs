@@ -23,7 +23,7 @@ const KERNEL_UNSUPPORTED: i32 = 4;
 fn topics(_bench: &Bench) -> Result<()> {
     let cgroup = TestCgroup::new()?;
     let output = Command::new(agent::binary()?)
-        .args(["doctor", "--output", "json", "--scope-cgroup"])
+        .args(["doctor", "--output", "json", "--cgroup"])
         .arg(cgroup.path())
         .output()?;
     ensure!(output.status.success(), "{}", said(&output));

@@ -1,0 +1,131 @@
+//! The command line.
+
+#![forbid(unsafe_code)]
+
+mod alerts;
+mod client;
+mod config;
+mod containers;
+mod docs;
+mod doctor;
+mod exit;
+mod output;
+mod rules;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+use crate::config::{ConfigError, Effective, OutputFormat, Sources};
+
+/// Runtime anomaly detection for containers.
+#[derive(Debug, Parser)]
+#[command(name = "gravlens", version, after_help = exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Configuration file [default: /etc/gravlens/gravlens.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "GRAVLENS_CONFIG")]
+    config: Option<PathBuf>,
+    /// Socket of the agent [default: the configured one, /run/gravlens/gravlens.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Form of what is printed
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORM"
+    )]
+    output: OutputFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Watch this node and stream alerts until stopped
+    Run(run::RunArgs),
+    /// Say what this kernel lets the agent see, topic by topic
+    Doctor(run::RunArgs),
+    /// Say how the running agent does: hooks, losses, queues, stream
+    Status,
+    /// Print alerts, and what else the stream says, from the running agent
+    Alerts(alerts::AlertsArgs),
+    /// List the containers that the running agent sees
+    Containers,
+    /// Check and list rules
+    #[command(subcommand)]
+    Rules(rules::RulesVerb),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
+    /// Print the generated part of a document
+    #[command(hide = true)]
+    Docs(docs::DocsArgs),
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let Cli { global, verb } = Cli::parse();
+    let result = match verb {
+        Verb::Run(args) => run::run(&global, &args),
+        Verb::Doctor(args) => run::doctor(&global, &args),
+        Verb::Status => status::run(&global),
+        Verb::Alerts(args) => alerts::run(&global, args),
+        Verb::Containers => containers::run(&global),
+        Verb::Rules(verb) => rules::run(&global, verb),
+        Verb::Config(verb) => config::run(&global, verb),
+        Verb::Docs(args) => docs::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+impl Global {
+    /// The configuration, with flags of the verb on top.
+    fn load(&self, flags: Vec<Flag>) -> Result<Effective, ConfigError> {
+        self.load_from(self.config.clone(), flags)
+    }
+
+    fn load_from(
+        &self,
+        file: Option<PathBuf>,
+        mut flags: Vec<Flag>,
+    ) -> Result<Effective, ConfigError> {
+        if let Some(socket) = &self.socket {
+            let socket = socket.to_string_lossy().into_owned();
+            flags.push(("--socket".to_owned(), "stream.socket".to_owned(), socket));
+        }
+        Sources {
+            file,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    // A variable of ours that is not UTF-8 fails the check of its setting.
+                    let value = value.to_string_lossy().into_owned();
+                    Some((name.into_string().ok()?, value))
+                })
+                .collect(),
+            flags,
+        }
+        .load()
+    }
+}
+
+/// What was typed, the setting and the value.
+type Flag = (String, String, String);
+
+#[cfg(test)]
+mod tests;

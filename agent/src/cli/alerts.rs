@@ -1,0 +1,134 @@
+//! `alerts`: the stream, as text or as JSON lines.
+
+mod request;
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_stream::StreamExt as _;
+use tonic::Code;
+
+use super::{Exit, Failure, Global, client, output};
+use crate::config::OutputFormat;
+use crate::proto::alert_service_client::AlertServiceClient;
+use crate::proto::record::Body;
+use crate::proto::watch_request::Start;
+use crate::proto::{Cursor, Record, WatchRequest};
+use crate::sinks::render;
+
+pub(super) use request::AlertsArgs;
+
+/// Between attempts to reach an agent that has gone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Records can be larger than gRPC's default limit: a command line of 32 KiB has many ancestors.
+const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// `gravlens alerts`
+pub(super) fn run(global: &Global, args: AlertsArgs) -> Result<(), Failure> {
+    let socket = client::socket(global)?;
+    let mut printer = Printer {
+        format: global.output,
+        heartbeats: args.heartbeats,
+        left: args.limit,
+        cursor: None,
+    };
+    let follow = args.follow;
+    let request = args.request()?;
+    client::runtime()?.block_on(async {
+        tokio::select! {
+            result = watch(&socket, request, follow, &mut printer) => result,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        }
+    })
+}
+
+/// Prints until the end; with `follow`, comes back to an agent that went away.
+async fn watch(
+    socket: &Path,
+    mut request: WatchRequest,
+    follow: bool,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    loop {
+        let ended = stream(socket, request.clone(), printer).await;
+        let gone = match ended {
+            Err(failure) if failure.exit() == Exit::Unreachable => failure,
+            other => return other,
+        };
+        let (Some(cursor), true) = (printer.cursor, follow) else {
+            return Err(gone);
+        };
+        eprintln!("gravlens: the agent has gone; waiting for it to come back");
+        request.start = Some(Start::Cursor(cursor));
+        while let Err(failure) = client::connect(socket).await {
+            if failure.exit() != Exit::Unreachable {
+                return Err(failure);
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+async fn stream(
+    socket: &Path,
+    request: WatchRequest,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let mut client = AlertServiceClient::new(client::connect(socket).await?)
+        .max_decoding_message_size(MAX_RECORD_BYTES);
+    let mut records = client.watch(request).await?.into_inner();
+    while let Some(record) = records.next().await {
+        let record = record.map_err(|status| match status.code() {
+            // A connection that breaks reports either, depending on where it breaks.
+            Code::Unknown | Code::Internal | Code::Cancelled => {
+                Failure::new(Exit::Unreachable, status.message())
+            }
+            _ => status.into(),
+        })?;
+        if printer.print(&record)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+struct Printer {
+    format: OutputFormat,
+    heartbeats: bool,
+    /// Alerts still to print; `None` prints all.
+    left: Option<u64>,
+    /// Where to go on.
+    cursor: Option<Cursor>,
+}
+
+impl Printer {
+    /// Prints a record; true when the limit is reached.
+    fn print(&mut self, record: &Record) -> Result<bool, Failure> {
+        self.remember(record);
+        if matches!(record.body, Some(Body::Heartbeat(_))) && !self.heartbeats {
+            return Ok(false);
+        }
+        match self.format {
+            OutputFormat::Text => output::text(&render::text_record(record))?,
+            OutputFormat::Json => output::text(&(render::json_record(record) + "\n"))?,
+        }
+        if let (Some(left), Some(Body::Alert(_))) = (&mut self.left, &record.body) {
+            *left = left.saturating_sub(1);
+        }
+        Ok(self.left == Some(0))
+    }
+
+    fn remember(&mut self, record: &Record) {
+        let progress = match &record.body {
+            Some(Body::Hello(hello)) => hello.progress,
+            Some(Body::Heartbeat(heartbeat)) => heartbeat.progress,
+            _ => None,
+        };
+        let sequence = progress.map_or(record.sequence, |progress| progress.complete_through);
+        self.cursor = Some(Cursor {
+            epoch: record.stream_epoch,
+            sequence,
+        });
+    }
+}

@@ -1,0 +1,29 @@
+//! `docs`: parts of the documents that the agent itself writes.
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, output};
+use crate::{config, detect};
+
+/// Which part.
+#[derive(Debug, Args)]
+pub(super) struct DocsArgs {
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    /// Fields of the rule language
+    Fields,
+    /// Settings
+    Config,
+}
+
+/// `gravlens docs PART`
+pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
+    let text = match args.part {
+        Part::Fields => detect::fields_markdown(),
+        Part::Config => config::settings_markdown(),
+    };
+    output::text(&text)
+}

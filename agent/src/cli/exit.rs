@@ -1,0 +1,147 @@
+//! How the command ends.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::detect::ReadError;
+use crate::pipeline::RunError;
+use crate::probe::ProbeError;
+use crate::run_lock::RunLockError;
+use crate::sinks::grpc::BindError;
+
+/// For `--help`.
+pub(super) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  something failed
+  2  wrong arguments or configuration
+  3  permission denied: root or capabilities are missing
+  4  this kernel is not supported
+  5  another agent runs already
+  6  no agent can be reached
+  7  rules were refused";
+
+/// Exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; also when the reader of the output has gone.
+    Success = 0,
+    /// Anything without a code of its own.
+    Failure = 1,
+    /// Wrong arguments or configuration.
+    Usage = 2,
+    /// Root or capabilities are missing.
+    Permission = 3,
+    /// The kernel lacks what the agent needs.
+    Kernel = 4,
+    /// Another agent runs.
+    AlreadyRunning = 5,
+    /// No agent answers.
+    Unreachable = 6,
+    /// Rules were refused.
+    RulesRefused = 7,
+}
+
+/// The command did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    /// For people; nothing is printed when it is empty.
+    message: String,
+}
+
+impl Failure {
+    /// A failure with a message that says what to do.
+    pub fn new(exit: Exit, message: impl Display) -> Self {
+        Self {
+            exit,
+            message: message.to_string(),
+        }
+    }
+
+    /// An end of which the output told already.
+    pub fn silent(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
+    /// The code.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Prints the message.
+    pub fn report(self) -> ExitCode {
+        if !self.message.is_empty() {
+            eprintln!("gravlens: {}", self.message);
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+fn exit_of_io(error: &std::io::Error) -> Exit {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => Exit::Permission,
+        _ => Exit::Failure,
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            // `gravlens alerts | head`: the reader has what it wanted.
+            std::io::ErrorKind::BrokenPipe => Self::silent(Exit::Success),
+            _ => Self::new(exit_of_io(&error), error),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+impl From<ProbeError> for Failure {
+    fn from(error: ProbeError) -> Self {
+        Self::new(exit_of_probe(&error), error)
+    }
+}
+
+fn exit_of_probe(error: &ProbeError) -> Exit {
+    match error {
+        ProbeError::Permission { .. } => Exit::Permission,
+        ProbeError::KernelTooOld { .. }
+        | ProbeError::NoBtf { .. }
+        | ProbeError::BadBtf(_)
+        | ProbeError::MissingFields { .. }
+        | ProbeError::MandatoryTopic { .. } => Exit::Kernel,
+        ProbeError::Scope { .. } => Exit::Usage,
+        ProbeError::Io { source, .. } => exit_of_io(source),
+        ProbeError::Tracefs(_) | ProbeError::Load(_) => Exit::Failure,
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let exit = match &error {
+            RunError::Probe(error) => exit_of_probe(error),
+            RunError::Lock(RunLockError::Held { .. }) | RunError::Bind(BindError::InUse(_)) => {
+                Exit::AlreadyRunning
+            }
+            RunError::Lock(RunLockError::Io { source, .. })
+            | RunError::Bind(BindError::Io { source, .. })
+            | RunError::Io { source, .. } => exit_of_io(source),
+            RunError::RulesRefused(_) => Exit::RulesRefused,
+            RunError::ReadRules(_) | RunError::Bind(BindError::NotASocket(_)) => Exit::Usage,
+            _ => Exit::Failure,
+        };
+        Self::new(exit, error)
+    }
+}

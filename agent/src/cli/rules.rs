@@ -1,0 +1,152 @@
+//! `rules`: check and list.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::run::RunArgs;
+use super::{Exit, Failure, Global, client, output};
+use crate::config::OutputFormat;
+use crate::detect::{self, LoadOptions, Loaded};
+use crate::model::Priority;
+use crate::proto::loaded_rule::State;
+use crate::proto::rule_service_client::RuleServiceClient;
+use crate::proto::{ListRulesRequest, ListRulesResponse, LoadedRule};
+use crate::sinks::render::severity_word;
+
+/// What to do with rules.
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesVerb {
+    /// Load rules as `run` would and say what is refused or may surprise
+    Check(Selection),
+    /// List the rules that `run` would load, or those of the running agent
+    List {
+        #[command(flatten)]
+        selection: Selection,
+        /// Ask the running agent
+        #[arg(long, conflicts_with_all = ["paths", "no_bundled"])]
+        running: bool,
+    },
+}
+
+/// Which rules.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// Files and directories, instead of the configured ones
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Leave out the bundled rules
+    #[arg(long)]
+    no_bundled: bool,
+}
+
+/// `gravlens rules …`
+pub(super) fn run(global: &Global, verb: RulesVerb) -> Result<(), Failure> {
+    match verb {
+        RulesVerb::Check(selection) => check(global, &selection),
+        RulesVerb::List { running: true, .. } => running(global),
+        RulesVerb::List { selection, .. } => list(global, &selection),
+    }
+}
+
+fn load(global: &Global, selection: &Selection) -> Result<Loaded, Failure> {
+    let config = global.load(RunArgs::default().flags())?.config;
+    let mut files = Vec::new();
+    if config.rules.bundled && !selection.no_bundled {
+        files.extend(detect::bundled());
+    }
+    let paths = match selection.paths.as_slice() {
+        [] => &config.rules.paths,
+        paths => paths,
+    };
+    files.extend(detect::read_paths(paths)?);
+    let options = LoadOptions {
+        minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
+        ..LoadOptions::default()
+    };
+    Ok(detect::load(&files, &options))
+}
+
+fn check(global: &Global, selection: &Selection) -> Result<(), Failure> {
+    let report = load(global, selection)?.report;
+    match global.output {
+        OutputFormat::Text => output::text(&report.to_text())?,
+        OutputFormat::Json => output::json(&report)?,
+    }
+    if report.refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::silent(Exit::RulesRefused))
+}
+
+fn list(global: &Global, selection: &Selection) -> Result<(), Failure> {
+    let rules = detect::rule_list(&load(global, selection)?.set);
+    match global.output {
+        OutputFormat::Text => output::text(&detect::rule_list_text(&rules)),
+        OutputFormat::Json => output::json(&rules),
+    }
+}
+
+fn running(global: &Global) -> Result<(), Failure> {
+    let socket = client::socket(global)?;
+    let response = client::runtime()?.block_on(async {
+        let mut rules = RuleServiceClient::new(client::connect(&socket).await?);
+        let response = rules.list(ListRulesRequest {}).await?;
+        Ok::<_, Failure>(response.into_inner())
+    })?;
+    match global.output {
+        OutputFormat::Text => output::text(&running_text(&response)),
+        OutputFormat::Json => output::json(&running_json(&response)),
+    }
+}
+
+fn state_word(rule: &LoadedRule) -> &'static str {
+    match rule.state() {
+        State::Unspecified => "unknown",
+        State::Active => "active",
+        State::Disabled => "disabled",
+        State::Refused => "refused",
+    }
+}
+
+fn running_text(response: &ListRulesResponse) -> String {
+    let mut rows = vec![
+        ["PRIORITY", "STATE", "RULE", "ATT&CK", "PLACE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for entry in &response.rules {
+        let rule = entry.rule.clone().unwrap_or_default();
+        let mut place = format!("{}:{}", rule.file, rule.line);
+        if !entry.reason.is_empty() {
+            place.push_str(&format!(" {}", entry.reason));
+        }
+        rows.push(vec![
+            severity_word(entry.severity()).to_owned(),
+            state_word(entry).to_owned(),
+            rule.name,
+            rule.attack_ids.join(","),
+            place,
+        ]);
+    }
+    format!("{}digest {}\n", output::table(&rows), response.set_digest)
+}
+
+fn running_json(response: &ListRulesResponse) -> serde_json::Value {
+    let rule = |entry: &LoadedRule| {
+        let rule = entry.rule.clone().unwrap_or_default();
+        serde_json::json!({
+            "name": rule.name,
+            "priority": severity_word(entry.severity()),
+            "state": state_word(entry),
+            "reason": entry.reason,
+            "tags": rule.tags,
+            "attack_ids": rule.attack_ids,
+            "description": rule.description,
+            "file": rule.file,
+            "line": rule.line,
+        })
+    };
+    let rules: Vec<_> = response.rules.iter().map(rule).collect();
+    serde_json::json!({ "digest": response.set_digest, "rules": rules })
+}

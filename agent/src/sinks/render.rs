@@ -1,0 +1,43 @@
+//! Records as text for people and as JSON lines. The command line and the sinks share it.
+
+pub mod json;
+mod text;
+
+pub use text::{duration, event_account, record as text_record};
+
+use crate::proto;
+
+/// A record as one line of JSON, without the newline.
+pub fn json_record(record: &proto::Record) -> String {
+    serde_json::to_string(&json::Record::from(record))
+        // Strings, numbers and maps with string keys cannot fail.
+        .expect("a record has a JSON form")
+}
+
+/// A time as RFC 3339 in UTC; empty when unset.
+pub fn time(time: Option<&prost_types::Timestamp>) -> String {
+    time.map_or_else(String::new, ToString::to_string)
+}
+
+/// Upper-case word of a severity.
+pub fn severity_word(severity: proto::Severity) -> &'static str {
+    match severity {
+        proto::Severity::Unspecified => "UNKNOWN",
+        proto::Severity::Debug => "DEBUG",
+        proto::Severity::Informational => "INFO",
+        proto::Severity::Notice => "NOTICE",
+        proto::Severity::Warning => "WARNING",
+        proto::Severity::Error => "ERROR",
+        proto::Severity::Critical => "CRITICAL",
+        proto::Severity::Alert => "ALERT",
+        proto::Severity::Emergency => "EMERGENCY",
+    }
+}
+
+/// Lower-case name of an enum value: `IDENTITY_CGROUP_ONLY` is `cgroup_only`.
+pub(crate) fn enum_word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::*;
+use crate::alert::{AlertSender, Filter, Spool, SpoolLimits, Start, Step, Subscription};
+use crate::alert::{channel, sample};
+use crate::model::ContainerView;
+use crate::proto::record::Body;
+
+/// What a subscriber receives of what `raise` sends.
+fn records(raise: impl FnOnce(&AlertSender)) -> Vec<proto::Record> {
+    let limits = SpoolLimits {
+        bytes: 1 << 20,
+        records: 100,
+    };
+    let (spool, writer) = Spool::create(limits).unwrap();
+    let (sender, stage) = channel(writer, 16);
+    raise(&sender);
+    drop(sender);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(stage.run());
+    let mut subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
+    let mut records = Vec::new();
+    while let Step::Record(record) = subscription.step() {
+        let mut record = record.decode().unwrap();
+        record.stream_epoch = 0xab;
+        record.time = Some(SystemTime::UNIX_EPOCH.into());
+        if let Some(Body::Alert(alert)) = &mut record.body {
+            alert.id = "00000000000000ab-1".into();
+        }
+        records.push(record);
+    }
+    records
+}
+
+fn one(container: ContainerView) -> proto::Record {
+    records(|sender| sender.raise(sample::alert_in(container))).remove(0)
+}
+
+#[test]
+fn an_alert_reads_like_this() {
+    assert_eq!(
+        text_record(&one(sample::container_view())),
+        "\
+2027-01-15T08:00:00Z WARNING   Shell in container
+    container  web (abcdef012345) image docker.io/nginx:1.27
+    process    sh[200] <- nginx[100]
+    command    sh -c id (/bin/sh, uid 0)
+    event      openat /etc/shadow = 3
+    because    fd.name = /etc/shadow: is /etc/shadow
+    output     Shell opened /etc/shadow
+    rule       rules/shells.yaml:12 T1059.004
+    id         00000000000000ab-1
+"
+    );
+}
+
+#[test]
+fn an_alert_is_one_line_of_json() {
+    let line = json_record(&one(sample::container_view()));
+    assert!(!line.contains('\n'));
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(json["record"], "alert");
+    assert_eq!(json["epoch"], "00000000000000ab");
+    assert_eq!(
+        (&json["sequence"], &json["prev_sequence"]),
+        (&1.into(), &0.into())
+    );
+    let alert = &json["alert"];
+    assert_eq!(alert["severity"], "WARNING");
+    assert_eq!(alert["rule"]["attack_ids"][0], "T1059.004");
+    assert_eq!(alert["event"]["type"], "openat");
+    assert_eq!(alert["event"]["open"]["path"]["text"], "/etc/shadow");
+    assert_eq!(alert["event"]["open"]["provenance"], "kernel");
+    assert_eq!(alert["process"]["executable"]["layer"], "lower");
+    assert_eq!(alert["ancestors"][0]["name"], "nginx");
+    assert_eq!(alert["container"]["identity"], "full");
+    assert_eq!(alert["container"]["labels"]["team"], "shop");
+    assert_eq!(alert["evidence"][0]["field"], "fd.name");
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let line = json_record(&one(sample::pending_container_view()));
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let container = &json["alert"]["container"];
+    assert_eq!(container["identity"], "cgroup_only");
+    assert!(container.get("name").is_none() && container.get("image").is_none());
+    let host: serde_json::Value =
+        serde_json::from_str(&json_record(&one(ContainerView::Host))).unwrap();
+    assert!(host["alert"]["container"].is_null());
+}
+
+#[test]
+fn a_container_cannot_write_to_the_terminal() {
+    let mut alert = sample::alert_in(ContainerView::Host);
+    let mut process = sample::process(7, "sh\x1b[2J", None);
+    process.cmdline = b"sh \x1b]0;owned\x07\nfake line".as_slice().into();
+    alert.event.process = Arc::new(process);
+    alert.finding.output = "x\r\nCRITICAL \u{202e}forged".into();
+    let records = records(|sender| sender.raise(alert));
+    let text = text_record(&records[0]);
+    assert!(
+        text.chars()
+            .all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'),
+        "{text:?}"
+    );
+    assert_eq!(text.lines().count(), 9, "{text}");
+    let json = json_record(&records[0]);
+    assert!(json.chars().all(|c| !c.is_control()));
+}
+
+#[test]
+fn other_records_have_a_line_each() {
+    let record = |body| proto::Record {
+        time: Some(SystemTime::UNIX_EPOCH.into()),
+        body: Some(body),
+        ..Default::default()
+    };
+    let loss = proto::Loss {
+        hook: "open".into(),
+        reason: proto::loss::Reason::RingFull.into(),
+        count: 7,
+        from_time: Some(SystemTime::UNIX_EPOCH.into()),
+        to_time: Some((SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2)).into()),
+        container_name: "web".into(),
+        ..Default::default()
+    };
+    assert_eq!(
+        text_record(&record(Body::Loss(loss))),
+        "1970-01-01T00:00:00Z LOSS      7 events of container web at hook open within 2.0 s: \
+         ring full\n"
+    );
+    let gap = proto::Gap {
+        why: proto::gap::Why::UncleanExit.into(),
+        message: "Nothing was watched for 2.0 s.".into(),
+        ..Default::default()
+    };
+    assert_eq!(
+        text_record(&record(Body::Gap(gap.clone()))),
+        "1970-01-01T00:00:00Z GAP       unclean_exit: Nothing was watched for 2.0 s.\n"
+    );
+    let json = json_record(&record(Body::Gap(gap)));
+    assert!(json.contains("\"gap\":{\"why\":\"unclean_exit\""), "{json}");
+    for body in [
+        Body::Hello(Default::default()),
+        Body::Heartbeat(Default::default()),
+    ] {
+        let record = record(body);
+        assert_eq!(text_record(&record).lines().count(), 1);
+        let json: serde_json::Value = serde_json::from_str(&json_record(&record)).unwrap();
+        assert!(json.get("sequence").is_none());
+    }
+}

@@ -1,0 +1,159 @@
+//! Alerts on standard output, as text or as JSON lines.
+
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+
+use super::render;
+use crate::alert::{OutgoingRecord, Step, Subscription};
+use crate::config::OutputFormat;
+use crate::telemetry::{Counter, Failure};
+
+struct WriteFailed {
+    error: io::Error,
+}
+
+impl Failure for WriteFailed {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("stdout_write_failed");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "Standard output is closed: no alert is written there any more.",
+            error = %self.error,
+            total
+        );
+    }
+}
+
+struct RecordDamaged {
+    sequence: u64,
+    error: prost::DecodeError,
+}
+
+impl Failure for RecordDamaged {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("record_damaged");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "A stored record cannot be read.",
+            sequence = self.sequence,
+            error = %self.error,
+            total
+        );
+    }
+}
+
+/// Writes every record until the spool ends or the output is closed. The subscription is its only
+/// buffer: what the reader of the output does not take in time becomes a GAP.
+pub async fn run(
+    mut subscription: Subscription,
+    format: OutputFormat,
+    mut output: impl AsyncWrite + Unpin,
+) {
+    loop {
+        let result = match subscription.step() {
+            Step::Record(record) => write(&record, format, &mut output).await,
+            Step::Filtered => Ok(()),
+            Step::Idle => {
+                let flushed = output.flush().await;
+                subscription.wait().await;
+                flushed
+            }
+            Step::End => {
+                let flushed = output.flush().await;
+                if let Err(error) = flushed {
+                    WriteFailed { error }.emit();
+                }
+                return;
+            }
+        };
+        if let Err(error) = result {
+            WriteFailed { error }.emit();
+            return;
+        }
+    }
+}
+
+async fn write(
+    record: &OutgoingRecord,
+    format: OutputFormat,
+    output: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let decoded = match record.decode() {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            let sequence = record.sequence;
+            RecordDamaged { sequence, error }.emit();
+            return Ok(());
+        }
+    };
+    let text = match format {
+        OutputFormat::Text => render::text_record(&decoded),
+        OutputFormat::Json => render::json_record(&decoded) + "\n",
+    };
+    output.write_all(text.as_bytes()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{Filter, Spool, SpoolLimits, Start, channel, sample};
+    use crate::model::ContainerView;
+
+    const LIMITS: SpoolLimits = SpoolLimits {
+        bytes: 1 << 20,
+        records: 100,
+    };
+
+    async fn written(format: OutputFormat) -> String {
+        let (spool, writer) = Spool::create(LIMITS).unwrap();
+        let (sender, stage) = channel(writer, 16);
+        let subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
+        for _ in 0..3 {
+            sender.raise(sample::alert_in(ContainerView::Host));
+        }
+        drop(sender);
+        let mut output = Vec::new();
+        tokio::join!(stage.run(), run(subscription, format, &mut output));
+        String::from_utf8(output).unwrap()
+    }
+
+    #[tokio::test]
+    async fn json_is_one_object_a_line() {
+        let text = written(OutputFormat::Json).await;
+        let sequences: Vec<u64> = text
+            .lines()
+            .map(|line| {
+                let json: serde_json::Value = serde_json::from_str(line).unwrap();
+                json["sequence"].as_u64().unwrap()
+            })
+            .collect();
+        assert_eq!(sequences, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn text_is_written_to_the_end() {
+        let text = written(OutputFormat::Text).await;
+        assert_eq!(text.matches("Shell in container\n").count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_closed_output_ends_the_sink_and_nothing_else() {
+        let (spool, writer) = Spool::create(LIMITS).unwrap();
+        let (sender, stage) = channel(writer, 16);
+        let stage = tokio::spawn(stage.run());
+        let subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
+        let (output, reader) = tokio::io::duplex(16);
+        drop(reader);
+        sender.raise(sample::alert_in(ContainerView::Host));
+        run(subscription, OutputFormat::Text, output).await;
+        drop(sender);
+        stage.await.unwrap();
+    }
+}
