@@ -83,6 +83,7 @@ macro_rules! for_each_offset {
             (MM_ARG_END, 8, required, "mm_struct.arg_end"),
             (BPRM_FILENAME, 8, required, "linux_binprm.filename"),
             (BPRM_INTERP, 8, required, "linux_binprm.interp"),
+            (BPRM_FDPATH, 8, optional, "linux_binprm.fdpath"),
             (FS_PWD, 0, required, "fs_struct.pwd"),
             (PATH_MNT, 8, required, "path.mnt"),
             (PATH_DENTRY, 8, required, "path.dentry"),

@@ -35,6 +35,8 @@ pub mod exe_flags {
     pub const FILE_VALID: u16 = 1 << 6;
     /// Standard streams were read.
     pub const STDIO_VALID: u16 = 1 << 7;
+    /// execveat with a descriptor; with a path alone it cannot be told from execve.
+    pub const EXECVEAT: u16 = 1 << 8;
 }
 
 /// What a descriptor points to: [`StdioRecord::kind`].

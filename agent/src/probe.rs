@@ -21,6 +21,7 @@ pub use error::ProbeError;
 pub(crate) use loader::RingStatePod;
 pub use loader::{AttachedTopic, Probe, ProbeOptions, Refusal, Rings};
 pub use offsets::{OffsetReport, ResolvedOffset};
+pub use requirements::check as check_requirements;
 pub use scope::Scope;
 pub use tasks::{FoundTask, snapshot};
 pub use tracefs::ensure as ensure_tracefs;

@@ -8,7 +8,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod cgroup;
+pub mod client;
 pub mod container;
 pub mod docker_proxy;
 pub mod engine;
@@ -16,6 +18,7 @@ pub mod images;
 pub mod netns;
 pub mod offenders;
 pub mod process;
+pub mod report;
 pub mod runtime;
 pub mod scenarios;
 pub mod state;

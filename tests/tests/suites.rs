@@ -9,12 +9,28 @@ use integration_test::engine::Engine;
 use integration_test::state::State;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "suites/alerts.rs"]
+mod alerts;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
 mod deeds;
+#[path = "suites/demo.rs"]
+mod demo;
 #[path = "suites/docker_client.rs"]
 mod docker_client;
+#[path = "suites/doctor.rs"]
+mod doctor;
+#[path = "suites/image_rules.rs"]
+mod image_rules;
+#[path = "suites/lifecycle.rs"]
+mod lifecycle;
+#[path = "suites/loss.rs"]
+mod loss;
+#[path = "suites/stock_client.rs"]
+mod stock_client;
+#[path = "suites/watched.rs"]
+mod watched;
 
 /// What every suite gets.
 struct Bench {
@@ -25,10 +41,26 @@ struct Bench {
 type Test = fn(&Bench) -> anyhow::Result<()>;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
+    let (options, filters) = split_filters(std::env::args());
+    let mut arguments = Arguments::from_iter(options);
     // The suites share the machine's cgroup tree, engine and agent socket.
     arguments.test_threads = Some(1);
-    let tests = [containers::TESTS, deeds::TESTS, docker_client::TESTS].concat();
+    let mut tests = [
+        containers::TESTS,
+        deeds::TESTS,
+        docker_client::TESTS,
+        alerts::TESTS,
+        image_rules::TESTS,
+        loss::TESTS,
+        stock_client::TESTS,
+        lifecycle::TESTS,
+        doctor::TESTS,
+        demo::TESTS,
+    ]
+    .concat();
+    tests.retain(|(name, _)| {
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+    });
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(&tests, None)).exit_code();
     }
@@ -42,6 +74,24 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials(&tests, Some(&bench)));
     drop(bench);
     conclusion.exit_code()
+}
+
+/// Takes out the names to run. Several are allowed, as in Rust's own test programs; the library
+/// that reads the options knows of one only.
+fn split_filters(arguments: impl Iterator<Item = String>) -> (Vec<String>, Vec<String>) {
+    const WITH_VALUE: [&str; 4] = ["--test-threads", "--skip", "--color", "--format"];
+    let (mut options, mut filters) = (Vec::new(), Vec::new());
+    for (number, argument) in arguments.enumerate() {
+        let value = options
+            .last()
+            .is_some_and(|last: &String| WITH_VALUE.contains(&last.as_str()));
+        if number == 0 || value || argument.starts_with('-') {
+            options.push(argument);
+        } else {
+            filters.push(argument);
+        }
+    }
+    (options, filters)
 }
 
 fn start() -> anyhow::Result<Bench> {

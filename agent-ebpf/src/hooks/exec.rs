@@ -12,7 +12,7 @@ use gravlens_common::{
 use crate::{
     account,
     emit::{self, Wake},
-    globals::{BPRM_FILENAME, BPRM_INTERP},
+    globals::{BPRM_FDPATH, BPRM_FILENAME, BPRM_INTERP},
     kernel::{
         self,
         file::{File, FileType},
@@ -77,6 +77,9 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
     out.set_len(size_of::<ExecRecord>() as u64);
     record.filename_len = out.kernel_string(kernel::read_ptr(bprm, &BPRM_FILENAME));
     record.interpreter_len = out.kernel_string(interpreter(bprm));
+    if kernel::read_ptr(bprm, &BPRM_FDPATH).is_some() {
+        record.exe_flags |= exe_flags::EXECVEAT;
+    }
     let exe = task.exe_file();
     if let Some(exe) = exe {
         describe_exe(exe, record);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use super::{Exit, Failure, Flag, Global, doctor, output};
+use super::{Failure, Flag, Global, doctor, output};
 use crate::config::{Effective, OutputFormat};
 use crate::{pipeline, probe, telemetry};
 
@@ -87,33 +87,22 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
         config, warnings, ..
     } = global.load(args.flags())?;
     telemetry::init(&config.log.level, config.log.format)
-        .map_err(|error| Failure::new(Exit::Usage, format!("log.level: {error}")))?;
+        .map_err(|error| Failure::new(super::Exit::Usage, format!("log.level: {error}")))?;
     for warning in warnings {
         tracing::warn!(message = "Configuration.", %warning);
     }
-    // Before any other thread exists: they must share the mount that it may make.
-    ensure_tracefs()?;
+    probe::check_requirements()?;
+    // Before the runtime: its threads must share the mount namespace.
+    probe::ensure_tracefs()?;
     let runtime = tokio::runtime::Runtime::new()?;
     Ok(runtime.block_on(pipeline::run(&config, started))?)
-}
-
-/// Makes the tracepoints' names available, which is the first thing that needs privileges.
-fn ensure_tracefs() -> Result<(), Failure> {
-    probe::ensure_tracefs().map_err(|error| {
-        if rustix::process::geteuid().is_root() {
-            return error.into();
-        }
-        Failure::new(
-            Exit::Permission,
-            format!("this needs root: run it as root ({error})"),
-        )
-    })
 }
 
 /// `gravlens doctor`
 pub(super) fn doctor(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     let config = global.load(args.flags())?.config;
-    ensure_tracefs()?;
+    probe::check_requirements()?;
+    probe::ensure_tracefs()?;
     let report = probe::examine(&pipeline::probe_options(&config))?;
     match global.output {
         OutputFormat::Text => output::text(&doctor::text(&report)),

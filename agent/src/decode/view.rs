@@ -99,6 +99,8 @@ pub struct ExecView<'a> {
     pub argv: &'a [u8],
     /// There were more arguments.
     pub argv_truncated: bool,
+    /// The call was execveat with a descriptor.
+    pub by_descriptor: bool,
     /// Standard streams, `None` when they could not be read.
     pub stdio: Option<[Stdio; 3]>,
 }
@@ -125,6 +127,7 @@ impl<'a> ExecView<'a> {
             cwd: path(cwd, raw.cwd_flags),
             argv,
             argv_truncated: has(exe_flags::ARGV_TRUNCATED),
+            by_descriptor: has(exe_flags::EXECVEAT),
             stdio: has(exe_flags::STDIO_VALID).then(|| raw.stdio.map(|stream| stdio(&stream))),
         })
     }

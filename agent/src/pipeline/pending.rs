@@ -120,3 +120,68 @@ impl Pending {
         Vec::from(taken)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::sample::{CONTAINER_ID, alert_in, pending_container_view};
+
+    const LIMITS: Limits = Limits {
+        grace_ns: 250,
+        decide_within_ns: 30_000,
+        max: 3,
+    };
+
+    fn waiting(rule: u32, definite: bool, since_ns: u64) -> Waiting {
+        Waiting {
+            event: alert_in(pending_container_view()).event,
+            rule: RuleIndex(rule),
+            definite,
+            cgroup_id: 1,
+            since_ns,
+        }
+    }
+
+    fn rules(taken: &[Waiting]) -> Vec<u32> {
+        taken.iter().map(|waiting| waiting.rule.0).collect()
+    }
+
+    #[test]
+    fn a_definite_match_waits_for_the_grace_an_undecided_rule_longer() {
+        let mut pending = Pending::new(LIMITS);
+        pending.push(waiting(1, true, 100));
+        pending.push(waiting(2, false, 100));
+        assert!(pending.take_due(349).is_empty());
+        assert_eq!(rules(&pending.take_due(350)), [1]);
+        assert!(pending.take_due(30_099).is_empty());
+        assert_eq!(rules(&pending.take_due(30_100)), [2]);
+        assert_eq!(pending.len(), 0);
+    }
+
+    #[test]
+    fn only_pairs_of_the_container_are_taken() {
+        let mut pending = Pending::new(LIMITS);
+        pending.push(waiting(1, true, 0));
+        assert!(pending.take_of(&["another"]).is_empty());
+        assert_eq!(rules(&pending.take_of(&[CONTAINER_ID])), [1]);
+    }
+
+    #[test]
+    fn a_full_list_lets_the_oldest_go() {
+        let mut pending = Pending::new(LIMITS);
+        for rule in 1..=3 {
+            assert!(pending.push(waiting(rule, false, 0)).is_none());
+        }
+        let oldest = pending.push(waiting(4, false, 0));
+        assert_eq!(oldest.map(|waiting| waiting.rule.0), Some(1));
+        assert_eq!(rules(&pending.take_all()), [2, 3, 4]);
+    }
+
+    #[test]
+    fn late_means_later_than_the_grace() {
+        let pending = Pending::new(LIMITS);
+        let waiting = waiting(1, false, 100);
+        assert!(!pending.is_late(&waiting, 350));
+        assert!(pending.is_late(&waiting, 351));
+    }
+}

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::detector::{Detector, Parts};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
-use crate::alert::{self, AlertStage, Spool};
+use crate::alert::{self, AlertStage, Filter, Spool, Start, StartError, Subscription};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
 use crate::downtime::{self, Moment, Pulse};
@@ -25,6 +25,7 @@ use crate::probe::{Probe, ProbeError, snapshot};
 use crate::run_lock::{RunLock, RunLockError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
+use crate::sinks::stdout;
 use crate::telemetry::{AgentFacts, Board};
 
 /// Batches under way from ingest to detection; *wait* when full.
@@ -67,6 +68,9 @@ pub enum RunError {
     /// The server.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A sink cannot read the stream.
+    #[error(transparent)]
+    Subscribe(#[from] StartError),
     /// The operating system.
     #[error("{what}: {source}")]
     Io {
@@ -138,7 +142,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         stage,
         docker_task(config.docker.clone(), request_queue, messages),
     );
-    let sinks = Sinks::spawn(server, services);
+    let sinks = Sinks::spawn(server, services, &config.outputs.stdout)?;
     tracing::info!(
         message = "Watching.",
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
@@ -326,18 +330,29 @@ async fn stop_signal() -> Result<(), RunError> {
 struct Sinks {
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), ServeError>>,
+    stdout: Option<JoinHandle<()>>,
 }
 
 impl Sinks {
-    fn spawn(server: GrpcServer, services: Services) -> Self {
+    fn spawn(
+        server: GrpcServer,
+        services: Services,
+        stdout: &config::Stdout,
+    ) -> Result<Self, StartError> {
         let (stop, stopping) = oneshot::channel::<()>();
-        Self {
+        let stdout = stdout.enabled.then_some(stdout.format).map(|format| {
+            let spool = services.spool.clone();
+            Subscription::new(spool, Start::Oldest, Filter::default())
+                .map(|all| tokio::spawn(stdout::run(all, format, tokio::io::stdout())))
+        });
+        Ok(Self {
+            stdout: stdout.transpose()?,
             stop,
             server: tokio::spawn(server.serve(services, async {
                 // A dropped sender means stop as well.
                 let _ = stopping.await;
             })),
-        }
+        })
     }
 
     async fn stop(self) -> Result<(), RunError> {
@@ -345,6 +360,10 @@ impl Sinks {
         self.server
             .await
             .map_err(|_| RunError::TaskEnded("server"))??;
+        if let Some(stdout) = self.stdout {
+            // It ends with the spool.
+            let _ = stdout.await;
+        }
         Ok(())
     }
 }

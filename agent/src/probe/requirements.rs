@@ -24,7 +24,7 @@ pub(super) fn kernel_release() -> String {
 }
 
 /// Checks capabilities and kernel version.
-pub(super) fn check() -> Result<(), ProbeError> {
+pub fn check() -> Result<(), ProbeError> {
     check_kernel(&kernel_release())?;
     check_capabilities()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,16 +12,22 @@ use anyhow::{Context, Result, ensure};
 use super::busybox;
 use crate::offenders::{ALL, binary};
 
+const SET_USER_ID: &str = "setuid_root";
+
 /// Fills a root file system.
 pub(super) fn build(root: &Path) -> Result<()> {
     busybox::build(root)?;
     let folder = root.join("offenders");
     fs::create_dir_all(&folder)?;
     let mut libraries = BTreeSet::new();
-    for name in ALL {
+    for name in &ALL {
         let program = binary(name)?;
         libraries.extend(libraries_of(&program)?);
-        fs::copy(&program, folder.join(name))?;
+        let copy = folder.join(name);
+        fs::copy(&program, &copy)?;
+        // One of them is a set-user-id program, as an intruder plants it.
+        let mode = if *name == SET_USER_ID { 0o4755 } else { 0o755 };
+        fs::set_permissions(&copy, fs::Permissions::from_mode(mode))?;
     }
     for library in libraries {
         let place = root.join(library.strip_prefix("/").unwrap_or(&library));

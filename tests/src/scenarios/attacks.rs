@@ -84,12 +84,12 @@ pub(super) const ATTACKS: &[Scenario] = &[
     },
     Scenario {
         name: "become-root",
-        title: "a program that is no login program makes itself root",
+        title: "an ordinary user runs a planted set-user-id program that makes itself root",
         image: Image::Offenders,
         expected: &["Program makes itself root"],
         tolerated: &[],
         prepare: as_it_is,
-        run: |container| Box::pin(offender(container, "setuid_root")),
+        run: |container| Box::pin(become_root(container)),
     },
     Scenario {
         name: "package-manager",
@@ -189,9 +189,10 @@ async fn memory_execute(container: &Container) -> Result<()> {
     Ok(())
 }
 
-async fn offender(container: &Container, name: &str) -> Result<()> {
-    let output = container.exec(&[&offenders::in_image(name)]).await?;
-    ensure!(output.code == 0, "{output:?}");
+async fn become_root(container: &Container) -> Result<()> {
+    let program = offenders::in_image("setuid_root");
+    let output = Exec::new(&[&program]).user("65534").run(container).await?;
+    ensure!(output.text.contains("uid 65534 -> 0"), "{output:?}");
     Ok(())
 }
 

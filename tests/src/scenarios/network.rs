@@ -28,6 +28,7 @@ pub(super) const ATTACKS: &[Scenario] = &[
         tolerated: &[
             "Interactive root shell in a container",
             "Outbound connection to a suspicious port",
+            "Program with its streams on a network socket",
             "Root shell spawned by a workload",
         ],
         prepare: as_it_is,
@@ -45,6 +46,7 @@ pub(super) const ATTACKS: &[Scenario] = &[
             "Interactive root shell in a container",
             "Network tool connects out of a container",
             "Outbound connection to a suspicious port",
+            "Program with its streams on a network socket",
             "Root shell spawned by a workload",
         ],
         prepare: as_it_is,

@@ -82,7 +82,12 @@ impl Detector {
     fn exec(&mut self, head: Head, exec: &ExecView<'_>) {
         let process = self.processes.exec(exec, head.boot_ns);
         let origin = self.critical(head, &exec.context, Hook::Exec, process);
-        self.event(&origin, Syscall::Execve, Some(0), Payload::Exec);
+        let syscall = if exec.by_descriptor {
+            Syscall::Execveat
+        } else {
+            Syscall::Execve
+        };
+        self.event(&origin, syscall, Some(0), Payload::Exec);
     }
 
     fn fork(&mut self, head: Head, child: &Context) {

@@ -1,0 +1,258 @@
+//! The agent under test: the real binary, scoped to the test's own cgroup.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+use toml::{Table, Value};
+
+use crate::cgroup::{PREFIX, TestCgroup};
+use crate::process::ProcessId;
+use crate::state::State;
+use crate::undo::{self, Leftover};
+
+/// Names the binary to test.
+pub const BINARY_VARIABLE: &str = "GRAVLENS_BINARY";
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+
+/// How an agent is to be started: its folder and its configuration. Starting it again continues
+/// where the one before ended.
+#[derive(Debug)]
+pub struct AgentSetup {
+    folder: PathBuf,
+    config: Table,
+    _guard: undo::Guard,
+}
+
+impl AgentSetup {
+    /// An agent that sees only what happens below the test's cgroup.
+    pub fn new(state: &State, scope: &TestCgroup, docker: &Path) -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = state.run_path(&format!("agent-{number}"));
+        let guard = undo::register(Leftover::Path(folder.clone()));
+        fs::create_dir_all(&folder)?;
+        let mut setup = Self {
+            folder,
+            config: Table::new(),
+            _guard: guard,
+        };
+        setup.set("scope.cgroup", scope.path());
+        setup.set("state_dir", setup.path_text("state"));
+        setup.set("stream.socket", setup.path_text("grpc.sock"));
+        setup.set("stream.heartbeat_seconds", 1);
+        setup.set("docker.socket", docker.to_string_lossy().into_owned());
+        Ok(setup)
+    }
+
+    /// Sets a configuration value; dots in the key separate tables.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        let mut table = &mut self.config;
+        let (path, name) = key.rsplit_once('.').unwrap_or(("", key));
+        for part in path.split('.').filter(|part| !part.is_empty()) {
+            let inner = table
+                .entry(part)
+                .or_insert_with(|| Value::Table(Table::new()));
+            table = inner
+                .as_table_mut()
+                .expect("a key is either a table or a value");
+        }
+        table.insert(name.to_owned(), value.into());
+    }
+
+    /// Adds a rule file beside the bundled rules.
+    pub fn add_rules(&mut self, name: &str, text: &str) -> Result<()> {
+        let file = self.path(name);
+        fs::write(&file, text)?;
+        let file = file.to_string_lossy().into_owned();
+        self.set("rules.paths", vec![file]);
+        Ok(())
+    }
+
+    /// Sets the size of the ring that high-volume events take.
+    pub fn set_bulk_ring_bytes(&mut self, bytes: i64) {
+        self.set("rings.bulk_bytes", bytes);
+    }
+
+    /// The agent's gRPC socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("grpc.sock")
+    }
+
+    /// The configuration file; written when an agent starts.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.join("gravlens.toml")
+    }
+
+    /// A path in the agent's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn path_text(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    /// Starts the agent without waiting for it.
+    pub fn spawn(&self) -> Result<Agent> {
+        self.require_scope()?;
+        fs::write(self.config_file(), self.config.to_string())?;
+        let log = self.path("stderr.log");
+        let child = Command::new(binary()?)
+            .arg("run")
+            .arg("--config")
+            .arg(self.config_file())
+            .stdin(Stdio::null())
+            .stdout(File::create(self.path("stdout.log"))?)
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .process_group(0)
+            .spawn()?;
+        let process = ProcessId::of(i32::try_from(child.id())?);
+        let guard = process.map(|process| undo::register(Leftover::Process(process)));
+        Ok(Agent {
+            child,
+            log,
+            socket: self.socket(),
+            guard,
+        })
+    }
+
+    /// Starts the agent and waits until it serves.
+    pub async fn start(&self) -> Result<Agent> {
+        let mut agent = self.spawn()?;
+        agent.wait_ready().await?;
+        Ok(agent)
+    }
+
+    /// An unscoped agent would watch processes that the tests did not start.
+    fn require_scope(&self) -> Result<()> {
+        let scope = self.config.get("scope").and_then(|s| s.get("cgroup"));
+        let scope = scope.and_then(Value::as_str).unwrap_or_default();
+        ensure!(
+            scope.starts_with(&format!("/{PREFIX}")),
+            "the harness starts no agent outside its own cgroups (scope.cgroup is {scope:?})"
+        );
+        Ok(())
+    }
+}
+
+/// A running agent, ended when dropped.
+#[derive(Debug)]
+pub struct Agent {
+    child: Child,
+    log: PathBuf,
+    socket: PathBuf,
+    guard: Option<undo::Guard>,
+}
+
+impl Agent {
+    /// Waits until the agent says over gRPC that it serves.
+    pub async fn wait_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while !crate::client::is_serving(&self.socket).await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the agent ended at once ({status}):\n{}", self.stderr());
+            }
+            if Instant::now() >= deadline {
+                bail!("the agent does not become ready:\n{}", self.stderr());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Pid.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// gRPC socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Everything written to standard error so far, by earlier runs of this setup as well.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits for the agent to end by itself.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                if let Some(guard) = self.guard.take() {
+                    guard.forget();
+                }
+                return Ok(status);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the agent does not end:\n{}",
+                self.stderr()
+            );
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Stops the agent as a service manager does, and checks that it ends well.
+    pub fn stop(mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        let status = self.wait(STOP_LIMIT)?;
+        ensure!(
+            status.success(),
+            "the agent ended with {status}:\n{}",
+            self.stderr()
+        );
+        Ok(())
+    }
+
+    /// Kills the agent without warning.
+    pub fn kill(mut self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        self.wait(STOP_LIMIT)?;
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let process = ProcessId::of(i32::try_from(self.child.id())?);
+        process
+            .context("the agent has ended already")?
+            .signal(signal);
+        Ok(())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.guard.take();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary to test: the one named by the environment, or the one that Cargo built.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(BINARY_VARIABLE) {
+        return Ok(PathBuf::from(path));
+    }
+    let own = std::env::current_exe()?;
+    let target = own
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        .context("this program does not lie in a Cargo target folder")?;
+    let path = target.join("release/gravlens");
+    ensure!(
+        path.is_file(),
+        "{} is not built: run `cargo build --release`",
+        path.display()
+    );
+    Ok(path)
+}

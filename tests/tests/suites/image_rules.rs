@@ -1,0 +1,156 @@
+//! Containers are named, and rules about images decide rightly, however slow Docker is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use integration_test::agent::AgentSetup;
+use integration_test::cgroup::TestCgroup;
+use integration_test::client::rule_name;
+use integration_test::container::{Container, ContainerSpec};
+use integration_test::docker_proxy::DockerProxy;
+use integration_test::images::Image;
+use integration_test::runtime::block_on;
+
+use crate::watched::{Watched, ensure_named};
+use crate::{Bench, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("identity::a_container_older_than_the_agent_is_named", older),
+    (
+        "identity::a_container_that_lives_20_ms_is_named",
+        short_lived,
+    ),
+    ("identity::image_rules_decide_at_once", at_once),
+    (
+        "identity::image_rules_decide_when_docker_takes_200_ms",
+        slow,
+    ),
+    (
+        "identity::image_rules_decide_when_docker_takes_5_s",
+        very_slow,
+    ),
+];
+
+const SHADOW: &str = "Password file read in a container";
+
+/// Four rules about the same deed: two are true of the busybox image, two are not.
+const RULES: &str = "\
+- macro: marked
+  condition: (evt.type in (execve, execveat) and proc.args contains marked-by-the-suite)
+
+- rule: Marked in busybox
+  desc: True of the busybox image.
+  condition: marked and container.image.repository = gravlens-test/busybox
+  output: marked
+  priority: WARNING
+
+- rule: Marked outside debian
+  desc: True of the busybox image.
+  condition: marked and not container.image.repository = gravlens-test/debian
+  output: marked
+  priority: WARNING
+
+- rule: Marked in debian
+  desc: False of the busybox image.
+  condition: marked and container.image.repository = gravlens-test/debian
+  output: marked
+  priority: WARNING
+
+- rule: Marked outside busybox
+  desc: False of the busybox image.
+  condition: marked and not container.image.repository = gravlens-test/busybox
+  output: marked
+  priority: WARNING
+";
+const TRUE_RULES: [&str; 2] = ["Marked in busybox", "Marked outside debian"];
+
+/// Starts an agent with rules of the suite's own beside the bundled ones.
+pub(crate) async fn start_with_rules(bench: &Bench, docker: &Path, rules: &str) -> Result<Watched> {
+    let cgroup = TestCgroup::new()?;
+    let mut setup = AgentSetup::new(&bench.state, &cgroup, docker)?;
+    setup.add_rules("suite.yaml", rules)?;
+    Watched::start_with(setup, cgroup).await
+}
+
+fn older(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Busybox.ensure(&engine, &bench.state).await?;
+        let cgroup = TestCgroup::new()?;
+        let spec = ContainerSpec::new("older", Image::Busybox);
+        let container = Container::run(&engine, &cgroup, &spec).await?;
+        let setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+        let watched = Watched::start_with(setup, cgroup).await?;
+        container.exec(&["cat", "/etc/shadow"]).await?;
+        let alert = watched.alert(SHADOW, &container).await?;
+        ensure_named(&alert, &container)?;
+        drop(container);
+        watched.finish()
+    })
+}
+
+fn short_lived(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Busybox.ensure(&engine, &bench.state).await?;
+        let watched = Watched::start(bench, &engine).await?;
+        for number in 0..5 {
+            let label = format!("brief-{number}");
+            let spec = ContainerSpec::new(&label, Image::Busybox);
+            let spec = spec.command(&["sh", "-c", "/bin/cat /etc/shadow; /bin/sleep 0.02"]);
+            let container = Container::run(&engine, &watched.cgroup, &spec).await?;
+            container.wait().await?;
+            let alert = watched.alert(SHADOW, &container).await?;
+            ensure_named(&alert, &container)?;
+        }
+        watched.finish()
+    })
+}
+
+fn at_once(bench: &Bench) -> Result<()> {
+    decide(bench, Duration::ZERO)
+}
+
+fn slow(bench: &Bench) -> Result<()> {
+    decide(bench, Duration::from_millis(200))
+}
+
+fn very_slow(bench: &Bench) -> Result<()> {
+    decide(bench, Duration::from_secs(5))
+}
+
+fn decide(bench: &Bench, delay: Duration) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Busybox.ensure(&engine, &bench.state).await?;
+        let socket = bench.state.run_path("slow-docker.sock");
+        let proxy = DockerProxy::start(&socket, engine.socket(), delay).await?;
+        let cgroup = TestCgroup::new()?;
+        let mut setup = AgentSetup::new(&bench.state, &cgroup, proxy.socket())?;
+        setup.add_rules("suite.yaml", RULES)?;
+        // Created before the agent listens and started after: Docker is asked when the cgroup
+        // appears, so the first process runs while the answer is on its way.
+        let spec = ContainerSpec::new("marked", Image::Busybox)
+            .command(&["/bin/echo", "marked-by-the-suite"]);
+        let container = Container::create(&engine, &cgroup, &spec).await?;
+        let watched = Watched::start_with(setup, cgroup).await?;
+        container.start().await?;
+        container.wait().await?;
+        for rule in TRUE_RULES {
+            let alert = watched.alert(rule, &container).await?;
+            ensure!(alert.undecided.is_empty(), "{rule:?} is undecided");
+            ensure_named(&alert, &container)?;
+        }
+        tokio::time::sleep(delay).await;
+        watched.settle().await?;
+        for alert in watched.alerts_of(&container) {
+            let rule = rule_name(&alert);
+            let wrong = rule.starts_with("Marked") && !TRUE_RULES.contains(&rule);
+            ensure!(!wrong, "{rule:?} fired");
+        }
+        ensure!(proxy.delayed() > 0, "the agent never asked");
+        drop(container);
+        watched.finish()
+    })
+}

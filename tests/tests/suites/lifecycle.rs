@@ -1,0 +1,184 @@
+//! The agent starts once, ends without a trace, and tells how long nobody watched.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use aya::maps::loaded_maps;
+use aya::programs::loaded_programs;
+use gravlens::proto::gap::Why;
+use gravlens::proto::record::Body;
+use gravlens::proto::watch_request::Start;
+use gravlens::proto::{Gap, Oldest, WatchRequest};
+use integration_test::client::{self, Watcher};
+use integration_test::container::{Container, ContainerSpec};
+use integration_test::images::Image;
+use integration_test::runtime::block_on;
+
+use crate::watched::{ALERT_LIMIT, Watched};
+use crate::{Bench, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("lifecycle::a_second_agent_is_refused", second_agent),
+    ("lifecycle::a_killed_agent_leaves_nothing", killed),
+    (
+        "lifecycle::a_gap_tells_how_long_nobody_watched",
+        gap_after_kill,
+    ),
+    ("lifecycle::a_gap_tells_of_an_orderly_stop", gap_after_stop),
+];
+
+const EXIT_LIMIT: Duration = Duration::from_secs(20);
+const DOWN: Duration = Duration::from_secs(3);
+
+fn second_agent(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        let mut second = watched.setup.spawn()?;
+        let status = second.wait(EXIT_LIMIT)?;
+        ensure!(!status.success(), "a second agent ran");
+        let told = second.stderr();
+        ensure!(
+            told.contains("already"),
+            "the second agent says only:\n{told}"
+        );
+        client::status(watched.agent.socket())
+            .await
+            .context("the first agent no longer answers")?;
+        watched.finish()
+    })
+}
+
+fn killed(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        let watched = Watched::start(bench, &engine).await?;
+        let pid = watched.agent.pid();
+        let (programs, maps) = (held(pid, "prog_id")?, held(pid, "map_id")?);
+        ensure!(
+            !programs.is_empty() && !maps.is_empty(),
+            "the agent holds no program"
+        );
+        watched.agent.kill()?;
+        let left = || {
+            let left_programs = loaded_programs()
+                .filter_map(Result::ok)
+                .filter(|program| programs.contains(&program.id()))
+                .count();
+            let left_maps = loaded_maps()
+                .filter_map(Result::ok)
+                .filter(|map| maps.contains(&map.id()))
+                .count();
+            (left_programs, left_maps)
+        };
+        let deadline = Instant::now() + EXIT_LIMIT;
+        while left() != (0, 0) {
+            ensure!(
+                Instant::now() < deadline,
+                "(programs, maps) left: {:?}",
+                left()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        ensure!(
+            fs::read_to_string("/proc/self/mountinfo")? == mounts,
+            "a mount is left"
+        );
+        Ok(())
+    })
+}
+
+/// Ids of the kernel objects that a process holds through descriptors, by their kind.
+fn held(pid: u32, kind: &str) -> Result<BTreeSet<u32>> {
+    let folder = format!("/proc/{pid}/fdinfo");
+    let texts =
+        fs::read_dir(folder)?.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let ids = texts.flat_map(|text| {
+        let of_kind = |line: &str| {
+            line.strip_prefix(kind)?
+                .trim_start_matches([':', '\t'])
+                .parse()
+                .ok()
+        };
+        text.lines().filter_map(of_kind).collect::<Vec<u32>>()
+    });
+    Ok(ids.collect())
+}
+
+fn gap_after_kill(bench: &Bench) -> Result<()> {
+    gap(bench, Why::UncleanExit)
+}
+
+fn gap_after_stop(bench: &Bench) -> Result<()> {
+    gap(bench, Why::AgentNotRunning)
+}
+
+fn gap(bench: &Bench, why: Why) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Busybox.ensure(&engine, &bench.state).await?;
+        let Watched {
+            watcher,
+            agent,
+            setup,
+            cgroup,
+        } = Watched::start(bench, &engine).await?;
+        drop(watcher);
+        // Long enough for a sign of life to have been stored.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let down = SystemTime::now();
+        match why {
+            Why::UncleanExit => agent.kill()?,
+            _ => agent.stop()?,
+        }
+        let spec = ContainerSpec::new("unseen", Image::Busybox);
+        let container = Container::run(&engine, &cgroup, &spec).await?;
+        tokio::time::sleep(DOWN).await;
+
+        let agent = setup.start().await?;
+        let up = SystemTime::now();
+        let request = WatchRequest {
+            start: Some(Start::Oldest(Oldest {})),
+            ..WatchRequest::default()
+        };
+        let watcher = Watcher::start(agent.socket(), request).await?;
+        let gap = watcher
+            .wait_until("a GAP", ALERT_LIMIT, |records| {
+                records.iter().find_map(|record| match &record.body {
+                    Some(Body::Gap(gap)) => Some(gap.clone()),
+                    _ => None,
+                })
+            })
+            .await?;
+        ensure!(gap.why() == why, "{gap:?}");
+        let (from, to) = span(&gap)?;
+        ensure!(
+            from <= down + Duration::from_secs(1),
+            "{gap:?} begins after {down:?}"
+        );
+        ensure!(
+            from + Duration::from_secs(30) > down,
+            "{gap:?} begins long before {down:?}"
+        );
+        ensure!(
+            to.duration_since(from)? >= DOWN && to <= up,
+            "{gap:?} ends too early"
+        );
+
+        // What ran meanwhile is known again, and named.
+        container.exec(&["cat", "/etc/shadow"]).await?;
+        let rule = "Password file read in a container";
+        watcher.wait_for(rule, container.id(), ALERT_LIMIT).await?;
+        drop((container, watcher));
+        agent.stop()
+    })
+}
+
+fn span(gap: &Gap) -> Result<(SystemTime, SystemTime)> {
+    let from = gap.from_time.context("the gap has no beginning")?;
+    let to = gap.to_time.context("the gap has no end")?;
+    Ok((from.try_into()?, to.try_into()?))
+}

@@ -1,0 +1,103 @@
+//! An agent at work, with a client that keeps every record.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use gravlens::proto::{Alert, Severity};
+use integration_test::agent::{Agent, AgentSetup};
+use integration_test::cgroup::TestCgroup;
+use integration_test::client::{Watcher, container_id, rule_name};
+use integration_test::container::Container;
+use integration_test::engine::Engine;
+use integration_test::scenarios::Stage;
+
+use crate::Bench;
+
+/// How long an alert may take on a busy machine.
+pub(crate) const ALERT_LIMIT: Duration = Duration::from_secs(15);
+
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The agent, its client and the cgroup that both are about.
+pub(crate) struct Watched {
+    pub(crate) watcher: Watcher,
+    pub(crate) agent: Agent,
+    pub(crate) setup: AgentSetup,
+    pub(crate) cgroup: TestCgroup,
+}
+
+impl Watched {
+    /// Starts an agent in front of an engine.
+    pub(crate) async fn start(bench: &Bench, engine: &Engine) -> Result<Self> {
+        let cgroup = TestCgroup::new()?;
+        let setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+        Self::start_with(setup, cgroup).await
+    }
+
+    /// Starts an agent that was set up by the test.
+    pub(crate) async fn start_with(setup: AgentSetup, cgroup: TestCgroup) -> Result<Self> {
+        let agent = setup.start().await?;
+        let watcher = Watcher::live(agent.socket()).await?;
+        Ok(Self {
+            watcher,
+            agent,
+            setup,
+            cgroup,
+        })
+    }
+
+    pub(crate) fn stage<'a>(&'a self, engine: &'a Engine) -> Stage<'a> {
+        Stage {
+            engine,
+            cgroup: &self.cgroup,
+        }
+    }
+
+    /// Waits for an alert about a container.
+    pub(crate) async fn alert(&self, rule: &str, container: &Container) -> Result<Alert> {
+        let wait = self.watcher.wait_for(rule, container.id(), ALERT_LIMIT);
+        wait.await
+    }
+
+    /// Waits until everything that has happened so far has been told.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        self.watcher.settle(SETTLE_LIMIT).await
+    }
+
+    /// Alerts about a container.
+    pub(crate) fn alerts_of(&self, container: &Container) -> Vec<Alert> {
+        let mut alerts = self.watcher.alerts();
+        alerts.retain(|alert| container_id(alert) == container.id());
+        alerts
+    }
+
+    /// Checks that the stream is whole, and that the agent ends well.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.watcher.check_account()?;
+        drop(self.watcher);
+        self.agent.stop()
+    }
+}
+
+/// Checks that an alert names its container.
+pub(crate) fn ensure_named(alert: &Alert, container: &Container) -> Result<()> {
+    let named = alert.container.as_ref().is_some_and(|named| {
+        named.id == container.id()
+            && named.name == container.name()
+            && named.image == container.image()
+    });
+    ensure!(
+        named,
+        "{:?} names {:?} instead of {} ({})",
+        rule_name(alert),
+        alert.container,
+        container.name(),
+        container.id()
+    );
+    Ok(())
+}
+
+/// Of WARNING or above.
+pub(crate) fn is_grave(alert: &Alert) -> bool {
+    alert.severity() >= Severity::Warning
+}
