@@ -34,6 +34,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// Configuration file [default: /etc/gravlens/gravlens.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE", env = "GRAVLENS_CONFIG")]

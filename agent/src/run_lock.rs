@@ -6,9 +6,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Name of the lock file.
 const FILE: &str = "run.lock";
+
+/// How long to wait for an agent that is ending.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Why the lock is not ours.
 #[derive(Debug, thiserror::Error)]
@@ -60,10 +65,18 @@ impl RunLock {
             .mode(0o600)
             .open(&path)
             .map_err(failed("open"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(&mut file)),
-            Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
+        let deadline = Instant::now() + ENDING;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let holder = holder(&mut file);
+            if Instant::now() >= deadline || !holder.is_some_and(is_ending) {
+                return Err(held(holder));
+            }
+            thread::sleep(Duration::from_millis(50));
         }
         write_pid(&mut file).map_err(failed("write"))?;
         Ok(Self { _file: file })
@@ -85,17 +98,39 @@ fn make_directory(path: &Path) -> Result<(), RunLockError> {
         })
 }
 
-fn held(file: &mut File) -> RunLockError {
+/// The pid in the file.
+fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    let pid = match file.read_to_string(&mut text) {
-        Ok(_) => text.trim().parse::<u32>().ok(),
-        Err(_) => None,
-    };
-    let holder = pid.map_or_else(
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn held(holder: Option<u32>) -> RunLockError {
+    let holder = holder.map_or_else(
         || "its pid is not known".to_owned(),
         |pid| format!("pid {pid}"),
     );
     RunLockError::Held { holder }
+}
+
+/// A process that was killed holds its lock until its kernel programs are gone, which takes the
+/// kernel a moment.
+fn is_ending(pid: u32) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => has_exiting_flag(&stat),
+        Err(_) => true,
+    }
+}
+
+/// Whether the flags in a line of /proc/PID/stat say that the process is exiting.
+fn has_exiting_flag(stat: &str) -> bool {
+    const PF_EXITING: u64 = 0x4;
+    // The name, in parentheses, may hold anything: count from its end.
+    let flags = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {
@@ -136,5 +171,14 @@ mod tests {
         );
         drop(first);
         assert!(RunLock::acquire(&state).is_ok());
+    }
+
+    #[test]
+    fn a_process_that_ends_is_told_by_its_flags() {
+        let stat = |flags| format!("7 (a) b) S 1 7 7 0 -1 {flags} 1 0 0");
+        assert!(has_exiting_flag(&stat(4_194_308)));
+        assert!(!has_exiting_flag(&stat(4_194_304)));
+        assert!(!is_ending(std::process::id()));
+        assert!(is_ending(u32::MAX));
     }
 }

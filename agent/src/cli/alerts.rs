@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio_stream::StreamExt as _;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{Exit, Failure, Global, client, output};
 use crate::config::OutputFormat;
@@ -50,23 +50,23 @@ async fn watch(
     follow: bool,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
+    let mut told = false;
     loop {
-        let ended = stream(socket, request.clone(), printer).await;
-        let gone = match ended {
+        let before = printer.cursor;
+        let gone = match stream(socket, request.clone(), printer).await {
             Err(failure) if failure.exit() == Exit::Unreachable => failure,
             other => return other,
         };
         let (Some(cursor), true) = (printer.cursor, follow) else {
             return Err(gone);
         };
-        eprintln!("gravlens: the agent has gone; waiting for it to come back");
-        request.start = Some(Start::Cursor(cursor));
-        while let Err(failure) = client::connect(socket).await {
-            if failure.exit() != Exit::Unreachable {
-                return Err(failure);
-            }
-            tokio::time::sleep(RETRY).await;
+        // Once for each time that it goes, not for each attempt.
+        if !told || before != printer.cursor {
+            eprintln!("gravlens: the agent has gone; waiting for it to come back");
+            told = true;
         }
+        request.start = Some(Start::Cursor(cursor));
+        tokio::time::sleep(RETRY).await;
     }
 }
 
@@ -77,20 +77,23 @@ async fn stream(
 ) -> Result<(), Failure> {
     let mut client = AlertServiceClient::new(client::connect(socket).await?)
         .max_decoding_message_size(MAX_RECORD_BYTES);
-    let mut records = client.watch(request).await?.into_inner();
+    let mut records = client.watch(request).await.map_err(broken)?.into_inner();
     while let Some(record) = records.next().await {
-        let record = record.map_err(|status| match status.code() {
-            // A connection that breaks reports either, depending on where it breaks.
-            Code::Unknown | Code::Internal | Code::Cancelled => {
-                Failure::new(Exit::Unreachable, status.message())
-            }
-            _ => status.into(),
-        })?;
-        if printer.print(&record)? {
+        if printer.print(&record.map_err(broken)?)? {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// A connection that breaks reports one of several codes, depending on where it breaks.
+fn broken(status: Status) -> Failure {
+    match status.code() {
+        Code::Unknown | Code::Internal | Code::Cancelled => {
+            Failure::new(Exit::Unreachable, status.message())
+        }
+        _ => status.into(),
+    }
 }
 
 struct Printer {

@@ -55,6 +55,6 @@ mod tests {
     fn columns_are_aligned_and_cells_are_safe() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         let rows = [row(["NAME", "ID", "X"]), row(["a\x1bb", "1", ""])];
-        assert_eq!(table(&rows), "NAME     ID  X\na\\x1bb  1\n");
+        assert_eq!(table(&rows), "NAME    ID  X\na\\x1bb  1\n");
     }
 }
