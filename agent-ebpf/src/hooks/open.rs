@@ -24,6 +24,9 @@ use crate::{
 const AT_FDCWD: i32 = -100;
 /// What creat(2) does: O_CREAT | O_WRONLY | O_TRUNC.
 const CREAT_FLAGS: u32 = 0o1101;
+/// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: the kernel acts on them and does not keep them in the
+/// file (do_dentry_open in fs/open.c), so they come from the call.
+const SPENT_FLAGS: u32 = 0o1700;
 /// Bounds a path's length for the verifier.
 const PATH_LEN_MASK: i32 = 0xFFF;
 
@@ -60,7 +63,7 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
     let result = regs::result(ctx) as i32;
     let task = Task::current();
     let seen = if result >= 0 {
-        opened(task, result as u32, buffer)
+        opened(task, call, result as u32, buffer)
     } else {
         refused(task, call, buffer)
     };
@@ -78,7 +81,7 @@ struct Seen {
 
 /// The file behind the descriptor that the call returned.
 #[inline(always)]
-fn opened(task: Task, fd: u32, buffer: *mut PathScratch) -> Seen {
+fn opened(task: Task, call: Call, fd: u32, buffer: *mut PathScratch) -> Seen {
     let mut seen = Seen {
         path: BuiltPath::unreadable(),
         flags: 0,
@@ -90,7 +93,8 @@ fn opened(task: Task, fd: u32, buffer: *mut PathScratch) -> Seen {
     let Some(file) = task.file(fd) else {
         return seen;
     };
-    seen.flags = file.flags().unwrap_or(0);
+    let asked = requested_flags(call, Registers::current()) & SPENT_FLAGS;
+    seen.flags = file.flags().unwrap_or(0) | asked;
     if file.was_created() {
         seen.marks |= open_marks::CREATED;
     }
