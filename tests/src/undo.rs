@@ -150,15 +150,27 @@ pub fn register(leftover: Leftover) -> Guard {
     if registry.interrupted {
         drop(registry);
         leftover.undo();
-        loop {
-            std::thread::park(); // the process is about to exit
-        }
+        wait_for_exit();
     }
     registry.next_key += 1;
     let key = registry.next_key;
     registry.open.push((key, leftover));
     registry.write_journal();
     Guard(key)
+}
+
+/// Called before a program ends by itself: if it was interrupted, what it worked with is being
+/// taken away from it, and it is the interruption that ends it.
+pub fn yield_to_interruption() {
+    if registry().interrupted {
+        wait_for_exit();
+    }
+}
+
+fn wait_for_exit() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 /// Undoes what killed runs left, and starts this run's journal, in the folder given.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use integration_test::engine::Engine;
 use integration_test::state::State;
+use integration_test::undo;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "suites/alerts.rs"]
@@ -67,12 +68,14 @@ fn main() -> ExitCode {
     let bench = match start() {
         Ok(bench) => Arc::new(bench),
         Err(error) => {
+            undo::yield_to_interruption();
             eprintln!("the suites cannot run: {error:#}");
             return ExitCode::FAILURE;
         }
     };
     let conclusion = libtest_mimic::run(&arguments, trials(&tests, Some(&bench)));
     drop(bench);
+    undo::yield_to_interruption();
     conclusion.exit_code()
 }
 

@@ -16,6 +16,7 @@ use integration_test::report;
 use integration_test::runtime::block_on;
 use integration_test::scenarios::{BENIGN, Scenario, Stage, attacks};
 use integration_test::state::State;
+use integration_test::undo;
 
 const ALERT_LIMIT: Duration = Duration::from_secs(10);
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
@@ -43,7 +44,9 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    match run(&cli) {
+    let result = run(&cli);
+    undo::yield_to_interruption();
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

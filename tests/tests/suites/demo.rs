@@ -32,7 +32,9 @@ fn twice(bench: &Bench) -> Result<()> {
         let text = fs::read_to_string(&log)?;
         ensure!(
             code == Some(0),
-            "the {run} demo ended with {code:?}:\n{text}"
+            "the {run} demo ended with {code:?}; see {}:\n{}",
+            log.display(),
+            problems(&text)
         );
         let last = text.lines().last().unwrap_or_default();
         ensure!(last.contains(" 0 missing, 0 unexpected"), "{last}");
@@ -40,6 +42,20 @@ fn twice(bench: &Bench) -> Result<()> {
         println!("{last}");
     }
     Ok(())
+}
+
+/// The lines of a demo's output that tell what went wrong.
+fn problems(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines.len().saturating_sub(1);
+    let telling = lines.iter().enumerate().filter(|(number, line)| {
+        let marked = ["== ", "MISSING", "UNEXPECTED", "failed"].iter();
+        *number == last || marked.copied().any(|mark| line.contains(mark))
+    });
+    telling
+        .map(|(_, line)| *line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn interrupted(bench: &Bench) -> Result<()> {
