@@ -24,6 +24,10 @@ from grpc_tools import protoc
 SERVICES = ["AlertService", "ContainerService", "StatusService"]
 LIMIT_SECONDS = 60
 
+# gRPC's C core names the percent-encoded path of a unix socket as the authority, which is no host
+# name to an HTTP/2 server in Rust: the stream is reset. Clients in Go say `localhost` themselves.
+OPTIONS = [("grpc.default_authority", "localhost")]
+
 
 def generate(protos: pathlib.Path, out: str) -> None:
     """Generates Python code from the agent's own protocol files."""
@@ -71,7 +75,8 @@ def watch(channel: grpc.Channel, rule: str, container: str) -> dict:
 
 def main() -> None:
     socket, protos, rule, container = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as out, grpc.insecure_channel(f"unix:{socket}") as channel:
+    channel = grpc.insecure_channel(f"unix:{socket}", options=OPTIONS)
+    with tempfile.TemporaryDirectory() as out, channel:
         generate(pathlib.Path(protos), out)
         check_health(channel)
         check_reflection(channel)
