@@ -1,6 +1,6 @@
 //! Configuration: flags over environment over file over defaults.
 //!
-//! Every setting stands once, in [`settings`], with its name, its range, its default and what it
+//! Every setting stands once, in `config/settings.rs`, with its name, its range, its default and what it
 //! means. File, environment and flags go through the same checks.
 
 #![forbid(unsafe_code)]

@@ -170,7 +170,18 @@ impl fmt::Display for Kind {
                 Bytes(page_size()),
                 Bytes(*max)
             ),
-            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
+            Self::Word(words) => {
+                let named: Vec<_> = words
+                    .iter()
+                    .copied()
+                    .filter(|word| !word.is_empty())
+                    .collect();
+                write!(f, "one of {}", named.join(", "))?;
+                if named.len() < words.len() {
+                    f.write_str(", or empty text")?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The gRPC server on a unix socket.
 
+mod authority;
 mod codec;
 mod convert;
 mod services;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
@@ -28,6 +30,7 @@ use crate::proto::rule_service_server::RuleServiceServer;
 use crate::proto::status_service_server::StatusServiceServer;
 use crate::proto::stream_server::alert_service_server::AlertServiceServer;
 use crate::telemetry::Board;
+use authority::AnyAuthority;
 use socket::Socket;
 
 /// Largest request: a filter with every pattern it may have fits.
@@ -105,7 +108,8 @@ impl GrpcServer {
         let Socket { listener, guard } = self.socket;
         let router = router(services).await?;
         let (stopped, signal) = oneshot::channel::<()>();
-        let incoming = UnixListenerStream::new(listener);
+        let incoming =
+            UnixListenerStream::new(listener).map(|accepted| accepted.map(AnyAuthority::new));
         let mut serving = std::pin::pin!(router.serve_with_incoming_shutdown(incoming, async {
             let _ = signal.await;
         }));
