@@ -30,8 +30,8 @@ pub const BENIGN: &[Scenario] = &[
 
 const SOURCES: &str = r#"
 set -e
-mkdir -p /work/src
-cd /work
+mkdir -p /build/src
+cd /build
 for i in 1 2 3 4; do
   printf 'int part_%d(void) { return %d; }\n' $i $i > src/part_$i.c
 done
