@@ -46,7 +46,7 @@ clean:\n\trm -f app $(OBJECTS)\n' > Makefile
 async fn build(container: &Container) -> Result<()> {
     container.shell(SOURCES).await?;
     for target in ["app", "test", "clean", "test"] {
-        let make = Exec::new(&["make", target]).directory("/work");
+        let make = Exec::new(&["make", target]).directory("/build");
         let output = make.run(container).await?;
         ensure!(output.code == 0, "{output:?}");
     }
