@@ -68,7 +68,10 @@ impl ProcessTable {
             })
             .and_then(|image| image.parent.clone())
             .or_else(|| self.parent_of(&exec.context));
-        if let Some(before) = before {
+        // The task iterator may have found this very image before its own record came.
+        if let Some(before) = before
+            && before != exec.context.exec_id.key()
+        {
             self.retire(before, boot_ns);
         }
         self.insert(build::from_exec(exec, parent))
@@ -99,6 +102,15 @@ impl ProcessTable {
             return process;
         };
         self.insert(updated)
+    }
+
+    /// The process of a critical record, without entering it: one that only changes the cgroup tree
+    /// may lie outside the scope, and its end would never be told.
+    pub fn peek(&self, context: &Context) -> Arc<Process> {
+        match self.images.get(&context.exec_id.key()) {
+            Some(process) => Arc::clone(process),
+            None => Arc::new(build::from_context(context, self.parent_of(context))),
+        }
     }
 
     /// The process of a bulk record. `Err` is a stand-in for an image that the table does not

@@ -122,3 +122,26 @@ fn a_replaced_image_is_forgotten_after_a_while() {
     assert!(table.get(first.exec_id.key()).is_none());
     assert_eq!(table.len(), 1);
 }
+
+#[test]
+fn an_image_that_was_found_first_is_not_forgotten_for_its_own_exec() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(10, 1, (1, 0)), b"one\0");
+    let again = exec(&mut table, context(10, 1, (1, 0)), b"one\0");
+    table.tick(RETENTION_NS);
+    assert!(table.get(again.exec_id.key()).is_some());
+}
+
+#[test]
+fn who_only_changes_the_cgroup_tree_is_not_entered() {
+    let table = ProcessTable::default();
+    let record = ForkRecord {
+        header: header(Kind::Fork, size_of::<ForkRecord>()),
+        process: context(20, 1, (1, 0)),
+    };
+    let Record::Fork(outsider) = decode(record.as_bytes()).unwrap().1 else {
+        panic!("not a fork")
+    };
+    assert_eq!(table.peek(&outsider).exec_id.tgid, 20);
+    assert!(table.is_empty());
+}

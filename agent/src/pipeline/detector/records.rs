@@ -125,11 +125,15 @@ impl Detector {
             }
             _ => {}
         }
+        let process = match change.kind {
+            Kind::CgroupMkdir | Kind::CgroupRmdir => self.processes.peek(&change.context),
+            _ => self.processes.refresh(&change.context),
+        };
         let origin = Origin {
             head,
             cgroup_id: change.cgroup_id,
             tid: change.context.tid,
-            process: self.processes.refresh(&change.context),
+            process,
             process_unknown: false,
         };
         let payload = cgroup_payload(change.cgroup_id, change.path);
