@@ -28,7 +28,16 @@ pub(crate) struct Args {
 /// Runs `cargo xtask demo`; returns only if the demo could not start.
 pub(crate) fn verb(args: &Args) -> Result<()> {
     setup::ensure(WITHOUT)?;
-    run(cargo().args(["build", "--release"]))?;
+    // The demo starts the agent and puts the offenders into an image: both must be there.
+    run(cargo().args([
+        "build",
+        "--release",
+        "-p",
+        "gravlens",
+        "-p",
+        "integration-test",
+        "--bins",
+    ]))?;
     let mut demo = cargo();
     demo.args([
         "run",
