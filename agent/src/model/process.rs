@@ -152,7 +152,7 @@ pub struct Process {
     pub pid_namespace: u32,
     /// Inode number of the mount namespace.
     pub mount_namespace: u32,
-    /// Found by the start-up scan or by a repair, not by its own exec event.
+    /// Found by the start-up scan, not by its own exec event.
     pub seen_late: bool,
 }
 

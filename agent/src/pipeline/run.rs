@@ -291,8 +291,8 @@ impl Tasks {
         }
     }
 
-    /// Waits for a signal or a failure, then ends the stages left to right: what is under way
-    /// arrives before the next stage ends.
+    /// Waits for a signal or a failure, then ends the stages left to right: batches that left
+    /// ingest arrive before the next stage ends. What is still in the rings stays there.
     async fn until_stopped(mut self, sinks: Sinks) -> Result<(), RunError> {
         let outcome = tokio::select! {
             signal = stop_signal() => signal,
