@@ -184,9 +184,12 @@ pub struct ForkRecord {
     pub header: RecordHeader,
     /// The child.
     pub process: ProcessContext,
+    /// [`crate::ExecKey`] of the process that made the call. It is the child's parent, except with
+    /// `CLONE_PARENT`, where its own parent becomes the child's; the child runs its image.
+    pub forker_key: u64,
 }
 
-assert_layout!(ForkRecord, size = 152, process = 16);
+assert_layout!(ForkRecord, size = 160, process = 16, forker_key = 152);
 
 /// The last thread of a process ended.
 #[repr(C)]

@@ -17,10 +17,12 @@ use gravlens_common::{
 use thiserror::Error;
 use zerocopy::FromBytes;
 
+use crate::model::ExecId;
+
 pub use context::Context;
 pub use open::OpenView;
 pub use socket::SocketView;
-pub use view::{CgroupView, ExeView, ExecView, ExitView, SetIdsView, TaskView};
+pub use view::{CgroupView, ExeView, ExecView, ExitView, ForkView, SetIdsView, TaskView};
 
 /// A record that is not what the ABI says.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub enum Record<'a> {
     /// A new image runs.
     Exec(ExecView<'a>),
     /// A process was forked; the context is the child's.
-    Fork(Context),
+    Fork(ForkView),
     /// A process ended.
     Exit(ExitView),
     /// A cgroup was made, removed or joined.
@@ -113,7 +115,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             let (record, rest) = read::<ExecRecord>(bytes)?;
             Record::Exec(ExecView::new(&record, rest)?)
         }
-        Kind::Fork => Record::Fork(Context::new(&read::<ForkRecord>(bytes)?.0.process)),
+        Kind::Fork => Record::Fork(ForkView::new(&read::<ForkRecord>(bytes)?.0)),
         Kind::Exit => Record::Exit(ExitView::new(&read::<ExitRecord>(bytes)?.0)),
         Kind::CgroupMkdir | Kind::CgroupRmdir | Kind::CgroupAttach => {
             let (record, rest) = read::<CgroupRecord>(bytes)?;
@@ -130,9 +132,10 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     })
 }
 
-/// The process id of a task record, for whoever needs it before decoding.
-pub fn task_tgid(bytes: &[u8]) -> Option<u32> {
-    Some(read::<TaskRecord>(bytes).ok()?.0.process.tgid)
+/// The process of a task record, for whoever needs it before decoding.
+pub fn task_exec_id(bytes: &[u8]) -> Option<ExecId> {
+    let process = read::<TaskRecord>(bytes).ok()?.0.process;
+    Some(context::exec_id(&process))
 }
 
 fn read<T: FromBytes>(bytes: &[u8]) -> Result<(T, &[u8]), DecodeError> {

@@ -14,4 +14,6 @@ pub use event::{
     SetIds, Socket, SocketAddress, Syscall, Transport,
 };
 pub use finding::{Finding, MatchedTerm, Priority, RuleInfo};
-pub use process::{Capabilities, ExeFile, ExecId, Ids, Layer, Process, Stdio, StdioKind, Tty};
+pub use process::{
+    Capabilities, Charge, ExeFile, ExecId, Ids, Image, Layer, Process, Stdio, StdioKind, Tty,
+};

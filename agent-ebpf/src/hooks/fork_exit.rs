@@ -28,6 +28,7 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
     let mut record = ForkRecord {
         header: RecordHeader::default(),
         process: ProcessContext::default(),
+        forker_key: Task::at(ctx.arg::<u64>(0)).exec_key_of_group(),
     };
     child.describe(cgroup_id, &mut record.process);
     record.header = emit::header(Kind::Fork, size_of::<ForkRecord>() as u32);

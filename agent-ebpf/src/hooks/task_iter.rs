@@ -7,7 +7,6 @@ use super::exec::exe_identity;
 use crate::{
     emit,
     kernel::{
-        cgroup::Cgroup,
         file::File,
         path::{self, BuiltPath},
         task::Task,
@@ -53,11 +52,29 @@ extern "C" fn tasks(ctx: *mut Context) -> i32 {
     if !scope::contains(cgroup) {
         return 0;
     }
-    if let Some(buffer) = scratch::take(&PATH_SCRATCH) {
-        write(seq, task, cgroup, buffer);
-        scratch::release(buffer);
+    let mut record = TaskRecord::default();
+    task.describe(cgroup.id().unwrap_or(0), &mut record.process);
+    match scratch::take(&PATH_SCRATCH) {
+        Some(buffer) => {
+            write(seq, task, &mut record, buffer);
+            scratch::release(buffer);
+        }
+        // A process without its path is better than one that seems to have ended.
+        None => write_bare(seq, &mut record),
     }
     0
+}
+
+/// Writes the record alone.
+#[inline(always)]
+fn write_bare(seq: *mut aya_ebpf::bindings::seq_file, record: &mut TaskRecord) {
+    const SIZE: u32 = size_of::<TaskRecord>() as u32;
+    record.header = emit::header(Kind::Task, SIZE);
+    record.exe_path_flags = BuiltPath::unreadable().flags;
+    // SAFETY: the record is initialised.
+    unsafe {
+        bpf_seq_write(seq, (&raw const *record).cast(), SIZE);
+    }
 }
 
 /// Writes the record and the exe path behind it.
@@ -65,12 +82,10 @@ extern "C" fn tasks(ctx: *mut Context) -> i32 {
 fn write(
     seq: *mut aya_ebpf::bindings::seq_file,
     task: Task,
-    cgroup: Cgroup,
+    record: &mut TaskRecord,
     buffer: *mut PathScratch,
 ) {
     const FIXED: u64 = size_of::<TaskRecord>() as u64;
-    let mut record = TaskRecord::default();
-    task.describe(cgroup.id().unwrap_or(0), &mut record.process);
     let exe = task.exe_file();
     if let Some((inode, device, flags)) = exe.and_then(exe_identity) {
         record.exe_inode = inode;
@@ -90,7 +105,7 @@ fn write(
     };
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
     unsafe {
-        bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const record).cast());
+        bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const *record).cast());
         bpf_seq_write(seq, start.cast(), (FIXED + len) as u32);
     }
 }

@@ -89,6 +89,12 @@ impl Task {
         }
     }
 
+    /// Fingerprint of the exec id of a task that is not the current one.
+    #[inline(always)]
+    pub fn exec_key_of_group(self) -> u64 {
+        self.exec_key(read_or_zero(self.0, &TASK_TGID))
+    }
+
     /// No thread of the group lives any more.
     #[inline(always)]
     pub fn group_is_dead(self) -> bool {

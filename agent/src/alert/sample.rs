@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::{Alert, Facts, Stored};
 use crate::model::{
     Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
-    Finding, Identity, Ids, Layer, MatchedTerm, Open, Path, Payload, Priority, Process, Provenance,
-    RuleInfo, Runtime, Syscall, Tty,
+    Finding, Identity, Ids, Image, Layer, MatchedTerm, Open, Path, Payload, Priority, Process,
+    Provenance, RuleInfo, Runtime, Syscall, Tty,
 };
 use crate::proto;
 
@@ -68,41 +68,43 @@ pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Pr
             exec_seq: 1,
         },
         parent_tgid: parent.as_ref().map_or(0, |parent| parent.exec_id.tgid),
+        depth: parent.as_ref().map_or(0, |parent| parent.depth + 1),
         parent,
         vpid: Some(1),
         cgroup_id: 4711,
         comm: name.as_bytes().into(),
-        exe: Some(ExeFile {
-            path: Path {
-                bytes: format!("/bin/{name}").into_bytes().into(),
+        image: Arc::new(Image {
+            exe: Some(ExeFile {
+                path: Path {
+                    bytes: format!("/bin/{name}").into_bytes().into(),
+                    ..Path::default()
+                },
+                inode: 99,
+                device: 8 << 20 | 1,
+                layer: Some(Layer::Lower),
+                memfd: false,
+                unlinked: false,
+            }),
+            filename: format!("/bin/{name}").into_bytes().into(),
+            argv: vec![
+                name.as_bytes().into(),
+                b"-c".as_slice().into(),
+                b"id".as_slice().into(),
+            ],
+            cmdline: format!("{name} -c id").into_bytes().into(),
+            args_start: name.len() + 1,
+            cwd: Path {
+                bytes: b"/".as_slice().into(),
                 ..Path::default()
             },
-            inode: 99,
-            device: 8 << 20 | 1,
-            layer: Some(Layer::Lower),
-            memfd: false,
-            unlinked: false,
+            ..Image::default()
         }),
-        filename: format!("/bin/{name}").into_bytes().into(),
-        interpreter: None,
-        argv: vec![
-            name.as_bytes().into(),
-            b"-c".as_slice().into(),
-            b"id".as_slice().into(),
-        ],
-        argv_truncated: false,
-        cmdline: format!("{name} -c id").into_bytes().into(),
-        cwd: Path {
-            bytes: b"/".as_slice().into(),
-            ..Path::default()
-        },
         tty: Some(Tty {
             major: 136,
             minor: 0,
         }),
-        stdio: None,
-        ids: Ids::default(),
-        capabilities: Capabilities::default(),
+        ids: Some(Ids::default()),
+        capabilities: Some(Capabilities::default()),
         pid_namespace: 1,
         mount_namespace: 2,
         seen_late: false,

@@ -27,8 +27,8 @@ pub struct Context {
     pub mount_namespace: u32,
     /// Ids; `None` when they could not be read.
     pub ids: Option<Ids>,
-    /// Capabilities.
-    pub capabilities: Capabilities,
+    /// Capabilities; `None` when they could not be read.
+    pub capabilities: Option<Capabilities>,
     /// Controlling terminal.
     pub tty: Option<Tty>,
 }
@@ -37,11 +37,7 @@ impl Context {
     pub(super) fn new(raw: &ProcessContext) -> Self {
         let valid = |bit: u32| raw.valid & bit != 0;
         Self {
-            exec_id: ExecId {
-                tgid: raw.tgid,
-                start_boottime_ns: raw.start_boottime_ns,
-                exec_seq: raw.exec_seq,
-            },
+            exec_id: exec_id(raw),
             parent: valid(context_valid::PARENT).then_some(ExecId {
                 tgid: raw.parent_tgid,
                 start_boottime_ns: raw.parent_start_boottime_ns,
@@ -55,11 +51,11 @@ impl Context {
             pid_namespace: raw.pid_ns,
             mount_namespace: raw.mnt_ns,
             ids: valid(context_valid::CREDENTIALS).then(|| ids(raw)),
-            capabilities: Capabilities {
+            capabilities: valid(context_valid::CREDENTIALS).then_some(Capabilities {
                 effective: raw.cap_effective,
                 permitted: raw.cap_permitted,
                 inheritable: raw.cap_inheritable,
-            },
+            }),
             tty: valid(context_valid::TTY).then_some(Tty {
                 major: raw.tty_major,
                 minor: raw.tty_minor,
@@ -72,6 +68,14 @@ impl ExecId {
     /// The fingerprint that bulk records carry.
     pub fn key(&self) -> ExecKey {
         ExecKey::new(self.tgid, self.start_boottime_ns, self.exec_seq)
+    }
+}
+
+pub(super) fn exec_id(raw: &ProcessContext) -> ExecId {
+    ExecId {
+        tgid: raw.tgid,
+        start_boottime_ns: raw.start_boottime_ns,
+        exec_seq: raw.exec_seq,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use gravlens_common::{
-    Call, CgroupRecord, ExecRecord, ExitRecord, Kind, SetIdsRecord, SocketEnds, StdioRecord,
-    TaskRecord, exe_flags, path_flags, stdio_kind,
+    Call, CgroupRecord, ExecKey, ExecRecord, ExitRecord, ForkRecord, Kind, SetIdsRecord,
+    SocketEnds, StdioRecord, TaskRecord, exe_flags, path_flags, stdio_kind,
 };
 
 use super::{Context, DecodeError, call, take};
@@ -145,6 +145,24 @@ fn stdio(raw: &StdioRecord) -> Stdio {
     Stdio {
         kind,
         inode: raw.inode,
+    }
+}
+
+/// A process's begin.
+#[derive(Clone, Debug)]
+pub struct ForkView {
+    /// The child.
+    pub child: Context,
+    /// Who made the call: the child runs its image.
+    pub forker: ExecKey,
+}
+
+impl ForkView {
+    pub(super) fn new(raw: &ForkRecord) -> Self {
+        Self {
+            child: Context::new(&raw.process),
+            forker: ExecKey(raw.forker_key),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl FieldSource for Event<'_> {
             FieldId::Proc(field) => proc::get(self, field, argument, scratch),
             FieldId::Fd(field) => fd::get(self, field, scratch),
             FieldId::Container(field) => container::get(self, field, argument, scratch),
-            FieldId::User(field) => user::get(&self.process.ids, field),
+            FieldId::User(field) => user::get(self.process.ids.as_ref(), field),
             FieldId::Thread(field) => thread::get(self, field, scratch),
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::{LoadOptions, Loaded, Outcome, RuleFile, load};
 use crate::model::{
     Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
-    Identity, Ids, Open, Path, Payload, Process, Provenance, Runtime, Syscall,
+    Identity, Ids, Image, Open, Path, Payload, Process, Provenance, Runtime, Syscall,
 };
 
 /// A process of that name with these arguments.
@@ -29,31 +29,33 @@ pub(crate) fn process(
             exec_seq: 1,
         },
         parent_tgid: parent.as_ref().map_or(0, |parent| parent.exec_id.tgid),
+        depth: parent.as_ref().map_or(0, |parent| parent.depth + 1),
         parent,
         vpid: Some(pid % 100),
         cgroup_id: 7,
         comm: bytes(comm),
-        exe: Some(ExeFile {
-            path: path(format!("/usr/bin/{comm}").as_bytes().into()),
-            inode: 42,
-            device: 1,
-            layer: None,
-            memfd: false,
-            unlinked: false,
+        image: Arc::new(Image {
+            exe: Some(ExeFile {
+                path: path(format!("/usr/bin/{comm}").as_bytes().into()),
+                inode: 42,
+                device: 1,
+                layer: None,
+                memfd: false,
+                unlinked: false,
+            }),
+            filename: bytes(comm),
+            argv: std::iter::once(comm)
+                .chain(args.iter().copied())
+                .map(bytes)
+                .collect(),
+            cmdline: bytes(&cmdline),
+            args_start: comm.len() + 1,
+            cwd: path(bytes("/srv")),
+            ..Image::default()
         }),
-        filename: bytes(comm),
-        interpreter: None,
-        argv: std::iter::once(comm)
-            .chain(args.iter().copied())
-            .map(bytes)
-            .collect(),
-        argv_truncated: false,
-        cmdline: bytes(&cmdline),
-        cwd: path(bytes("/srv")),
         tty: None,
-        stdio: None,
-        ids: Ids::default(),
-        capabilities: Capabilities::default(),
+        ids: Some(Ids::default()),
+        capabilities: Some(Capabilities::default()),
         pid_namespace: 1,
         mount_namespace: 1,
         seen_late: false,

@@ -197,7 +197,8 @@ fn the_hostname_is_the_loaders() {
 #[test]
 fn a_critical_bundled_rule_does_not_wait_for_metadata() {
     let mut dropped = process(10, "x", &[], Some(Arc::new(process(9, "sh", &[], None))));
-    let exe = dropped.exe.as_mut().unwrap();
+    let image = Arc::get_mut(&mut dropped.image).unwrap();
+    let exe = image.exe.as_mut().unwrap();
     exe.path.bytes = b"/tmp/x".as_slice().into();
     exe.layer = Some(crate::model::Layer::UpperOnly);
     let event = in_container(exec(dropped), Identity::Pending);

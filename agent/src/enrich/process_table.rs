@@ -3,111 +3,174 @@
 //! Entries are keyed by exec id, so an event finds the image that made it even when the process
 //! has executed another one since. A child keeps its parent as it was at the fork: a reparented
 //! process does not lose its ancestry.
+//!
+//! Everything that a workload can make grow has a bound: the entries, the bytes of the images and
+//! the length of an ancestry.
 
+mod ancestry;
 mod build;
+mod image_budget;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use gravlens_common::{BulkContext, ExecKey};
 
-use crate::decode::{Context, ExecView, TaskView};
-use crate::model::Process;
+use self::image_budget::ImageBudget;
+use crate::decode::{Context, ExecView, ForkView, TaskView};
+use crate::model::{ExecId, Process};
+use crate::telemetry::{Counter, Failure};
 
 /// How long an image stays known after it was replaced or its process ended: its last events are
 /// still under way.
 const RETENTION_NS: u64 = 10_000_000_000;
+/// Most images known. When full, the longest retired leaves first; with none retired, new images
+/// are not kept and their events say that the process is not known.
+const MAX_ENTRIES: usize = 64 * 1024;
+
+struct TableFull;
+
+impl Failure for TableFull {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("process_table_full");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "The process table is full: events of new processes lack their process.",
+            limit = MAX_ENTRIES,
+            total
+        );
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    process: Arc<Process>,
+    /// When it was entered, boot time.
+    entered_ns: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    /// The process runs a later image, or was not found any more: its end was not told.
+    Left,
+    /// The process ended.
+    Ended,
+}
 
 /// The process table. The detection task owns it; it takes the time from events and ticks.
 #[derive(Debug, Default)]
 pub struct ProcessTable {
-    images: HashMap<ExecKey, Arc<Process>>,
+    entries: HashMap<ExecKey, Entry>,
     /// The image that a process runs now, by pid.
     current: HashMap<u32, ExecKey>,
     /// Images that no process runs any more, oldest first.
     retired: VecDeque<(u64, ExecKey)>,
+    budget: ImageBudget,
 }
 
 impl ProcessTable {
     /// Number of images known.
     pub fn len(&self) -> usize {
-        self.images.len()
+        self.entries.len()
     }
 
     /// No image is known.
     pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.entries.is_empty()
     }
 
-    /// The image with this fingerprint.
-    pub fn get(&self, key: ExecKey) -> Option<&Arc<Process>> {
-        self.images.get(&key)
+    /// The image with this fingerprint is known.
+    pub fn knows(&self, key: ExecKey) -> bool {
+        self.entries.contains_key(&key)
     }
 
     /// A process that the task iterator found. What an own event told already stays.
-    pub fn found(&mut self, task: &TaskView<'_>, argv: &[u8], cwd: &[u8]) {
-        let key = task.context.exec_id.key();
-        if self.images.contains_key(&key) {
+    pub fn found(&mut self, task: &TaskView<'_>, argv: &[u8], cwd: &[u8], boot_ns: u64) {
+        if self.knows(task.context.exec_id.key()) {
             return;
         }
         let parent = self.parent_of(&task.context);
-        self.insert(build::from_task(task, argv, cwd, parent));
+        self.insert(build::from_task(task, argv, cwd, parent), boot_ns);
+    }
+
+    /// Processes whose end was lost: the task iterator, started at that time, did not find them.
+    pub fn retain_found(&mut self, found: &HashSet<ExecKey>, started_ns: u64, boot_ns: u64) {
+        let gone: Vec<ExecKey> = self
+            .current
+            .values()
+            .copied()
+            .filter(|key| !found.contains(key))
+            .filter(|key| {
+                self.entries
+                    .get(key)
+                    .is_none_or(|entry| entry.entered_ns < started_ns)
+            })
+            .collect();
+        for key in gone {
+            self.retire(key, State::Left, boot_ns);
+        }
     }
 
     /// A new image runs.
     pub fn exec(&mut self, exec: &ExecView<'_>, boot_ns: u64) -> Arc<Process> {
-        let tgid = exec.context.exec_id.tgid;
-        let before = self.current.get(&tgid).copied();
+        let id = exec.context.exec_id;
+        let before = self
+            .current
+            .get(&id.tgid)
+            .and_then(|key| self.process(*key));
         // The image before knows the parent of the fork; the kernel knows only the present one.
         let parent = before
-            .and_then(|key| self.images.get(&key))
-            .filter(|image| {
-                image.exec_id.start_boottime_ns == exec.context.exec_id.start_boottime_ns
-            })
+            .filter(|image| image.exec_id.start_boottime_ns == id.start_boottime_ns)
             .and_then(|image| image.parent.clone())
             .or_else(|| self.parent_of(&exec.context));
-        // The task iterator may have found this very image before its own record came.
-        if let Some(before) = before
-            && before != exec.context.exec_id.key()
-        {
-            self.retire(before, boot_ns);
-        }
-        self.insert(build::from_exec(exec, parent))
+        self.insert(build::from_exec(exec, parent), boot_ns)
     }
 
-    /// A process was forked: it runs its parent's image under an exec id of its own.
-    pub fn fork(&mut self, child: &Context) -> Arc<Process> {
-        let parent = self.parent_of(child);
-        self.insert(build::from_fork(child, parent.as_ref()))
+    /// A process was forked: it runs the forker's image under an exec id of its own.
+    pub fn fork(&mut self, fork: &ForkView, boot_ns: u64) -> Arc<Process> {
+        let parent = self.parent_of(&fork.child);
+        let image = self.process(fork.forker).map(|process| &process.image);
+        self.insert(build::from_fork(&fork.child, parent, image), boot_ns)
     }
 
-    /// A process ended.
-    pub fn exit(&mut self, context: &Context, boot_ns: u64) -> Arc<Process> {
-        let process = self.known(context);
+    /// A process ended. `None` when its end was told before: two threads that end at once may both
+    /// see that none is left.
+    pub fn exit(&mut self, context: &Context, boot_ns: u64) -> Option<Arc<Process>> {
         let key = context.exec_id.key();
-        self.retire(key, boot_ns);
-        if self.current.get(&context.exec_id.tgid) == Some(&key) {
-            self.current.remove(&context.exec_id.tgid);
+        let process = self.known(context, boot_ns);
+        let entry = self.entries.get(&key);
+        if entry.is_some_and(|entry| entry.state == State::Ended) {
+            return None;
         }
-        process
+        self.retire(key, State::Ended, boot_ns);
+        Some(process)
     }
 
     /// A critical record with the process's present credentials and cgroup: a new version of the
     /// image when they have changed.
-    pub fn refresh(&mut self, context: &Context) -> Arc<Process> {
-        let process = self.known(context);
+    pub fn refresh(&mut self, context: &Context, boot_ns: u64) -> Arc<Process> {
+        let process = self.known(context, boot_ns);
         let Some(updated) = build::refreshed(&process, context) else {
             return process;
         };
-        self.insert(updated)
+        let updated = Arc::new(updated);
+        if let Some(entry) = self.entries.get_mut(&context.exec_id.key()) {
+            entry.process = Arc::clone(&updated);
+        }
+        updated
     }
 
     /// The process of a critical record, without entering it: one that only changes the cgroup tree
     /// may lie outside the scope, and its end would never be told.
-    pub fn peek(&self, context: &Context) -> Arc<Process> {
-        match self.images.get(&context.exec_id.key()) {
+    pub fn peek(&mut self, context: &Context) -> Arc<Process> {
+        match self.process(context.exec_id.key()) {
             Some(process) => Arc::clone(process),
             None => Arc::new(build::from_context(context, self.parent_of(context))),
         }
@@ -116,7 +179,7 @@ impl ProcessTable {
     /// The process of a bulk record. `Err` is a stand-in for an image that the table does not
     /// know; it is never the image that the pid runs now.
     pub fn of_bulk(&self, context: &BulkContext) -> Result<Arc<Process>, Arc<Process>> {
-        match self.images.get(&ExecKey(context.exec_key)) {
+        match self.process(ExecKey(context.exec_key)) {
             Some(process) => Ok(Arc::clone(process)),
             None => Err(Arc::new(build::unknown(context))),
         }
@@ -124,39 +187,114 @@ impl ProcessTable {
 
     /// Time passed. Forgets images that were retired long ago.
     pub fn tick(&mut self, boot_ns: u64) {
-        while let Some((since, key)) = self.retired.front().copied()
+        while let Some((since, _)) = self.retired.front()
             && since + RETENTION_NS <= boot_ns
         {
-            self.retired.pop_front();
-            self.images.remove(&key);
+            self.forget_oldest();
         }
+    }
+
+    fn process(&self, key: ExecKey) -> Option<&Arc<Process>> {
+        self.entries.get(&key).map(|entry| &entry.process)
     }
 
     /// The process of a critical record, entered from the record itself when it is not known.
-    fn known(&mut self, context: &Context) -> Arc<Process> {
-        if let Some(process) = self.images.get(&context.exec_id.key()) {
+    fn known(&mut self, context: &Context, boot_ns: u64) -> Arc<Process> {
+        if let Some(process) = self.process(context.exec_id.key()) {
             return Arc::clone(process);
         }
         let parent = self.parent_of(context);
-        self.insert(build::from_context(context, parent))
+        self.insert(build::from_context(context, parent), boot_ns)
     }
 
-    fn parent_of(&self, context: &Context) -> Option<Arc<Process>> {
-        let by_id = context
-            .parent
-            .and_then(|parent| self.images.get(&parent.key()));
-        by_id.cloned()
+    /// The parent that the kernel names. One with a long ancestry is replaced by one with a
+    /// shorter, which all its further children share.
+    fn parent_of(&mut self, context: &Context) -> Option<Arc<Process>> {
+        let entry = self.entries.get_mut(&context.parent?.key())?;
+        if let Some(shorter) = ancestry::shortened(&entry.process) {
+            entry.process = shorter;
+        }
+        Some(Arc::clone(&entry.process))
     }
 
-    fn insert(&mut self, process: Process) -> Arc<Process> {
-        let process = Arc::new(process);
-        let key = process.exec_id.key();
-        self.current.insert(process.exec_id.tgid, key);
-        self.images.insert(key, Arc::clone(&process));
-        process
+    /// Enters a process; the answer is whole even where what is kept is not.
+    fn insert(&mut self, process: Process, boot_ns: u64) -> Arc<Process> {
+        match self.budget.charge(process) {
+            Ok(process) => {
+                self.keep(Arc::clone(&process), boot_ns);
+                process
+            }
+            Err(shortened) => {
+                self.keep(shortened.kept, boot_ns);
+                shortened.whole
+            }
+        }
     }
 
-    fn retire(&mut self, key: ExecKey, boot_ns: u64) {
-        self.retired.push_back((boot_ns, key));
+    /// Enters a process, as the one that its pid runs now unless that one is younger: a record can
+    /// be overtaken.
+    fn keep(&mut self, process: Arc<Process>, boot_ns: u64) {
+        if !self.make_room() {
+            TableFull.emit();
+            return;
+        }
+        let id = process.exec_id;
+        let key = id.key();
+        let entry = Entry {
+            process,
+            entered_ns: boot_ns,
+            state: State::Running,
+        };
+        self.entries.insert(key, entry);
+        let Some(current) = self.current.get(&id.tgid).copied().filter(|it| *it != key) else {
+            self.current.insert(id.tgid, key);
+            return;
+        };
+        let age = |id: &ExecId| (id.start_boottime_ns, id.exec_seq);
+        let overtaken = self
+            .process(current)
+            .is_some_and(|process| age(&process.exec_id) > age(&id));
+        if overtaken {
+            self.retire(key, State::Left, boot_ns);
+        } else {
+            self.retire(current, State::Left, boot_ns);
+            self.current.insert(id.tgid, key);
+        }
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.entries.len() >= MAX_ENTRIES {
+            self.forget_oldest();
+        }
+        self.entries.len() < MAX_ENTRIES
+    }
+
+    fn retire(&mut self, key: ExecKey, state: State, boot_ns: u64) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            self.current.retain(|_, current| *current != key);
+            return;
+        };
+        if entry.state == State::Running {
+            self.retired.push_back((boot_ns, key));
+        }
+        entry.state = state;
+        let tgid = entry.process.exec_id.tgid;
+        if self.current.get(&tgid) == Some(&key) {
+            self.current.remove(&tgid);
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((_, key)) = self.retired.pop_front() else {
+            return;
+        };
+        // Its own exec record may have entered it anew after the task iterator did.
+        if self
+            .entries
+            .get(&key)
+            .is_some_and(|it| it.state != State::Running)
+        {
+            self.entries.remove(&key);
+        }
     }
 }

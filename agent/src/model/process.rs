@@ -1,6 +1,7 @@
 //! A process as the process table keeps it: one value per executed image.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Path;
 use super::event::Endpoint;
@@ -108,23 +109,9 @@ pub struct Stdio {
     pub inode: u64,
 }
 
-/// One executed image. Shared by reference between the process table, its children's ancestry and
-/// events under way, so it is immutable: a credential change makes a new version.
-#[derive(Clone, Debug)]
-pub struct Process {
-    /// Identity.
-    pub exec_id: ExecId,
-    /// The parent as it was when this process was forked; `None` at the top of the tree or when
-    /// the parent is not known.
-    pub parent: Option<Arc<Process>>,
-    /// Parent's thread group id, known even where `parent` is not.
-    pub parent_tgid: u32,
-    /// Process id inside its own pid namespace.
-    pub vpid: Option<u32>,
-    /// cgroup v2 id.
-    pub cgroup_id: u64,
-    /// Command name: at most 15 bytes, Falco's `proc.name`.
-    pub comm: Box<[u8]>,
+/// The program that a process runs, as it was started. Processes that fork share it.
+#[derive(Debug, Default)]
+pub struct Image {
     /// Executed file; `None` for kernel threads and when it could not be read.
     pub exe: Option<ExeFile>,
     /// The name passed to execve; for scripts the script's own path.
@@ -133,36 +120,89 @@ pub struct Process {
     pub interpreter: Option<Box<[u8]>>,
     /// Arguments, the program's own name first.
     pub argv: Vec<Box<[u8]>>,
-    /// More arguments existed than were captured (32 KiB).
+    /// More arguments existed than were captured (32 KiB) or kept.
     pub argv_truncated: bool,
-    /// `comm` and the arguments after `argv[0]`, joined by spaces: Falco's `proc.cmdline`.
+    /// Command name at exec and the arguments after `argv[0]`, joined by spaces: Falco's
+    /// `proc.cmdline`.
     pub cmdline: Box<[u8]>,
+    /// Where the arguments begin in `cmdline`.
+    pub args_start: usize,
     /// Working directory at exec.
     pub cwd: Path<Box<[u8]>>,
-    /// Controlling terminal.
-    pub tty: Option<Tty>,
     /// File descriptors 0, 1 and 2 at exec; `None` when not captured (processes that started
     /// before the agent).
     pub stdio: Option<[Stdio; 3]>,
-    /// Current credentials.
-    pub ids: Ids,
-    /// Current capabilities.
-    pub capabilities: Capabilities,
-    /// Inode number of the pid namespace.
+    /// What keeping it costs; `None` while nobody counts.
+    pub charge: Option<Charge>,
+}
+
+impl Image {
+    /// Argument bytes after `argv[0]`, joined by spaces: Falco's `proc.args`.
+    pub fn args(&self) -> &[u8] {
+        self.cmdline.get(self.args_start..).unwrap_or_default()
+    }
+}
+
+/// Bytes that count against a budget until they are dropped, whoever holds them last.
+#[derive(Debug)]
+pub struct Charge {
+    used: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Adds the bytes to what is in use.
+    pub fn new(used: &Arc<AtomicUsize>, bytes: usize) -> Self {
+        used.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            used: Arc::clone(used),
+            bytes,
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// One process that runs one image. Shared by reference between the process table, its children's
+/// ancestry and events under way, so it is immutable: a credential change makes a new version.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Identity.
+    pub exec_id: ExecId,
+    /// The parent as it was when this process was forked; `None` at the top of the tree, when the
+    /// parent is not known, and where the table cuts a long ancestry.
+    pub parent: Option<Arc<Process>>,
+    /// Number of ancestors behind `parent`, itself included.
+    pub depth: u16,
+    /// Parent's thread group id, known even where `parent` is not.
+    pub parent_tgid: u32,
+    /// Process id inside its own pid namespace.
+    pub vpid: Option<u32>,
+    /// cgroup v2 id.
+    pub cgroup_id: u64,
+    /// Command name: at most 15 bytes, Falco's `proc.name`.
+    pub comm: Box<[u8]>,
+    /// The program that it runs.
+    pub image: Arc<Image>,
+    /// Controlling terminal.
+    pub tty: Option<Tty>,
+    /// Current credentials; `None` when not known.
+    pub ids: Option<Ids>,
+    /// Current capabilities; `None` when not known.
+    pub capabilities: Option<Capabilities>,
+    /// Inode number of the pid namespace, zero when not known.
     pub pid_namespace: u32,
-    /// Inode number of the mount namespace.
+    /// Inode number of the mount namespace, zero when not known.
     pub mount_namespace: u32,
-    /// Found by the start-up scan, not by its own exec event.
+    /// Found by the task iterator, not by its own exec event.
     pub seen_late: bool,
 }
 
 impl Process {
-    /// Argument bytes after `argv[0]`, joined by spaces: Falco's `proc.args`.
-    pub fn args(&self) -> &[u8] {
-        let skip = (self.comm.len() + 1).min(self.cmdline.len());
-        &self.cmdline[skip..]
-    }
-
     /// Ancestors, nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = &Process> {
         std::iter::successors(self.parent.as_deref(), |process| process.parent.as_deref())

@@ -2,6 +2,7 @@
 
 mod answers;
 mod records;
+mod repair;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -56,6 +57,7 @@ pub(super) struct Detector {
     barriers: answers::Barriers,
     /// Removed cgroups whose kernel counters are to be folded away, with the time of removal.
     removed: Vec<(u64, u64)>,
+    repair: repair::Repair,
 }
 
 impl Detector {
@@ -79,6 +81,7 @@ impl Detector {
             number: 0,
             barriers: answers::Barriers::default(),
             removed: Vec::new(),
+            repair: repair::Repair::default(),
         }
     }
 
@@ -119,6 +122,7 @@ impl Detector {
         self.clock = WallClock::new(SystemTime::now(), boot_ns);
         self.processes.tick(self.now_ns);
         self.containers.tick(self.now_ns);
+        self.repair_processes();
         self.ask_runtimes();
         for waiting in self.pending.take_due(self.now_ns) {
             self.release(waiting);

@@ -21,7 +21,7 @@ use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings
 use crate::enrich::docker::{self, DockerSettings};
 use crate::ingest::{self, Batch, IngestError, boot_ns};
 use crate::model::Runtime;
-use crate::probe::{Probe, ProbeError, snapshot};
+use crate::probe::{Probe, ProbeError};
 use crate::run_lock::{RunLock, RunLockError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
@@ -186,9 +186,7 @@ fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
     let scope = detector.probe.scope();
     let scan = start::scan(&scope.mount, &scope.path).map_err(io("cannot list the cgroups"))?;
     detector.container_message(scan);
-    for task in snapshot(&mut detector.probe)? {
-        detector.found(&task);
-    }
+    detector.find_processes()?;
     Ok(detector)
 }
 

@@ -9,6 +9,7 @@ use std::{fs, io::Read, os::unix::ffi::OsStringExt};
 use aya::{Btf, Ebpf, programs::Iter};
 
 use super::{Probe, ProbeError, loader::chain};
+use crate::model::ExecId;
 
 /// One process that runs.
 #[derive(Clone, Debug)]
@@ -21,10 +22,17 @@ pub struct FoundTask {
     pub cwd: Vec<u8>,
 }
 
-/// Every process in scope.
-pub fn snapshot(probe: &mut Probe) -> Result<Vec<FoundTask>, ProbeError> {
+/// Every process in scope, completed from /proc where `is_new` says so.
+pub fn snapshot(
+    probe: &mut Probe,
+    mut is_new: impl FnMut(ExecId) -> bool,
+) -> Result<Vec<FoundTask>, ProbeError> {
     let bytes = probe.read_tasks()?;
-    Ok(split(&bytes).map(complete).collect())
+    let found = split(&bytes).filter_map(|record| {
+        let id = crate::decode::task_exec_id(record)?;
+        is_new(id).then(|| complete(id.tgid, record))
+    });
+    Ok(found.collect())
 }
 
 pub(super) fn read(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<u8>, ProbeError> {
@@ -60,8 +68,7 @@ fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn complete(record: &[u8]) -> FoundTask {
-    let tgid = crate::decode::task_tgid(record).unwrap_or(0);
+fn complete(tgid: u32, record: &[u8]) -> FoundTask {
     FoundTask {
         argv: fs::read(format!("/proc/{tgid}/cmdline")).unwrap_or_default(),
         cwd: fs::read_link(format!("/proc/{tgid}/cwd"))

@@ -26,7 +26,7 @@ pub(super) fn ancestor(process: &Process, boot: Option<SystemTime>) -> proto::Pr
 fn encode(process: &Process, boot: Option<SystemTime>, max_args: usize) -> proto::Process {
     let mut strings = Strings::default();
     let (args, cut) = arguments(process, max_args, &mut strings);
-    let line = &process.cmdline[..process.cmdline.len().min(max_args)];
+    let line = &process.image.cmdline[..process.image.cmdline.len().min(max_args)];
     let started = Duration::from_nanos(process.exec_id.start_boottime_ns);
     proto::Process {
         exec_id: Some(proto::ExecId {
@@ -38,23 +38,24 @@ fn encode(process: &Process, boot: Option<SystemTime>, max_args: usize) -> proto
         parent_pid: process.parent_tgid,
         container_pid: process.vpid,
         name: strings.take(&process.comm),
-        executable: process.exe.as_ref().map(executable),
-        filename: strings.take(&process.filename),
+        executable: process.image.exe.as_ref().map(executable),
+        filename: strings.take(&process.image.filename),
         interpreter: process
+            .image
             .interpreter
             .as_ref()
             .map_or_else(String::new, |bytes| strings.take(bytes)),
         args,
-        args_truncated: process.argv_truncated || cut,
+        args_truncated: process.image.argv_truncated || cut,
         command_line: strings.take(line),
-        cwd: known_path(&process.cwd),
-        credentials: Some(credentials(process.ids)),
-        capabilities: Some(capabilities(process.capabilities)),
+        cwd: known_path(&process.image.cwd),
+        credentials: process.ids.map(credentials),
+        capabilities: process.capabilities.map(capabilities),
         tty: process.tty.map(|tty| proto::Tty {
             major: tty.major,
             minor: tty.minor,
         }),
-        stdio: process.stdio.iter().flatten().map(stdio).collect(),
+        stdio: process.image.stdio.iter().flatten().map(stdio).collect(),
         start_time: boot.and_then(|boot| Some(timestamp(boot.checked_add(started)?))),
         cgroup_id: process.cgroup_id,
         pid_namespace: process.pid_namespace,
@@ -66,8 +67,8 @@ fn encode(process: &Process, boot: Option<SystemTime>, max_args: usize) -> proto
 
 fn arguments(process: &Process, max: usize, strings: &mut Strings) -> (Vec<String>, bool) {
     let mut left = max;
-    let mut args = Vec::with_capacity(process.argv.len());
-    for arg in &process.argv {
+    let mut args = Vec::with_capacity(process.image.argv.len());
+    for arg in &process.image.argv {
         if arg.len() > left {
             return (args, true);
         }

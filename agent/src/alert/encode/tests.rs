@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::alert::sample;
+use crate::model::{Image, Process};
 use crate::proto::event::Payload;
 
 #[test]
@@ -45,13 +46,17 @@ fn a_node_process_has_no_container_and_a_late_one_says_so() {
     assert_eq!(late.identity(), proto::Identity::Late);
 }
 
+fn own_image(process: &mut Process) -> &mut Image {
+    Arc::get_mut(&mut process.image).unwrap()
+}
+
 #[test]
 fn long_chains_and_long_arguments_of_ancestors_are_cut() {
     let mut chain = sample::process(1, "init", None);
-    chain.argv.push(vec![b'x'; 10_000].into());
+    own_image(&mut chain).argv.push(vec![b'x'; 10_000].into());
     for pid in 2..60 {
         chain = sample::process(pid, "sh", Some(Arc::new(chain)));
-        chain.argv.push(vec![b'x'; 10_000].into());
+        own_image(&mut chain).argv.push(vec![b'x'; 10_000].into());
     }
     let mut input = sample::alert_in(ContainerView::Host);
     input.event.process = Arc::new(chain);
@@ -67,7 +72,7 @@ fn long_chains_and_long_arguments_of_ancestors_are_cut() {
 fn bytes_that_are_no_text_are_marked() {
     let mut input = sample::alert_in(ContainerView::Host);
     let mut process = sample::process(7, "sh", None);
-    process.argv[2] = b"\xff".as_slice().into();
+    own_image(&mut process).argv[2] = b"\xff".as_slice().into();
     input.event.process = Arc::new(process);
     let process = alert("id".into(), &input).process.unwrap();
     assert!(process.escaped);

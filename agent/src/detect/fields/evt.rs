@@ -170,7 +170,7 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
             exe_flags(&event.process, scratch);
             present(scratch)
         }
-        (Payload::Exec, Evt::ArgFilename) => present(&event.process.filename),
+        (Payload::Exec, Evt::ArgFilename) => present(&event.process.image.filename),
         (Payload::Open(open), Evt::ArgFlags) => {
             names::open_flags(open.flags, open.created, scratch);
             Value::text(scratch)
@@ -214,7 +214,9 @@ fn as_text<'a>(value: &Value<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
 
 /// What is known of the executed file, in Falco's words.
 fn exe_flags(process: &Process, buffer: &mut Vec<u8>) {
-    let Some(exe) = &process.exe else { return };
+    let Some(exe) = &process.image.exe else {
+        return;
+    };
     let upper = matches!(exe.layer, Some(Layer::UpperOnly | Layer::CopiedUp));
     let flags = [
         (upper, "EXE_UPPER_LAYER"),
@@ -237,9 +239,16 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
                 scratch,
                 format_args!("pid={} exe=", event.process.exec_id.tgid),
             );
-            scratch.extend_from_slice(event.process.argv.first().map_or(&[], |argument| argument));
+            scratch.extend_from_slice(
+                event
+                    .process
+                    .image
+                    .argv
+                    .first()
+                    .map_or(&[], |argument| argument),
+            );
             scratch.extend_from_slice(b" args=");
-            scratch.extend_from_slice(event.process.args());
+            scratch.extend_from_slice(event.process.image.args());
         }
         Payload::Fork => put(
             scratch,

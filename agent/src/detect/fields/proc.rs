@@ -69,9 +69,11 @@ pub(super) fn get<'a>(
         Proc::Pcmdline => of_parent(process, cmdline),
         Proc::Acmdline => of_ancestor(process, argument, cmdline),
         Proc::Exeline => exeline(process, scratch),
-        Proc::Cmdnargs => Value::number(process.argv.len().saturating_sub(1)),
+        Proc::Cmdnargs | Proc::Cmdlenargs if process.image.argv.is_empty() => Value::Missing,
+        Proc::Cmdnargs => Value::number(process.image.argv.len() - 1),
         Proc::Cmdlenargs => Value::number(
             process
+                .image
                 .argv
                 .iter()
                 .skip(1)
@@ -92,10 +94,12 @@ pub(super) fn get<'a>(
         Proc::IsExeUpperLayer => layer(process, &[Layer::UpperOnly, Layer::CopiedUp]),
         Proc::IsExeLowerLayer => layer(process, &[Layer::Lower]),
         Proc::IsExeFromMemfd => process
+            .image
             .exe
             .as_ref()
             .map_or(Value::Missing, |exe| Value::flag(exe.memfd)),
         Proc::ExeIno => process
+            .image
             .exe
             .as_ref()
             .map_or(Value::Missing, |exe| Value::number(exe.inode)),
@@ -115,15 +119,15 @@ fn name(process: &Process) -> Option<Scalar<'_>> {
 }
 
 fn exe(process: &Process) -> Option<Scalar<'_>> {
-    some_text(process.argv.first()?)
+    some_text(process.image.argv.first()?)
 }
 
 fn exepath(process: &Process) -> Option<Scalar<'_>> {
-    some_text(&process.exe.as_ref()?.path.bytes)
+    some_text(&process.image.exe.as_ref()?.path.bytes)
 }
 
 fn cmdline(process: &Process) -> Option<Scalar<'_>> {
-    some_text(&process.cmdline)
+    some_text(&process.image.cmdline)
 }
 
 fn pid(process: &Process) -> Option<Scalar<'_>> {
@@ -160,17 +164,18 @@ fn of_ancestor<'a>(process: &'a Process, argument: Option<&FieldArg>, read: Read
 fn args<'a>(process: &'a Process, argument: Option<&FieldArg>) -> Value<'a> {
     match argument {
         Some(&FieldArg::Index(index)) => process
+            .image
             .argv
             .get(index as usize + 1)
             .map_or(Value::Missing, |argument| Value::text(argument)),
-        _ if process.argv.is_empty() => Value::Missing,
+        _ if process.image.argv.is_empty() => Value::Missing,
         // A program without arguments has empty ones: comparisons with them are not all false.
-        _ => Value::text(process.args()),
+        _ => Value::text(process.image.args()),
     }
 }
 
 fn exeline<'a>(process: &Process, scratch: &'a mut Vec<u8>) -> Value<'a> {
-    for (position, argument) in process.argv.iter().enumerate() {
+    for (position, argument) in process.image.argv.iter().enumerate() {
         if position > 0 {
             scratch.push(b' ');
         }
@@ -180,7 +185,7 @@ fn exeline<'a>(process: &Process, scratch: &'a mut Vec<u8>) -> Value<'a> {
 }
 
 fn cwd<'a>(process: &'a Process, scratch: &'a mut Vec<u8>) -> Value<'a> {
-    let path = &*process.cwd.bytes;
+    let path = &*process.image.cwd.bytes;
     if path.is_empty() || path.ends_with(b"/") {
         return present(path);
     }
@@ -218,6 +223,7 @@ fn tty(process: &Process) -> u32 {
 
 fn layer<'a>(process: &Process, wanted: &[Layer]) -> Value<'a> {
     process
+        .image
         .exe
         .as_ref()
         .and_then(|exe| exe.layer)
@@ -225,7 +231,7 @@ fn layer<'a>(process: &Process, wanted: &[Layer]) -> Value<'a> {
 }
 
 fn stream_type<'a>(process: &Process, number: usize) -> Value<'a> {
-    let Some(streams) = &process.stdio else {
+    let Some(streams) = &process.image.stdio else {
         return Value::Missing;
     };
     match &streams[number].kind {
@@ -239,7 +245,7 @@ fn stream_type<'a>(process: &Process, number: usize) -> Value<'a> {
 }
 
 fn stream_name<'a>(process: &Process, number: usize, scratch: &'a mut Vec<u8>) -> Value<'a> {
-    let Some(streams) = &process.stdio else {
+    let Some(streams) = &process.image.stdio else {
         return Value::Missing;
     };
     match &streams[number].kind {

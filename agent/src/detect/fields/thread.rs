@@ -3,7 +3,7 @@
 use super::super::catalogue::{family, flag, number, text};
 use super::super::value::Value;
 use super::names;
-use crate::model::Event;
+use crate::model::{Capabilities, Event};
 
 family! { Thread {
     Tid = number("thread.tid", "Thread id.");
@@ -14,14 +14,16 @@ family! { Thread {
 } }
 
 pub(super) fn get<'a>(event: &Event<'_>, field: Thread, scratch: &'a mut Vec<u8>) -> Value<'a> {
-    let sets = &event.process.capabilities;
-    let set = match field {
+    let set: fn(&Capabilities) -> u64 = match field {
         Thread::Tid => return Value::number(event.tid),
         Thread::IsMain => return Value::flag(event.tid == event.process.exec_id.tgid),
-        Thread::CapEffective => sets.effective,
-        Thread::CapPermitted => sets.permitted,
-        Thread::CapInheritable => sets.inheritable,
+        Thread::CapEffective => |sets| sets.effective,
+        Thread::CapPermitted => |sets| sets.permitted,
+        Thread::CapInheritable => |sets| sets.inheritable,
     };
-    names::capabilities(set, scratch);
+    let Some(sets) = &event.process.capabilities else {
+        return Value::Missing;
+    };
+    names::capabilities(set(sets), scratch);
     Value::text(scratch)
 }

@@ -16,7 +16,11 @@ family! { User {
     GroupName = text("group.name", "Name of the effective group.").limit(ONLY_ROOT);
 } }
 
-pub(super) fn get(ids: &Ids, field: User) -> Value<'_> {
+/// Without ids there is no user: a process that is not known is not root.
+pub(super) fn get(ids: Option<&Ids>, field: User) -> Value<'_> {
+    let Some(ids) = ids else {
+        return Value::Missing;
+    };
     match field {
         User::Uid => Value::number(ids.euid),
         User::Name => name(Some(ids.euid)),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::super::testing::{event, exec, in_container, open, process, verdict};
 use super::super::*;
 use crate::model::{
-    AddressFamily, ContainerMetadata, Endpoint, Event, Identity, Layer, Mount, Payload, Provenance,
-    SetIds, Socket, SocketAddress, Syscall, Transport, Tty,
+    AddressFamily, Capabilities, ContainerMetadata, Endpoint, Event, Identity, Ids, Layer, Mount,
+    Payload, Provenance, SetIds, Socket, SocketAddress, Syscall, Transport, Tty,
 };
 
 fn socket(syscall: Syscall, local: &str, remote: &str, transport: Transport) -> Event<'static> {
@@ -170,10 +170,17 @@ fn a_process_is_described_by_its_fields() {
         major: 136,
         minor: 3,
     });
-    sample.ids.euid = 1000;
-    sample.ids.login_uid = Some(1000);
-    sample.capabilities.effective = 1 << 21;
-    let exe = sample.exe.as_mut().unwrap();
+    sample.ids = Some(Ids {
+        euid: 1000,
+        login_uid: Some(1000),
+        ..Ids::default()
+    });
+    sample.capabilities = Some(Capabilities {
+        effective: 1 << 21,
+        ..Capabilities::default()
+    });
+    let image = Arc::get_mut(&mut sample.image).unwrap();
+    let exe = image.exe.as_mut().unwrap();
     exe.layer = Some(Layer::UpperOnly);
     exe.memfd = true;
     let event = exec(sample);
@@ -359,5 +366,26 @@ fn a_field_says_on_which_events_it_can_have_a_value() {
             let name = (info.name, event.syscall);
             assert!(!has_value || info.on.contains(event.syscall), "{name:?}");
         }
+    }
+}
+
+#[test]
+fn a_process_that_is_not_known_is_nobody() {
+    let mut stand_in = process(4242, "", &[], None);
+    stand_in.ids = None;
+    stand_in.capabilities = None;
+    stand_in.image = Arc::default();
+    let event = open(stand_in, "/etc/passwd", 0);
+    for condition in [
+        "user.uid = 0",
+        "user.uid >= 0",
+        "user.name = root",
+        "group.gid = 0",
+        "user.loginuid = -1",
+        "thread.cap_effective contains CAP",
+        "thread.cap_effective = \"\"",
+        "proc.cmdnargs = 0",
+    ] {
+        assert_eq!(verdict(condition, &event), "false", "{condition}");
     }
 }

@@ -4,66 +4,68 @@ use std::sync::Arc;
 
 use gravlens_common::BulkContext;
 
+use super::ancestry::depth_below;
 use crate::decode::{Context, ExecView, TaskView};
-use crate::model::{Capabilities, ExecId, Ids, Path, Process};
+use crate::model::{ExecId, Image, Path, Process};
 
 /// A new image.
 pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Process {
     let argv = arguments(exec.argv);
-    Process {
+    let image = Image {
         exe: exec.exe.file(),
         filename: exec.filename.into(),
         interpreter: exec.interpreter.map(Into::into),
-        cmdline: cmdline(&exec.context.comm, &argv),
-        argv,
         argv_truncated: exec.argv_truncated,
         cwd: owned(&exec.cwd),
         stdio: exec.stdio.clone(),
+        ..called(&exec.context.comm, argv)
+    };
+    Process {
+        image: Arc::new(image),
         ..from_context(&exec.context, parent)
     }
 }
 
-/// A process that ran before the agent. `/proc` shows arguments and working directory as they are
-/// now, not as they were at the exec.
+/// A process that the task iterator found. `/proc` shows arguments and working directory as they
+/// are now, not as they were at the exec.
 pub(super) fn from_task(
     task: &TaskView<'_>,
     argv: &[u8],
     cwd: &[u8],
     parent: Option<Arc<Process>>,
 ) -> Process {
-    let argv = arguments(argv);
     let exe = task.exe.file();
-    Process {
+    let image = Image {
         filename: exe
             .as_ref()
             .map_or_else(Box::default, |exe| exe.path.bytes.clone()),
         exe,
-        cmdline: cmdline(&task.context.comm, &argv),
-        argv,
         cwd: Path {
             bytes: cwd.into(),
             ..Path::default()
         },
+        ..called(&task.context.comm, arguments(argv))
+    };
+    Process {
+        image: Arc::new(image),
         seen_late: true,
         ..from_context(&task.context, parent)
     }
 }
 
-/// A fork: the parent's image in a process of its own.
-pub(super) fn from_fork(child: &Context, parent: Option<&Arc<Process>>) -> Process {
-    let Some(image) = parent else {
-        return from_context(child, None);
-    };
-    Process {
-        exe: image.exe.clone(),
-        filename: image.filename.clone(),
-        interpreter: image.interpreter.clone(),
-        argv: image.argv.clone(),
-        argv_truncated: image.argv_truncated,
-        cmdline: image.cmdline.clone(),
-        cwd: image.cwd.clone(),
-        stdio: image.stdio.clone(),
-        ..from_context(child, parent.cloned())
+/// A fork: the forker's image in a process of its own.
+pub(super) fn from_fork(
+    child: &Context,
+    parent: Option<Arc<Process>>,
+    image: Option<&Arc<Image>>,
+) -> Process {
+    let process = from_context(child, parent);
+    match image {
+        Some(image) => Process {
+            image: Arc::clone(image),
+            ..process
+        },
+        None => process,
     }
 }
 
@@ -71,21 +73,15 @@ pub(super) fn from_fork(child: &Context, parent: Option<&Arc<Process>>) -> Proce
 pub(super) fn from_context(context: &Context, parent: Option<Arc<Process>>) -> Process {
     Process {
         exec_id: context.exec_id,
+        depth: depth_below(parent.as_ref()),
         parent,
         parent_tgid: context.parent_tgid,
         vpid: context.vpid,
         cgroup_id: context.cgroup_id,
-        cmdline: context.comm.clone(),
         comm: context.comm.clone(),
-        exe: None,
-        filename: Box::default(),
-        interpreter: None,
-        argv: Vec::new(),
-        argv_truncated: false,
-        cwd: Path::default(),
+        image: Arc::new(called(&context.comm, Vec::new())),
         tty: context.tty,
-        stdio: None,
-        ids: context.ids.unwrap_or_default(),
+        ids: context.ids,
         capabilities: context.capabilities,
         pid_namespace: context.pid_namespace,
         mount_namespace: context.mount_namespace,
@@ -95,14 +91,15 @@ pub(super) fn from_context(context: &Context, parent: Option<Arc<Process>>) -> P
 
 /// The process with the record's credentials, cgroup and terminal, if any of them is new.
 pub(super) fn refreshed(process: &Process, context: &Context) -> Option<Process> {
-    let ids = context.ids.unwrap_or(process.ids);
+    let ids = context.ids.or(process.ids);
+    let capabilities = context.capabilities.or(process.capabilities);
     let same = process.ids == ids
-        && process.capabilities == context.capabilities
+        && process.capabilities == capabilities
         && process.cgroup_id == context.cgroup_id
         && process.tty == context.tty;
     (!same).then(|| Process {
         ids,
-        capabilities: context.capabilities,
+        capabilities,
         cgroup_id: context.cgroup_id,
         tty: context.tty,
         ..process.clone()
@@ -118,21 +115,15 @@ pub(super) fn unknown(context: &BulkContext) -> Process {
             exec_seq: 0,
         },
         parent: None,
+        depth: 0,
         parent_tgid: 0,
         vpid: None,
         cgroup_id: context.cgroup_id,
         comm: Box::default(),
-        exe: None,
-        filename: Box::default(),
-        interpreter: None,
-        argv: Vec::new(),
-        argv_truncated: false,
-        cmdline: Box::default(),
-        cwd: Path::default(),
+        image: Arc::default(),
         tty: None,
-        stdio: None,
-        ids: Ids::default(),
-        capabilities: Capabilities::default(),
+        ids: None,
+        capabilities: None,
         pid_namespace: 0,
         mount_namespace: 0,
         seen_late: true,
@@ -150,14 +141,20 @@ fn arguments(mut bytes: &[u8]) -> Vec<Box<[u8]>> {
     arguments
 }
 
-/// Falco's command line: the name, then the arguments after the first.
-fn cmdline(comm: &[u8], argv: &[Box<[u8]>]) -> Box<[u8]> {
+/// An image that was called so. Falco's command line is the name, then the arguments after the
+/// first.
+fn called(comm: &[u8], argv: Vec<Box<[u8]>>) -> Image {
     let mut line = comm.to_vec();
     for argument in argv.iter().skip(1) {
         line.push(b' ');
         line.extend_from_slice(argument);
     }
-    line.into()
+    Image {
+        args_start: comm.len() + 1,
+        cmdline: line.into(),
+        argv,
+        ..Image::default()
+    }
 }
 
 fn owned(path: &Path<&[u8]>) -> Path<Box<[u8]>> {

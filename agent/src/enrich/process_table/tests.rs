@@ -1,5 +1,6 @@
 use gravlens_common::{
-    ABI_VERSION, ExecRecord, ForkRecord, Kind, ProcessContext, RecordHeader, context_valid,
+    ABI_VERSION, ExecRecord, ExitRecord, ForkRecord, Kind, ProcessContext, RecordHeader,
+    context_valid,
 };
 use zerocopy::IntoBytes;
 
@@ -47,14 +48,40 @@ fn exec(table: &mut ProcessTable, process: ProcessContext, argv: &[u8]) -> Arc<P
 }
 
 fn fork(table: &mut ProcessTable, process: ProcessContext) -> Arc<Process> {
+    let forker = ExecKey::new(
+        process.parent_tgid,
+        process.parent_start_boottime_ns,
+        process.parent_exec_seq,
+    );
+    fork_by(table, process, forker)
+}
+
+fn fork_by(table: &mut ProcessTable, process: ProcessContext, forker: ExecKey) -> Arc<Process> {
     let record = ForkRecord {
         header: header(Kind::Fork, size_of::<ForkRecord>()),
         process,
+        forker_key: forker.0,
     };
-    let Record::Fork(child) = decode(record.as_bytes()).unwrap().1 else {
+    let Record::Fork(view) = decode(record.as_bytes()).unwrap().1 else {
         panic!("not a fork")
     };
-    table.fork(&child)
+    table.fork(&view, 0)
+}
+
+fn exit(table: &mut ProcessTable, process: ProcessContext) -> Option<Arc<Process>> {
+    table.exit(&as_context(process), 0)
+}
+
+fn as_context(process: ProcessContext) -> Context {
+    let record = ExitRecord {
+        header: header(Kind::Exit, size_of::<ExitRecord>()),
+        process,
+        ..ExitRecord::default()
+    };
+    let Record::Exit(view) = decode(record.as_bytes()).unwrap().1 else {
+        panic!("not an exit")
+    };
+    view.context
 }
 
 fn bulk(process: &Process) -> BulkContext {
@@ -69,11 +96,11 @@ fn a_child_keeps_the_parent_that_forked_it() {
     let mut table = ProcessTable::default();
     exec(&mut table, context(10, 1, (1, 0)), b"server\0");
     let child = fork(&mut table, context(11, 1, (10, 1)));
-    assert_eq!(child.argv[0].as_ref(), b"server");
+    assert_eq!(child.image.argv[0].as_ref(), b"server");
     // The parent dies, the kernel hands the child to pid 1, and the child executes a shell.
     let shell = exec(&mut table, context(11, 2, (1, 0)), b"sh\0-c\0id\0");
     assert_eq!(shell.parent.as_ref().unwrap().exec_id.tgid, 10);
-    assert_eq!(shell.cmdline.as_ref(), b"sh -c id");
+    assert_eq!(shell.image.cmdline.as_ref(), b"sh -c id");
 }
 
 #[test]
@@ -82,11 +109,11 @@ fn an_event_finds_the_image_that_made_it() {
     let first = exec(&mut table, context(10, 1, (1, 0)), b"one\0");
     let second = exec(&mut table, context(10, 2, (1, 0)), b"two\0");
     assert_eq!(
-        table.of_bulk(&bulk(&first)).unwrap().argv[0].as_ref(),
+        table.of_bulk(&bulk(&first)).unwrap().image.argv[0].as_ref(),
         b"one"
     );
     assert_eq!(
-        table.of_bulk(&bulk(&second)).unwrap().argv[0].as_ref(),
+        table.of_bulk(&bulk(&second)).unwrap().image.argv[0].as_ref(),
         b"two"
     );
 }
@@ -98,7 +125,7 @@ fn an_unknown_image_is_not_the_one_that_runs_now() {
     let mut other = bulk(&known);
     other.exec_key ^= 1;
     let stand_in = table.of_bulk(&other).unwrap_err();
-    assert!(stand_in.argv.is_empty() && stand_in.comm.is_empty());
+    assert!(stand_in.image.argv.is_empty() && stand_in.comm.is_empty());
 }
 
 #[test]
@@ -117,9 +144,9 @@ fn a_replaced_image_is_forgotten_after_a_while() {
     let first = exec(&mut table, context(10, 1, (1, 0)), b"one\0");
     exec(&mut table, context(10, 2, (1, 0)), b"two\0");
     table.tick(RETENTION_NS - 1);
-    assert!(table.get(first.exec_id.key()).is_some());
+    assert!(table.knows(first.exec_id.key()));
     table.tick(RETENTION_NS);
-    assert!(table.get(first.exec_id.key()).is_none());
+    assert!(!table.knows(first.exec_id.key()));
     assert_eq!(table.len(), 1);
 }
 
@@ -129,19 +156,151 @@ fn an_image_that_was_found_first_is_not_forgotten_for_its_own_exec() {
     exec(&mut table, context(10, 1, (1, 0)), b"one\0");
     let again = exec(&mut table, context(10, 1, (1, 0)), b"one\0");
     table.tick(RETENTION_NS);
-    assert!(table.get(again.exec_id.key()).is_some());
+    assert!(table.knows(again.exec_id.key()));
 }
 
 #[test]
 fn who_only_changes_the_cgroup_tree_is_not_entered() {
-    let table = ProcessTable::default();
-    let record = ForkRecord {
-        header: header(Kind::Fork, size_of::<ForkRecord>()),
-        process: context(20, 1, (1, 0)),
-    };
-    let Record::Fork(outsider) = decode(record.as_bytes()).unwrap().1 else {
-        panic!("not a fork")
-    };
+    let mut table = ProcessTable::default();
+    let outsider = as_context(context(20, 1, (1, 0)));
     assert_eq!(table.peek(&outsider).exec_id.tgid, 20);
     assert!(table.is_empty());
+}
+
+#[test]
+fn a_clone_for_the_parent_runs_the_image_of_who_cloned() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(10, 1, (1, 0)), b"supervisor\0");
+    fork(&mut table, context(11, 1, (10, 1)));
+    let cloner = exec(&mut table, context(11, 2, (10, 1)), b"worker\0");
+    // CLONE_PARENT: the kernel names the cloner's parent as the child's.
+    let child = fork_by(&mut table, context(12, 2, (10, 1)), cloner.exec_id.key());
+    assert_eq!(child.image.argv[0].as_ref(), b"worker");
+    assert_eq!(child.parent.as_ref().unwrap().exec_id.tgid, 10);
+}
+
+#[test]
+fn a_process_that_is_not_known_has_no_ids() {
+    let table = ProcessTable::default();
+    let stand_in = table.of_bulk(&BulkContext::default()).unwrap_err();
+    assert_eq!((stand_in.ids, stand_in.capabilities), (None, None));
+}
+
+#[test]
+fn an_end_is_told_once() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(10, 1, (1, 0)), b"sh\0");
+    assert!(exit(&mut table, context(10, 1, (1, 0))).is_some());
+    assert!(exit(&mut table, context(10, 1, (1, 0))).is_none());
+    // Also that of a process that nothing told before.
+    assert!(exit(&mut table, context(11, 1, (1, 0))).is_some());
+    assert!(exit(&mut table, context(11, 1, (1, 0))).is_none());
+    table.tick(RETENTION_NS);
+    assert!(table.is_empty());
+}
+
+#[test]
+fn a_lost_end_is_noticed_when_the_pid_comes_again() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(10, 1, (1, 0)), b"old\0");
+    let mut reused = context(10, 1, (1, 0));
+    reused.start_boottime_ns += 5;
+    exec(&mut table, reused, b"new\0");
+    table.tick(RETENTION_NS);
+    assert_eq!(table.len(), 1);
+}
+
+#[test]
+fn a_lost_end_is_noticed_by_the_task_iterator() {
+    let mut table = ProcessTable::default();
+    let gone = exec(&mut table, context(10, 1, (1, 0)), b"gone\0");
+    let runs = exec(&mut table, context(11, 1, (1, 0)), b"runs\0");
+    table.retain_found(&[runs.exec_id.key()].into(), 1, 1);
+    table.tick(1 + RETENTION_NS);
+    assert!(!table.knows(gone.exec_id.key()) && table.knows(runs.exec_id.key()));
+}
+
+#[test]
+fn the_task_iterator_says_nothing_of_who_came_after_it() {
+    let mut table = ProcessTable::default();
+    let young = exec(&mut table, context(10, 1, (1, 0)), b"young\0");
+    table.retain_found(&HashSet::new(), 0, 1);
+    table.tick(1 + RETENTION_NS);
+    assert!(table.knows(young.exec_id.key()));
+}
+
+#[test]
+fn an_overtaken_record_does_not_bring_an_old_image_back() {
+    let mut table = ProcessTable::default();
+    let now = exec(&mut table, context(10, 2, (1, 0)), b"now\0");
+    exec(&mut table, context(10, 1, (1, 0)), b"before\0");
+    table.tick(RETENTION_NS);
+    assert_eq!(table.len(), 1);
+    exit(&mut table, context(10, 2, (1, 0))).unwrap();
+    table.tick(RETENTION_NS);
+    assert!(!table.knows(now.exec_id.key()));
+}
+
+#[test]
+fn an_endless_chain_of_forks_keeps_the_nearest_ancestors() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(1000, 1, (1, 0)), b"chain\0");
+    for pid in 1001..1500 {
+        let child = fork(&mut table, context(pid, 1, (pid - 1, 1)));
+        let depth = child.ancestors().count();
+        assert_eq!(depth, usize::from(child.depth));
+        assert!(depth <= usize::from(ancestry::MAX_ANCESTORS));
+        let expected = usize::from(ancestry::MIN_ANCESTORS).min(pid as usize - 1000);
+        let nearest = child.ancestors().take(expected).map(|it| it.exec_id.tgid);
+        assert!(nearest.eq((0..expected as u32).map(|up| pid - 1 - up)));
+        exit(&mut table, context(pid - 1, 1, (pid - 2, 1)));
+    }
+}
+
+#[test]
+fn children_of_one_parent_share_its_ancestry() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(1000, 1, (1, 0)), b"chain\0");
+    let last = 1000 + u32::from(ancestry::MAX_ANCESTORS);
+    for pid in 1001..=last {
+        fork(&mut table, context(pid, 1, (pid - 1, 1)));
+    }
+    let first = fork(&mut table, context(5000, 1, (last, 1)));
+    let second = fork(&mut table, context(5001, 1, (last, 1)));
+    let (first, second) = (
+        first.parent.clone().unwrap(),
+        second.parent.clone().unwrap(),
+    );
+    assert!(Arc::ptr_eq(&first, &second));
+}
+
+#[test]
+fn long_command_lines_do_not_fill_the_memory() {
+    let mut table = ProcessTable::default();
+    let argv = [b"sh\0".as_slice(), &[b'x'; 32_000], b"\0"].concat();
+    for pid in 10..3_000 {
+        let event = exec(&mut table, context(pid, 1, (1, 0)), &argv);
+        assert_eq!(event.image.argv[1].len(), 32_000, "the event is whole");
+    }
+    let kept: usize = (10..3_000)
+        .filter_map(|pid| table.process(as_context(context(pid, 1, (1, 0))).exec_id.key()))
+        .map(|process| process.image.argv.iter().map(|it| it.len()).sum::<usize>())
+        .sum();
+    assert!(kept < 40 * 1024 * 1024, "{kept}");
+    let last = as_context(context(2_999, 1, (1, 0))).exec_id.key();
+    assert!(table.process(last).unwrap().image.argv_truncated);
+}
+
+#[test]
+fn a_full_table_forgets_who_ended_first() {
+    let mut table = ProcessTable::default();
+    for pid in 0..MAX_ENTRIES as u32 {
+        fork(&mut table, context(pid + 2, 1, (1, 0)));
+    }
+    let refused = fork(&mut table, context(90_000, 1, (1, 0)));
+    assert!(!table.knows(refused.exec_id.key()));
+    exit(&mut table, context(2, 1, (1, 0)));
+    let entered = fork(&mut table, context(90_001, 1, (1, 0)));
+    assert!(table.knows(entered.exec_id.key()));
+    assert_eq!(table.len(), MAX_ENTRIES);
 }

@@ -131,6 +131,7 @@ impl Detector {
         self.give_up_barriers();
         let accounts = self.accounts();
         self.fold_removed(&accounts);
+        self.repair.watch(&accounts);
         let now = SystemTime::now();
         self.losses.report(&accounts, now, &self.alerts);
         let mut events = EventCounts::default();

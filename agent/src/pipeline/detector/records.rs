@@ -7,8 +7,8 @@ use gravlens_common::{BulkContext, Hook, Kind, record_flags};
 use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload, syscall};
 use super::Detector;
 use crate::decode::{
-    CgroupView, Context, DecodeError, ExecView, ExitView, Head, OpenView, Record, SetIdsView,
-    SocketView, decode,
+    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
+    SetIdsView, SocketView, decode,
 };
 use crate::ingest::Batch;
 use crate::model::{ContainerView, Event, EventFlags, Payload, Process, SetIds, Syscall};
@@ -57,7 +57,10 @@ impl Detector {
     /// Takes a process that the task iterator found. No event: it began before the agent.
     pub(in crate::pipeline) fn found(&mut self, task: &FoundTask) {
         match decode(&task.record) {
-            Ok((_, Record::Task(view))) => self.processes.found(&view, &task.argv, &task.cwd),
+            Ok((_, Record::Task(view))) => {
+                let now = self.now_ns;
+                self.processes.found(&view, &task.argv, &task.cwd, now);
+            }
             Ok(_) => {}
             Err(error) => Undecodable { error }.emit(),
         }
@@ -67,7 +70,7 @@ impl Detector {
         self.now_ns = self.now_ns.max(head.boot_ns);
         match record {
             Record::Exec(exec) => self.exec(head, exec),
-            Record::Fork(child) => self.fork(head, child),
+            Record::Fork(fork) => self.fork(head, fork),
             Record::Exit(exit) => self.exit(head, exit),
             Record::Cgroup(change) => self.cgroup(head, change),
             Record::SetIds(call) => self.set_ids(head, call),
@@ -90,15 +93,18 @@ impl Detector {
         self.event(&origin, syscall, Some(0), Payload::Exec);
     }
 
-    fn fork(&mut self, head: Head, child: &Context) {
-        let process = self.processes.fork(child);
-        let origin = self.critical(head, child, Hook::Fork, process);
+    fn fork(&mut self, head: Head, fork: &ForkView) {
+        let process = self.processes.fork(fork, head.boot_ns);
+        let origin = self.critical(head, &fork.child, Hook::Fork, process);
         // As the child sees the call.
         self.event(&origin, Syscall::Clone, Some(0), Payload::Fork);
     }
 
     fn exit(&mut self, head: Head, exit: &ExitView) {
-        let process = self.processes.exit(&exit.context, head.boot_ns);
+        let Some(process) = self.processes.exit(&exit.context, head.boot_ns) else {
+            self.ledger.received(exit.context.cgroup_id, Hook::Exit);
+            return;
+        };
         let origin = self.critical(head, &exit.context, Hook::Exit, process);
         let payload = Payload::Exit {
             status: exit.status,
@@ -127,7 +133,7 @@ impl Detector {
         }
         let process = match change.kind {
             Kind::CgroupMkdir | Kind::CgroupRmdir => self.processes.peek(&change.context),
-            _ => self.processes.refresh(&change.context),
+            _ => self.processes.refresh(&change.context, head.boot_ns),
         };
         let origin = Origin {
             head,
@@ -141,7 +147,7 @@ impl Detector {
     }
 
     fn set_ids(&mut self, head: Head, call: &SetIdsView) {
-        let process = self.processes.refresh(&call.context);
+        let process = self.processes.refresh(&call.context, head.boot_ns);
         let origin = self.critical(head, &call.context, Hook::SetIds, process);
         let payload = Payload::SetIds(SetIds {
             argument: call.argument,
@@ -190,6 +196,9 @@ impl Detector {
         self.ledger.received(context.cgroup_id, hook);
         let found = self.processes.of_bulk(context);
         let process_unknown = found.is_err();
+        if process_unknown {
+            self.repair.want();
+        }
         let (Ok(process) | Err(process)) = found;
         Origin {
             head,

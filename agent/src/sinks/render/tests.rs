@@ -97,7 +97,8 @@ fn what_is_not_known_is_left_out() {
 fn a_container_cannot_write_to_the_terminal() {
     let mut alert = sample::alert_in(ContainerView::Host);
     let mut process = sample::process(7, "sh\x1b[2J", None);
-    process.cmdline = b"sh \x1b]0;owned\x07\nfake line".as_slice().into();
+    let image = Arc::get_mut(&mut process.image).unwrap();
+    image.cmdline = b"sh \x1b]0;owned\x07\nfake line".as_slice().into();
     alert.event.process = Arc::new(process);
     alert.finding.output = "x\r\nCRITICAL \u{202e}forged".into();
     let records = records(|sender| sender.raise(alert));
