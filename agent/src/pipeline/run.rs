@@ -26,7 +26,7 @@ use crate::run_lock::{RunLock, RunLockError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
 use crate::sinks::stdout;
-use crate::telemetry::{AgentFacts, Board};
+use crate::telemetry::{AgentFacts, Board, WhenFull, queue_gauge};
 
 /// Batches under way from ingest to detection; *wait* when full.
 const BATCHES: usize = 8;
@@ -99,9 +99,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (batches, batch_queue) = mpsc::channel(BATCHES);
 
     let mut probe = Probe::load(&probe_options(config))?;
+    let meters = probe.ring_meters()?;
     let rings = probe.take_rings()?;
     let counters = probe.take_counters()?;
-    let topics = probe.attach()?;
+    let (topics, _hooks) = probe.attach()?;
     if let Some(last) = last {
         alerts.downtime(last.until(&Moment::now()));
     }
@@ -134,6 +135,11 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         alerts,
         board,
         requests,
+        rings: meters,
+        gauges: vec![
+            queue_gauge("batches", &batches, WhenFull::Wait),
+            queue_gauge("messages", &messages, WhenFull::Wait),
+        ],
         started,
     })?;
     let tasks = Tasks::spawn(
@@ -244,7 +250,6 @@ impl Inputs {
             }
         }
         detector.finish();
-        detector.settle();
         pulse.stop();
     }
 
