@@ -15,7 +15,7 @@
 //! Queue to the detection task: bounded in batches and in bytes, *wait* when full. The rings then
 //! fill up and the kernel counts what does not fit, so nothing is lost uncounted here.
 //!
-//! Memory: the queue's bytes, twice two lanes ([`merge::LANE_BYTES`]: one in the merge, one in the
+//! Memory: the queue's bytes, twice two lanes (`LANE_BYTES` in `merge.rs`: once in the merge, once in the
 //! batch that waits for room in the queue), and what a growing vector holds in reserve, which is as
 //! much again at most.
 //!
