@@ -4,7 +4,7 @@
 //! let (pulse, last) = downtime::begin(state_dir);
 //! // ... attach the hooks ...
 //! if let Some(last) = last { alerts.downtime(last.until(Moment::now())); }
-//! // each second: pulse.beat();  at an orderly end: pulse.stop();
+//! // each second: pulse.beat();  at an orderly end: pulse.stop(None);
 //! ```
 
 #![forbid(unsafe_code)]
@@ -131,9 +131,12 @@ impl Pulse {
         self.write(&Moment::now(), false);
     }
 
-    /// The end of an orderly run.
-    pub fn stop(self) {
-        self.write(&Moment::now(), true);
+    /// The end of an orderly run, in which nobody has watched since `unwatched`.
+    pub fn stop(&self, unwatched: Option<&Moment>) {
+        match unwatched {
+            Some(moment) => self.write(moment, true),
+            None => self.write(&Moment::now(), true),
+        }
     }
 
     fn write(&self, now: &Moment, clean: bool) {
@@ -245,10 +248,12 @@ mod tests {
         pulse.beat();
         let (_, last) = begin(directory.path());
         assert!(!last.unwrap().clean);
-        pulse.stop();
+        let unwatched = Moment::now();
+        pulse.stop(Some(&unwatched));
         let (_, last) = begin(directory.path());
         let last = last.unwrap();
         assert!(last.clean);
+        assert_eq!(last.at.since_boot, unwatched.since_boot);
         let downtime = last.until(&Moment::now());
         assert!(!downtime.rebooted);
         assert!(downtime.to.duration_since(downtime.from).unwrap() < Duration::from_secs(60));

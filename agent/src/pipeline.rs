@@ -19,6 +19,7 @@ mod ledger;
 mod pending;
 mod run;
 mod start;
+mod tasks;
 
 pub use run::{RunError, run};
 pub use start::{hook_status, probe_options};

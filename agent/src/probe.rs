@@ -2,6 +2,7 @@
 //!
 //! The only module, besides `ingest`, that touches the kernel's BPF interface.
 
+mod attach;
 mod btf;
 mod counters;
 mod doctor;
@@ -9,19 +10,22 @@ mod error;
 mod loader;
 mod offsets;
 mod requirements;
+mod ring_meter;
 mod scope;
 mod tasks;
 mod topics;
 mod tracefs;
 
+pub use attach::{AttachedTopic, Hooks, Refusal};
 pub use btf::{Btf, BtfError, Field};
 pub use counters::{CounterReader, KernelAccount};
 pub use doctor::{Report, TopicReport, examine};
 pub use error::ProbeError;
 pub(crate) use loader::RingStatePod;
-pub use loader::{AttachedTopic, Probe, ProbeOptions, Refusal, Rings};
+pub use loader::{Probe, ProbeOptions, Rings};
 pub use offsets::{OffsetReport, ResolvedOffset};
 pub use requirements::check as check_requirements;
+pub use ring_meter::RingMeter;
 pub use scope::Scope;
 pub use tasks::{FoundTask, snapshot};
 pub use tracefs::ensure as ensure_tracefs;

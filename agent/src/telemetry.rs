@@ -7,6 +7,7 @@ mod board;
 mod counter;
 mod failure;
 mod log;
+mod queue;
 mod status;
 
 pub(crate) use board::boot_id;
@@ -14,7 +15,8 @@ pub use board::{Accounting, AgentFacts, Board, KernelFacts, RuleSetFacts};
 pub use counter::{Counter, counters};
 pub use failure::Failure;
 pub use log::{LogFormat, init};
+pub use queue::{Gauge, QueueDepth, WhenFull, queue_gauge};
 pub use status::{
-    ContainerName, EventCounts, HookStatus, LossAccount, QueueDepth, RefusedHook, RingUsage,
-    RuleEntry, RuleState, RulesSnapshot, StatusSnapshot, WhenFull,
+    CgroupCounts, ContainerName, EventCounts, HookStatus, LossAccount, MissingProgram, RefusedHook,
+    RingUsage, RuleEntry, RuleState, RulesSnapshot, StatusSnapshot, TopicState,
 };

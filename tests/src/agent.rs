@@ -103,6 +103,10 @@ impl AgentSetup {
 
     /// Starts the agent without waiting for it.
     pub fn spawn(&self) -> Result<Agent> {
+        self.spawn_with(File::create(self.path("stdout.log"))?.into())
+    }
+
+    fn spawn_with(&self, stdout: Stdio) -> Result<Agent> {
         self.require_scope()?;
         fs::write(self.config_file(), self.config.to_string())?;
         let log = self.path("stderr.log");
@@ -111,7 +115,7 @@ impl AgentSetup {
             .arg("--config")
             .arg(self.config_file())
             .stdin(Stdio::null())
-            .stdout(File::create(self.path("stdout.log"))?)
+            .stdout(stdout)
             .stderr(File::options().create(true).append(true).open(&log)?)
             .process_group(0)
             .spawn()?;
@@ -128,6 +132,14 @@ impl AgentSetup {
     /// Starts the agent and waits until it serves.
     pub async fn start(&self) -> Result<Agent> {
         let mut agent = self.spawn()?;
+        agent.wait_ready().await?;
+        Ok(agent)
+    }
+
+    /// Starts the agent with an output that nobody reads any more, and waits until it serves.
+    pub async fn start_with_closed_output(&self) -> Result<Agent> {
+        let mut agent = self.spawn_with(Stdio::piped())?;
+        drop(agent.child.stdout.take());
         agent.wait_ready().await?;
         Ok(agent)
     }
@@ -203,9 +215,24 @@ impl Agent {
         }
     }
 
-    /// Stops the agent as a service manager does, and checks that it ends well.
+    /// Holds the agent up until [`Self::resume`]: it reads nothing, its hooks go on.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a paused agent go on.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Tells the agent to stop, as a service manager does.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Stops the agent, and checks that it ends well.
     pub fn stop(mut self) -> Result<()> {
-        self.signal(Signal::TERM)?;
+        self.terminate()?;
         let status = self.wait(STOP_LIMIT)?;
         ensure!(
             status.success(),

@@ -183,6 +183,25 @@ impl Watcher {
         .await
     }
 
+    /// Waits until the agent has ended the stream, and returns every record of it.
+    pub async fn wait_ended(&self, limit: Duration) -> Result<Vec<Record>> {
+        let end = async {
+            loop {
+                let changed = self.shared.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable(); // before the look, so that the end does not slip between
+                if self.with(|received| received.ended.is_some()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if timeout(limit, end).await.is_err() {
+            bail!("the stream did not end in {limit:?}");
+        }
+        Ok(self.records())
+    }
+
     /// Checks that nothing is missing from the records.
     pub fn check_account(&self) -> Result<()> {
         check_account(&self.records()).context("the stream's account does not balance")

@@ -179,6 +179,7 @@ impl AlertSender {
             capacity: capacity as u64,
             depth: (capacity - self.inputs.capacity()) as u64,
             when_full: WhenFull::DropNewest,
+            times_full: Some(self.counts.queue_full.load(Ordering::Acquire)),
         }
     }
 }

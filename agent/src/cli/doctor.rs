@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::probe::{Report, TopicReport};
+use crate::telemetry::MissingProgram;
 
 /// For people.
 pub(super) fn text(report: &Report) -> String {
@@ -43,7 +44,16 @@ fn write_topic(out: &mut String, topic: &TopicReport) {
         "optional"
     };
     let taken = topic.taken.unwrap_or("NONE: this topic is not watched");
-    let _ = writeln!(out, "{:<15} {need:<10} {taken}", topic.name);
+    let state = topic.state().name();
+    let _ = writeln!(out, "{:<15} {need:<10} {state:<8} {taken}", topic.name);
+    for missing in &topic.missing {
+        let MissingProgram {
+            program,
+            not_seen,
+            why,
+        } = missing;
+        let _ = writeln!(out, "{:26} NOT SEEN {not_seen} ({program}: {why})", "");
+    }
     for refusal in &topic.refused {
         let _ = writeln!(out, "{:26} refused {}: {}", "", refusal.hook, refusal.why);
     }
@@ -90,10 +100,48 @@ fn topic(topic: &TopicReport) -> Value {
     json!({
         "topic": topic.name,
         "mandatory": topic.mandatory,
+        "state": topic.state(),
         "taken": topic.taken,
+        "attached": topic.attached,
+        "missing": topic.missing,
         "refused": topic.refused.iter().map(|refusal| json!({
             "hook": refusal.hook,
             "why": refusal.why,
         })).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_in_part_says_what_is_not_seen() {
+        let report = TopicReport {
+            hook: None,
+            name: "open",
+            mandatory: false,
+            taken: Some("tracepoints"),
+            attached: vec!["sys_exit_openat"],
+            missing: vec![MissingProgram {
+                program: "sys_exit_openat2".to_owned(),
+                not_seen: "openat2 calls".to_owned(),
+                why: "refused".to_owned(),
+            }],
+            refused: Vec::new(),
+        };
+        let mut text = String::new();
+        write_topic(&mut text, &report);
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        assert_eq!(
+            lines,
+            [
+                "open            optional   partial  tracepoints",
+                "NOT SEEN openat2 calls (sys_exit_openat2: refused)"
+            ]
+        );
+        let json = topic(&report);
+        assert_eq!(json["state"], "partial");
+        assert_eq!(json["missing"][0]["not_seen"], "openat2 calls");
+    }
 }

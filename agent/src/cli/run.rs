@@ -95,7 +95,10 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     // Before the runtime: its threads must share the mount namespace.
     probe::ensure_tracefs()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    Ok(runtime.block_on(pipeline::run(&config, started))?)
+    let outcome = runtime.block_on(pipeline::run(&config, started));
+    // A write to an output that nobody reads must not keep the process.
+    runtime.shutdown_background();
+    Ok(outcome?)
 }
 
 /// `gravlens doctor`

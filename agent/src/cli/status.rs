@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Failure, Global, client, output};
 use crate::config::OutputFormat;
+use crate::proto::hook_status::State;
 use crate::proto::status_service_client::StatusServiceClient;
-use crate::proto::{EventAccount, GetStatusRequest, GetStatusResponse, LossAccount};
+use crate::proto::{EventAccount, GetStatusRequest, GetStatusResponse, HookStatus, LossAccount};
 use crate::sinks::render::{self, json as schema};
 
 /// Accounts with losses that are printed for people; JSON has all.
@@ -44,6 +45,7 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
     let kernel = status.kernel.clone().unwrap_or_default();
     let rules = status.rules.clone().unwrap_or_default();
     let stream = status.stream.unwrap_or_default();
+    let cgroups = status.cgroups.unwrap_or_default();
     let scope = match status.scope_cgroup.as_str() {
         "" => "everything",
         scope => scope,
@@ -81,6 +83,13 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
         row(
+            "cgroups",
+            format!(
+                "{} look-ups of unknown ones, {} refused, {} with another container's id",
+                cgroups.unknown_lookups, cgroups.refused_cgroups, cgroups.identity_conflicts
+            ),
+        ),
+        row(
             "events",
             render::event_account(status.events.unwrap_or_default()),
         ),
@@ -106,40 +115,74 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
 }
 
 fn hooks(status: &GetStatusResponse) -> Vec<Vec<String>> {
-    let mut rows = vec![vec![
-        "TOPIC".to_owned(),
-        "HOOK".to_owned(),
-        "REFUSED".to_owned(),
-    ]];
+    let header = ["TOPIC", "STATE", "HOOK", "NOT SEEN", "REFUSED"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
     for hook in &status.hooks {
-        let taken = hook
-            .taken
-            .clone()
-            .unwrap_or_else(|| "NOT WATCHED".to_owned());
         let refused: Vec<_> = hook
             .refused
             .iter()
             .map(|refused| format!("{} ({})", refused.hook, refused.why))
             .collect();
-        rows.push(vec![hook.topic.clone(), taken, refused.join("; ")]);
+        rows.push(vec![
+            hook.topic.clone(),
+            topic_state(hook.state()).to_owned(),
+            hook.taken.clone().unwrap_or_else(|| "-".to_owned()),
+            not_seen(hook),
+            refused.join("; "),
+        ]);
     }
     rows
 }
 
+fn topic_state(state: State) -> &'static str {
+    match state {
+        State::Full => "full",
+        State::Partial => "PARTIAL",
+        State::Off => "NOT WATCHED",
+        State::Unspecified => "?",
+    }
+}
+
+fn not_seen(hook: &HookStatus) -> String {
+    let missing: Vec<_> = hook
+        .missing
+        .iter()
+        .map(|missing| {
+            format!(
+                "{} ({}: {})",
+                missing.not_seen, missing.program, missing.why
+            )
+        })
+        .collect();
+    match missing.len() {
+        0 => "-".to_owned(),
+        _ => missing.join("; "),
+    }
+}
+
 fn queues(status: &GetStatusResponse) -> Vec<Vec<String>> {
-    let header = ["QUEUE", "USED", "OF", "WHEN FULL"];
+    let header = ["QUEUE", "USED", "OF", "WHEN FULL", "TIMES"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    let mut add = |name: String, used: u64, of: u64, when_full: &str| {
+    let mut add = |name: String, used: u64, of: u64, when_full: &str, times: Option<u64>| {
+        let times = times.map(|times| times.to_string());
         rows.push(vec![
             name,
             used.to_string(),
             of.to_string(),
             when_full.to_owned(),
+            times.unwrap_or_else(|| "-".to_owned()),
         ]);
     };
     for ring in &status.rings {
         let name = format!("ring {} (bytes)", ring.name);
-        add(name, ring.used_bytes, ring.capacity_bytes, "drop_newest");
+        // What a ring drops is counted by hook and cgroup: the events and the losses tell.
+        add(
+            name,
+            ring.used_bytes,
+            ring.capacity_bytes,
+            "drop_newest",
+            None,
+        );
     }
     for queue in &status.queues {
         add(
@@ -147,21 +190,17 @@ fn queues(status: &GetStatusResponse) -> Vec<Vec<String>> {
             queue.depth,
             queue.capacity,
             &queue.when_full,
+            queue.times_full,
         );
     }
     let stream = status.stream.unwrap_or_default();
-    add(
-        "spool (records)".to_owned(),
-        stream.records,
-        stream.records_cap,
-        "evict_oldest",
-    );
-    add(
-        "spool (bytes)".to_owned(),
-        stream.bytes,
-        stream.bytes_cap,
-        "evict_oldest",
-    );
+    let spool = [
+        ("spool (records)", stream.records, stream.records_cap),
+        ("spool (bytes)", stream.bytes, stream.bytes_cap),
+    ];
+    for (name, used, cap) in spool {
+        add(name.to_owned(), used, cap, "evict_oldest", None);
+    }
     rows
 }
 
@@ -227,6 +266,7 @@ fn whose(account: &LossAccount) -> String {
 fn document(status: &GetStatusResponse) -> Value {
     let kernel = status.kernel.clone().unwrap_or_default();
     let stream = status.stream.unwrap_or_default();
+    let cgroups = status.cgroups.unwrap_or_default();
     let hooks: Vec<_> = status.hooks.iter().map(schema::Hook::from).collect();
     json!({
         "node": status.node,
@@ -253,7 +293,13 @@ fn document(status: &GetStatusResponse) -> Value {
             "capacity": queue.capacity,
             "depth": queue.depth,
             "when_full": queue.when_full,
+            "times_full": queue.times_full,
         })).collect::<Vec<_>>(),
+        "cgroups": {
+            "unknown_lookups": cgroups.unknown_lookups,
+            "refused_cgroups": cgroups.refused_cgroups,
+            "identity_conflicts": cgroups.identity_conflicts,
+        },
         "events": schema::EventAccount::from(status.events.as_ref()),
         "losses": status.losses.iter().map(loss).collect::<Vec<_>>(),
         "containers": status.containers,
@@ -289,6 +335,7 @@ fn loss(account: &LossAccount) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::{CgroupStatus, MissingProgram, QueueStatus, RingStatus};
 
     #[test]
     fn losses_stand_with_the_largest_first() {
@@ -313,5 +360,74 @@ mod tests {
         );
         assert!(text(&status).contains("scope     everything"));
         assert_eq!(document(&status)["losses"][2]["events"]["ring_full"], 9);
+    }
+
+    #[test]
+    fn queues_rings_and_cgroups_are_shown() {
+        let status = GetStatusResponse {
+            rings: vec![RingStatus {
+                name: "bulk".into(),
+                capacity_bytes: 4_096,
+                used_bytes: 17,
+            }],
+            queues: vec![QueueStatus {
+                name: "requests".into(),
+                capacity: 256,
+                depth: 3,
+                when_full: "keep_and_retry".into(),
+                times_full: Some(2),
+            }],
+            cgroups: Some(CgroupStatus {
+                refused_cgroups: 5,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let text = text(&status);
+        let has = |words: &[&str]| {
+            text.lines()
+                .any(|line| line.split_whitespace().eq(words.iter().copied()))
+        };
+        assert!(has(&[
+            "ring",
+            "bulk",
+            "(bytes)",
+            "17",
+            "4096",
+            "drop_newest",
+            "-"
+        ]));
+        assert!(has(&["requests", "3", "256", "keep_and_retry", "2"]));
+        assert!(text.contains("5 refused"));
+        let json = document(&status);
+        assert_eq!(json["rings"][0]["used_bytes"], 17);
+        assert_eq!(json["queues"][0]["times_full"], 2);
+        assert_eq!(json["cgroups"]["refused_cgroups"], 5);
+    }
+
+    #[test]
+    fn a_topic_in_part_says_what_is_not_seen() {
+        let status = GetStatusResponse {
+            hooks: vec![HookStatus {
+                topic: "open".into(),
+                state: State::Partial.into(),
+                taken: Some("tracepoints".into()),
+                attached: vec!["sys_exit_openat".into()],
+                missing: vec![MissingProgram {
+                    program: "sys_exit_openat2".into(),
+                    not_seen: "openat2 calls".into(),
+                    why: "refused".into(),
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let row = &hooks(&status)[1];
+        assert_eq!(row[1], "PARTIAL");
+        assert_eq!(row[3], "openat2 calls (sys_exit_openat2: refused)");
+        let json = document(&status);
+        assert_eq!(json["hooks"][0]["state"], "partial");
+        assert_eq!(json["hooks"][0]["attached"][0], "sys_exit_openat");
+        assert_eq!(json["hooks"][0]["missing"][0]["not_seen"], "openat2 calls");
     }
 }

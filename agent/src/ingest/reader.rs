@@ -8,11 +8,14 @@ use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    sync::mpsc,
-    time::sleep,
+    sync::oneshot,
+    task::yield_now,
+    time::{Instant, sleep},
 };
 
-use super::merge::{Batch, Merger};
+use super::intake::Intake;
+use super::merge::Source;
+use super::queue::BatchSender;
 use crate::probe::{RingStatePod, Rings};
 
 /// Longest wait between two passes while records come.
@@ -21,8 +24,6 @@ const ACTIVE_INTERVAL: Duration = Duration::from_millis(4);
 const IDLE_INTERVAL: Duration = Duration::from_millis(1000);
 /// Empty passes before going to sleep.
 const PASSES_TO_IDLE: u32 = 8;
-/// Records taken from the bulk ring in one pass, so that a flood cannot grow a batch without end.
-const BULK_PER_PASS: usize = 16 * 1024;
 
 const CRITICAL: u32 = 0;
 const BULK: u32 = 1;
@@ -44,49 +45,26 @@ fn ring_error(what: &'static str) -> impl FnOnce(io::Error) -> IngestError {
     move |source| IngestError::Ring { what, source }
 }
 
-/// Reads the rings until the receiver of batches is gone.
-pub async fn run(rings: Rings, batches: mpsc::Sender<Batch>) -> Result<(), IngestError> {
+/// Reads the rings until it is told to stop, by then or until the receiver of batches is gone. The
+/// word to stop carries the deadline of what follows: the hooks are detached and the rings are
+/// drained.
+pub async fn run(
+    rings: Rings,
+    batches: BatchSender,
+    stop: oneshot::Receiver<Instant>,
+) -> Result<(), IngestError> {
     let mut reader = Reader {
-        critical: watch(rings.critical)?,
-        bulk: watch(rings.bulk)?,
+        intake: Intake::new(Ring(watch(rings.critical)?), Ring(watch(rings.bulk)?)),
         state: rings.state,
-        merger: Merger::default(),
     };
-    let mut empty_passes = 0;
-    loop {
-        let (batch, more) = reader.pass();
-        if batch.is_empty() && reader.merger.len() == 0 {
-            empty_passes += 1;
-        } else {
-            empty_passes = 0;
-        }
-        if !batch.is_empty() {
-            // Waits when the detection task is behind: the rings hold what comes meanwhile.
-            if batches.send(batch).await.is_err() {
-                return Ok(());
-            }
-            reader.mark(false)?;
-        }
-        if batches.is_closed() {
-            return Ok(());
-        }
-        if more {
-            continue;
-        }
-        if empty_passes < PASSES_TO_IDLE {
-            reader.wait(ACTIVE_INTERVAL).await?;
-            continue;
-        }
-        // Say so first and look again after: a record that came in between is not missed.
-        reader.mark(true)?;
-        if reader.is_empty() {
-            tokio::select! {
-                outcome = reader.wait(IDLE_INTERVAL) => outcome?,
-                () = batches.closed() => return Ok(()),
-            }
-        }
-        empty_passes = 0;
-    }
+    let deadline = tokio::select! {
+        outcome = reader.follow(&batches) => return outcome,
+        deadline = stop => deadline,
+    };
+    // Whoever was to tell is gone: there is no time to wait for.
+    let deadline = deadline.unwrap_or_else(|_| Instant::now());
+    reader.intake.drain(&batches, deadline).await;
+    Ok(())
 }
 
 fn watch(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>, IngestError> {
@@ -96,48 +74,69 @@ fn watch(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>, IngestErro
         .map_err(|error| ring_error("wait on a ring")(error.into()))
 }
 
+struct Ring(AsyncFd<RingBuf<MapData>>);
+
+impl Source for Ring {
+    fn take(&mut self, with: &mut dyn FnMut(&[u8])) -> bool {
+        let record = self.0.get_mut().next();
+        if let Some(record) = &record {
+            with(record);
+        }
+        record.is_some()
+    }
+}
+
 struct Reader {
-    critical: AsyncFd<RingBuf<MapData>>,
-    bulk: AsyncFd<RingBuf<MapData>>,
+    intake: Intake<Ring>,
     state: aya::maps::Array<MapData, RingStatePod>,
-    merger: Merger,
 }
 
 impl Reader {
-    /// One pass. Returns what is complete, and whether the bulk ring was left with records.
-    fn pass(&mut self) -> (Batch, bool) {
-        let now = boot_ns();
-        let mut watermark = now;
-        let mut taken = 0;
-        while taken < BULK_PER_PASS
-            && let Some(record) = self.bulk.get_mut().next()
-        {
-            self.merger.push(&record);
-            taken += 1;
+    /// Passes without end. Dropped at any point, it has lost no record.
+    async fn follow(&mut self, batches: &BatchSender) -> Result<(), IngestError> {
+        let mut empty_passes = 0;
+        loop {
+            self.intake.pass(boot_ns());
+            if self.intake.ready.is_empty() && self.intake.merger.len() == 0 {
+                empty_passes += 1;
+            } else {
+                empty_passes = 0;
+            }
+            if !self.intake.ready.is_empty() {
+                // Waits when the detection task is behind: the rings hold what comes meanwhile.
+                if !self.intake.send(batches).await {
+                    return Ok(());
+                }
+                self.mark(false)?;
+            }
+            if batches.is_closed() {
+                return Ok(());
+            }
+            if self.intake.merger.has_more() {
+                // A ring that waits for the other releases nothing, and so gives nobody a turn.
+                yield_now().await;
+                continue;
+            }
+            if empty_passes < PASSES_TO_IDLE {
+                self.wait(ACTIVE_INTERVAL).await?;
+                continue;
+            }
+            self.sleep(batches).await?;
+            empty_passes = 0;
         }
-        let more = taken == BULK_PER_PASS;
-        let mut critical = 0;
-        while let Some(record) = self.critical.get_mut().next() {
-            self.merger.push(&record);
-            critical += 1;
-        }
-        if more {
-            // The rest of the bulk ring may be older than the newest critical record; records of
-            // several CPUs are at most slightly out of order within a ring.
-            watermark = self.merger.newest_before(critical).unwrap_or(now).min(now);
-        }
-        (self.merger.release(watermark), more)
     }
 
-    fn is_empty(&mut self) -> bool {
-        let mut empty = true;
-        for ring in [&mut self.critical, &mut self.bulk] {
-            if let Some(record) = ring.get_mut().next() {
-                self.merger.push(&record);
-                empty = false;
+    /// Sleeps until the kernel wakes it.
+    async fn sleep(&mut self, batches: &BatchSender) -> Result<(), IngestError> {
+        // Say so first and look again after: a record that came in between is not missed.
+        self.mark(true)?;
+        if self.intake.is_empty(boot_ns()) {
+            tokio::select! {
+                outcome = self.wait(IDLE_INTERVAL) => outcome?,
+                () = batches.closed() => {}
             }
         }
-        empty
+        Ok(())
     }
 
     /// Tells the programs whether a sleeper must be woken, and arms the fill threshold again.
@@ -159,10 +158,10 @@ impl Reader {
 
     async fn wait(&mut self, longest: Duration) -> Result<(), IngestError> {
         tokio::select! {
-            ready = self.critical.readable_mut() => {
+            ready = self.intake.critical.0.readable_mut() => {
                 ready.map_err(ring_error("wait on a ring"))?.clear_ready();
             }
-            ready = self.bulk.readable_mut() => {
+            ready = self.intake.bulk.0.readable_mut() => {
                 ready.map_err(ring_error("wait on a ring"))?.clear_ready();
             }
             () = sleep(longest) => {}

@@ -17,8 +17,8 @@ use crate::detect::{Outcome, RuleIndex, RuleSet, Truth};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
 use crate::enrich::process_table::ProcessTable;
 use crate::model::{ContainerView, Event, Identity, Priority};
-use crate::probe::{CounterReader, Probe};
-use crate::telemetry::{Board, RulesSnapshot};
+use crate::probe::{CounterReader, Probe, RingMeter};
+use crate::telemetry::{Board, Gauge, RulesSnapshot};
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -31,6 +31,8 @@ pub(super) struct Parts {
     pub(super) alerts: AlertSender,
     pub(super) board: Board,
     pub(super) requests: mpsc::Sender<ContainerRequest>,
+    pub(super) rings: Vec<RingMeter>,
+    pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
 }
 
@@ -49,6 +51,9 @@ pub(super) struct Detector {
     alerts: AlertSender,
     board: Board,
     requests: mpsc::Sender<ContainerRequest>,
+    rings: Vec<RingMeter>,
+    /// Queues of other tasks.
+    gauges: Vec<Gauge>,
     clock: WallClock,
     /// Newest time that an event or a tick brought.
     now_ns: u64,
@@ -76,6 +81,8 @@ impl Detector {
             alerts: parts.alerts,
             board: parts.board,
             requests: parts.requests,
+            rings: parts.rings,
+            gauges: parts.gauges,
             clock: WallClock::new(SystemTime::now(), boot_ns),
             now_ns: boot_ns,
             number: 0,
@@ -134,6 +141,7 @@ impl Detector {
         for waiting in self.pending.take_all() {
             self.release(waiting);
         }
+        self.settle_finally();
     }
 
     fn ask_runtimes(&mut self) {

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use crate::detect::RuleIndex;
 use crate::model::Event;
+use crate::telemetry::{QueueDepth, WhenFull};
 
 /// Limits of the list.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,7 @@ pub(super) struct Waiting {
 pub(super) struct Pending {
     limits: Limits,
     list: VecDeque<Waiting>,
+    evicted: u64,
 }
 
 impl Pending {
@@ -52,6 +54,7 @@ impl Pending {
         Self {
             limits,
             list: VecDeque::new(),
+            evicted: 0,
         }
     }
 
@@ -60,14 +63,21 @@ impl Pending {
         self.list.len()
     }
 
-    /// Most that may wait.
-    pub(super) fn capacity(&self) -> usize {
-        self.limits.max
+    /// How full the list is.
+    pub(super) fn depth(&self) -> QueueDepth {
+        QueueDepth {
+            name: "pending".to_owned(),
+            capacity: self.limits.max as u64,
+            depth: self.list.len() as u64,
+            when_full: WhenFull::EvictOldest,
+            times_full: Some(self.evicted),
+        }
     }
 
     /// Adds a pair; returns the oldest one if it must leave for it.
     pub(super) fn push(&mut self, waiting: Waiting) -> Option<Waiting> {
         let oldest = if self.list.len() >= self.limits.max {
+            self.evicted += 1;
             self.list.pop_front()
         } else {
             None
@@ -174,6 +184,7 @@ mod tests {
         }
         let oldest = pending.push(waiting(4, false, 0));
         assert_eq!(oldest.map(|waiting| waiting.rule.0), Some(1));
+        assert_eq!(pending.depth().times_full, Some(1));
         assert_eq!(rules(&pending.take_all()), [2, 3, 4]);
     }
 

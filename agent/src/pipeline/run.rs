@@ -1,19 +1,19 @@
-//! From a configuration to a running agent, and in order back to nothing.
+//! From a configuration to a running agent.
 
-use std::future::Future;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::detector::{Detector, Parts};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
-use crate::alert::{self, AlertStage, Filter, Spool, Start, StartError, Subscription};
+use super::tasks::{self, Sinks, Stages};
+use crate::alert::{self, Filter, Spool, Start, StartError, Subscription};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
 use crate::downtime::{self, Moment, Pulse};
@@ -21,15 +21,17 @@ use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings
 use crate::enrich::docker::{self, DockerSettings};
 use crate::ingest::{self, Batch, IngestError, boot_ns};
 use crate::model::Runtime;
-use crate::probe::{Probe, ProbeError};
+use crate::probe::{Hooks, Probe, ProbeError};
 use crate::run_lock::{RunLock, RunLockError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
 use crate::sinks::stdout;
-use crate::telemetry::{AgentFacts, Board};
+use crate::telemetry::{AgentFacts, Board, WhenFull, queue_gauge};
 
 /// Batches under way from ingest to detection; *wait* when full.
 const BATCHES: usize = 8;
+/// Their bytes; *wait* when full.
+const BATCH_BYTES: u32 = 4 << 20;
 /// Alerts under way to the alert stage; *drop newest* when full, with a GAP in the stream.
 const ALERTS: usize = 16 * 1024;
 /// Requests under way to a runtime client; *keep and retry* when full.
@@ -79,15 +81,22 @@ pub enum RunError {
         /// The answer.
         source: std::io::Error,
     },
+    /// Alerts cannot be written to standard output.
+    #[error("standard output: {0}")]
+    Stdout(#[source] std::io::Error),
     /// A task ended that must not.
     #[error("the {0} task ended unexpectedly")]
     TaskEnded(&'static str),
+    /// A task did not end when it was told to.
+    #[error("the {0} task did not end in time")]
+    NotStopped(&'static str),
 }
 
 /// Runs the agent until SIGTERM or SIGINT.
 pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let _lock = RunLock::acquire(&config.state_dir)?;
     let (pulse, last) = downtime::begin(&config.state_dir);
+    let pulse = Arc::new(pulse);
     let server = GrpcServer::bind(&config.stream.socket)?;
     let mut facts = AgentFacts::of_this_node(started);
     let rules = start::load_rules(config, &facts.node)?;
@@ -96,16 +105,16 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (queries, questions) = query::channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (messages, message_queue) = mpsc::channel(MESSAGES);
-    let (batches, batch_queue) = mpsc::channel(BATCHES);
+    let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
 
     let mut probe = Probe::load(&probe_options(config))?;
+    let meters = probe.ring_meters()?;
     let rings = probe.take_rings()?;
     let counters = probe.take_counters()?;
-    let topics = probe.attach()?;
+    let (topics, hooks) = probe.attach()?;
     if let Some(last) = last {
         alerts.downtime(last.until(&Moment::now()));
     }
-    pulse.beat();
     facts.rules = rules.facts.clone();
     facts.hooks = hook_status(&topics);
     facts.scope_cgroup.clone_from(&probe.scope().path);
@@ -117,13 +126,17 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         queries,
         &config.stream,
     );
+    let unwatched = Arc::new(OnceLock::new());
     let inputs = Inputs {
         scope: (probe.scope().mount.clone(), probe.scope().path.clone()),
         batches: batch_queue,
         messages: message_queue,
         scans: messages.clone(),
         questions,
+        unwatched: Arc::clone(&unwatched),
     };
+    let mut gauges = Vec::from(batches.gauges());
+    gauges.push(queue_gauge("messages", &messages, WhenFull::Wait));
     let detector = bootstrap(Parts {
         probe,
         counters,
@@ -134,22 +147,32 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         alerts,
         board,
         requests,
+        rings: meters,
+        gauges,
         started,
     })?;
-    let tasks = Tasks::spawn(
-        ingest::run(rings, batches),
-        inputs.run(detector, pulse),
-        stage,
-        docker_task(config.docker.clone(), request_queue, messages),
-    );
-    let sinks = Sinks::spawn(server, services, &config.outputs.stdout)?;
+    let (drain, draining) = oneshot::channel();
+    let stages = Stages::spawn(tasks::Parts {
+        hooks: Watching {
+            hooks,
+            unwatched: Arc::clone(&unwatched),
+        },
+        drain,
+        ingest: ingest::run(rings, batches, draining),
+        detector: inputs.run(detector, Arc::clone(&pulse)),
+        alerts: stage.run(),
+        runtimes: docker_task(config.docker.clone(), request_queue, messages),
+    });
+    let sinks = sinks(server, services, &config.outputs.stdout)?;
     tracing::info!(
         message = "Watching.",
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
         socket = %config.stream.socket.display(),
         rules = rules.facts.active,
     );
-    tasks.until_stopped(sinks).await
+    stages.until_stopped(sinks, stop_signal()).await?;
+    pulse.stop(unwatched.get());
+    Ok(())
 }
 
 fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
@@ -190,6 +213,24 @@ fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
     Ok(detector)
 }
 
+fn sinks(
+    server: GrpcServer,
+    services: Services,
+    stdout: &config::Stdout,
+) -> Result<Sinks, StartError> {
+    let stdout = stdout.enabled.then_some(stdout.format).map(|format| {
+        let spool = services.spool.clone();
+        Subscription::new(spool, Start::Oldest, Filter::default())
+            .map(|all| stdout::run(all, format, tokio::io::stdout()))
+    });
+    let (stop, stopping) = oneshot::channel::<()>();
+    let server = server.serve(services, async {
+        // A dropped sender means stop as well.
+        let _ = stopping.await;
+    });
+    Ok(Sinks::spawn(stop, server, stdout.transpose()?))
+}
+
 async fn docker_task(
     config: config::Docker,
     requests: mpsc::Receiver<ContainerRequest>,
@@ -197,6 +238,21 @@ async fn docker_task(
 ) {
     if config.enabled {
         docker::run(DockerSettings::new(&config.socket), requests, messages).await;
+    }
+}
+
+/// The hooks while they are attached.
+struct Watching {
+    hooks: Hooks,
+    /// Told when they begin to be detached: from then on nobody watches.
+    unwatched: Arc<OnceLock<Moment>>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Set once, here.
+        let _ = self.unwatched.set(Moment::now());
+        self.hooks.detach();
     }
 }
 
@@ -208,11 +264,14 @@ struct Inputs {
     messages: mpsc::Receiver<ContainerMessage>,
     scans: mpsc::Sender<ContainerMessage>,
     questions: mpsc::Receiver<Query>,
+    /// Since when the hooks are detached.
+    unwatched: Arc<OnceLock<Moment>>,
 }
 
 impl Inputs {
-    /// The detection task: takes inputs until ingest has ended.
-    async fn run(mut self, mut detector: Detector, pulse: Pulse) {
+    /// The detection task: takes inputs until ingest has ended. The first sign of life comes when
+    /// the GAP since the last one is in the stream.
+    async fn run(mut self, mut detector: Detector, pulse: Arc<Pulse>) {
         let mut ticked = Instant::now();
         let mut settled = ticked;
         loop {
@@ -238,12 +297,16 @@ impl Inputs {
             if now >= settled + SETTLE {
                 settled = now;
                 detector.settle();
-                pulse.beat();
+                if self.unwatched.get().is_none() {
+                    pulse.beat();
+                }
             }
         }
+        // What has become known by now may still decide what waits.
+        while let Ok(message) = self.messages.try_recv() {
+            detector.container_message(message);
+        }
         detector.finish();
-        detector.settle();
-        pulse.stop();
     }
 
     /// Lists the cgroups off the data path.
@@ -258,62 +321,6 @@ impl Inputs {
     }
 }
 
-/// The tasks of the data path.
-struct Tasks {
-    stop: oneshot::Sender<()>,
-    ingest: JoinHandle<Result<(), IngestError>>,
-    detector: JoinHandle<()>,
-    stage: JoinHandle<()>,
-    docker: JoinHandle<()>,
-}
-
-impl Tasks {
-    fn spawn(
-        ingest: impl Future<Output = Result<(), IngestError>> + Send + 'static,
-        detector: impl Future<Output = ()> + Send + 'static,
-        stage: AlertStage,
-        docker: impl Future<Output = ()> + Send + 'static,
-    ) -> Self {
-        let (stop, stopping) = oneshot::channel::<()>();
-        Self {
-            stop,
-            ingest: tokio::spawn(async move {
-                tokio::select! {
-                    outcome = ingest => outcome,
-                    _ = stopping => Ok(()),
-                }
-            }),
-            detector: tokio::spawn(detector),
-            stage: tokio::spawn(stage.run()),
-            docker: tokio::spawn(docker),
-        }
-    }
-
-    /// Waits for a signal or a failure, then ends the stages left to right: batches that left
-    /// ingest arrive before the next stage ends. What is still in the rings stays there.
-    async fn until_stopped(mut self, sinks: Sinks) -> Result<(), RunError> {
-        let outcome = tokio::select! {
-            signal = stop_signal() => signal,
-            ended = &mut self.ingest => match ended {
-                Ok(Err(error)) => Err(error.into()),
-                _ => Err(RunError::TaskEnded("ingest")),
-            },
-            _ = &mut self.detector => Err(RunError::TaskEnded("detection")),
-            _ = &mut self.stage => Err(RunError::TaskEnded("alert")),
-        };
-        tracing::info!(message = "Stopping.");
-        drop(self.stop);
-        self.docker.abort();
-        if outcome.is_ok() {
-            let _ = self.ingest.await;
-            let _ = self.detector.await;
-            let _ = self.stage.await;
-        }
-        sinks.stop().await?;
-        outcome
-    }
-}
-
 async fn stop_signal() -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(io("cannot wait for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("cannot wait for SIGINT"))?;
@@ -322,46 +329,4 @@ async fn stop_signal() -> Result<(), RunError> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// The tasks behind the spool.
-struct Sinks {
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<Result<(), ServeError>>,
-    stdout: Option<JoinHandle<()>>,
-}
-
-impl Sinks {
-    fn spawn(
-        server: GrpcServer,
-        services: Services,
-        stdout: &config::Stdout,
-    ) -> Result<Self, StartError> {
-        let (stop, stopping) = oneshot::channel::<()>();
-        let stdout = stdout.enabled.then_some(stdout.format).map(|format| {
-            let spool = services.spool.clone();
-            Subscription::new(spool, Start::Oldest, Filter::default())
-                .map(|all| tokio::spawn(stdout::run(all, format, tokio::io::stdout())))
-        });
-        Ok(Self {
-            stdout: stdout.transpose()?,
-            stop,
-            server: tokio::spawn(server.serve(services, async {
-                // A dropped sender means stop as well.
-                let _ = stopping.await;
-            })),
-        })
-    }
-
-    async fn stop(self) -> Result<(), RunError> {
-        drop(self.stop);
-        self.server
-            .await
-            .map_err(|_| RunError::TaskEnded("server"))??;
-        if let Some(stdout) = self.stdout {
-            // It ends with the spool.
-            let _ = stdout.await;
-        }
-        Ok(())
-    }
 }

@@ -126,7 +126,10 @@ pub fn hook_status(topics: &[AttachedTopic]) -> Vec<HookStatus> {
         .iter()
         .map(|topic| HookStatus {
             topic: topic.name.to_owned(),
+            state: topic.state(),
             taken: topic.taken.map(str::to_owned),
+            attached: topic.attached.iter().map(ToString::to_string).collect(),
+            missing: topic.missing.clone(),
             refused: topic
                 .refused
                 .iter()

@@ -3,10 +3,9 @@
 use aya::{Btf, Ebpf, programs::FEntry};
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions,
-    loader::{Refusal, chain},
-    requirements,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, loader::chain, requirements,
 };
+use crate::telemetry::{MissingProgram, TopicState};
 
 /// A kernel function that every supported kernel has and that is rarely called.
 const TRAMPOLINE_TARGET: &str = "bprm_execve";
@@ -36,7 +35,8 @@ pub struct Report {
 /// Loads and attaches everything for a moment and says how it went.
 pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
     let mut probe = Probe::load(options)?;
-    let topics = probe.attach()?;
+    // Held until the report is made.
+    let (topics, _hooks) = probe.attach()?;
     Ok(Report {
         kernel_release: requirements::kernel_release(),
         cgroup_mount: probe.scope().mount.display().to_string(),
@@ -49,11 +49,7 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
 }
 
 fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Vec<String> {
-    let mut spots: Vec<String> = topics
-        .iter()
-        .filter(|topic| topic.taken.is_none())
-        .map(|topic| format!("{}: no hook is attached", topic.name))
-        .collect();
+    let mut spots = unwatched(topics);
     if ia32_emulation() {
         spots.push(
             "32-bit system calls (int 0x80) pass every tracepoint of this version".to_owned(),
@@ -61,6 +57,26 @@ fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Ve
     }
     if trampolines.is_err() {
         spots.push("io_uring opens and accepts, which make no system call of their own".to_owned());
+    }
+    spots
+}
+
+/// What topics lack that are off or watched in part.
+fn unwatched(topics: &[AttachedTopic]) -> Vec<String> {
+    let mut spots = Vec::new();
+    for topic in topics {
+        if topic.state() == TopicState::Off {
+            spots.push(format!("{}: no hook is attached", topic.name));
+            continue;
+        }
+        spots.extend(topic.missing.iter().map(|missing| {
+            let MissingProgram {
+                program,
+                not_seen,
+                why,
+            } = missing;
+            format!("{}: {not_seen} ({program}: {why})", topic.name)
+        }));
     }
     spots
 }
@@ -86,8 +102,31 @@ pub(super) fn try_trampolines(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> 
     program.detach(link).map_err(|error| chain(&error))
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.hook, self.why)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_topic_lacks_is_a_blind_spot() {
+        let topic = AttachedTopic {
+            hook: None,
+            name: "open",
+            mandatory: false,
+            taken: Some("tracepoints"),
+            attached: vec!["sys_exit_openat"],
+            missing: vec![MissingProgram {
+                program: "sys_exit_openat2".to_owned(),
+                not_seen: "openat2 calls".to_owned(),
+                why: "refused".to_owned(),
+            }],
+            refused: Vec::new(),
+        };
+        let partial = unwatched(std::slice::from_ref(&topic));
+        assert_eq!(partial, ["open: openat2 calls (sys_exit_openat2: refused)"]);
+        let off = AttachedTopic {
+            attached: Vec::new(),
+            ..topic
+        };
+        assert_eq!(unwatched(&[off]), ["open: no hook is attached"]);
     }
 }

@@ -53,12 +53,12 @@ pub enum ProbeError {
     /// The object as a whole was refused.
     #[error("the kernel programs cannot be loaded: {0}")]
     Load(String),
-    /// A topic that must be there has no hook.
-    #[error("mandatory topic '{topic}' has no hook that this kernel grants: {reasons}")]
+    /// A topic that must be there lacks programs.
+    #[error("mandatory topic '{topic}' is not watched whole on this kernel: {reasons}")]
     MandatoryTopic {
         /// Topic.
         topic: &'static str,
-        /// Each alternative with the kernel's answer.
+        /// Each program that is missing with the kernel's answer.
         reasons: String,
     },
     /// Something else that the operating system refused.

@@ -1,4 +1,4 @@
-//! Loads the programs, attaches each topic to what the kernel grants, and holds the links.
+//! Loads the programs and holds the maps.
 //!
 //! Links and maps live as file descriptors only: nothing is pinned, so nothing outlives the
 //! process.
@@ -8,16 +8,13 @@ use std::{fs::File, os::fd::AsRawFd};
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, MapData, RingBuf},
-    programs::{
-        BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, ProgramError,
-        RawTracePoint, RawTracePointRunOptions, TestRun, TracePoint,
-    },
+    programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun},
 };
-use gravlens_common::{Hook, RingState};
+use gravlens_common::RingState;
 
 use super::{
-    CounterReader, OffsetReport, ProbeError, Scope, requirements,
-    topics::{Attach, Program, TOPICS, Topic},
+    AttachedTopic, CounterReader, Hooks, OffsetReport, ProbeError, RingMeter, Scope,
+    attach::Attacher, requirements,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"));
@@ -38,30 +35,6 @@ pub struct ProbeOptions {
     pub bulk_bytes: u32,
 }
 
-/// A hook that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Name of the hook.
-    pub hook: String,
-    /// The kernel's answer, or why it was not tried.
-    pub why: String,
-}
-
-/// How a topic is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttachedTopic {
-    /// What is accounted under the topic; `None` for helpers of other topics.
-    pub hook: Option<Hook>,
-    /// Name.
-    pub name: &'static str,
-    /// The agent does not start without it.
-    pub mandatory: bool,
-    /// The alternative in use, `None` when there is none.
-    pub taken: Option<&'static str>,
-    /// Alternatives that were refused.
-    pub refused: Vec<Refusal>,
-}
-
 /// The two rings, for the ingest task alone.
 pub struct Rings {
     /// Lifecycle and security-critical records.
@@ -80,8 +53,9 @@ pub(crate) struct RingStatePod(pub(crate) RingState);
 // SAFETY: two integers without padding.
 unsafe impl aya::Pod for RingStatePod {}
 
-/// The loaded sensor. Dropping it detaches everything.
+/// The loaded sensor.
 pub struct Probe {
+    options: ProbeOptions,
     ebpf: Ebpf,
     btf: Btf,
     scope: Scope,
@@ -104,6 +78,7 @@ impl Probe {
         load_marker(&mut ebpf)?;
         let trampolines = super::doctor::try_trampolines(&mut ebpf, &btf);
         Ok(Self {
+            options: options.clone(),
             ebpf,
             btf,
             scope,
@@ -135,6 +110,23 @@ impl Probe {
             bulk: self.take_ring("BULK")?,
             state: Array::try_from(self.take_map("RING_STATE")?).map_err(load_error)?,
         })
+    }
+
+    /// Meters of the rings; before the rings are taken.
+    pub fn ring_meters(&self) -> Result<Vec<RingMeter>, ProbeError> {
+        [
+            ("critical", "CRITICAL", self.options.critical_bytes),
+            ("bulk", "BULK", self.options.bulk_bytes),
+        ]
+        .into_iter()
+        .map(|(name, map, capacity)| {
+            let ring = self
+                .ebpf
+                .map(map)
+                .ok_or_else(|| ProbeError::Load(format!("the object has no map {map}")))?;
+            RingMeter::new(name, RingBuf::try_from(ring).map_err(load_error)?, capacity)
+        })
+        .collect()
     }
 
     fn take_ring(&mut self, name: &str) -> Result<RingBuf<MapData>, ProbeError> {
@@ -176,105 +168,17 @@ impl Probe {
         super::tasks::read(&mut self.ebpf, &self.btf)
     }
 
-    /// Attaches every topic, lifecycle first. Fails when a mandatory topic has no hook.
-    pub fn attach(&mut self) -> Result<Vec<AttachedTopic>, ProbeError> {
-        TOPICS
-            .iter()
-            .map(|topic| self.attach_topic(topic))
-            .collect()
-    }
-
-    fn attach_topic(&mut self, topic: &'static Topic) -> Result<AttachedTopic, ProbeError> {
-        let mut refused: Vec<Refusal> = self.better_hook(topic).into_iter().collect();
-        let mut missing = Vec::new();
-        let mut attached = 0;
-        for program in topic.programs {
-            match self.attach_program(program) {
-                Ok(()) => attached += 1,
-                Err(why) => missing.push(Refusal {
-                    hook: program.name.to_owned(),
-                    why,
-                }),
-            }
-        }
-        if attached == 0 && topic.mandatory {
-            return Err(ProbeError::MandatoryTopic {
-                topic: topic.name,
-                reasons: describe(&missing),
-            });
-        }
-        refused.append(&mut missing);
-        Ok(AttachedTopic {
-            hook: topic.hook,
-            name: topic.name,
-            mandatory: topic.mandatory,
-            taken: (attached > 0).then_some(topic.taken),
-            refused,
-        })
-    }
-
-    /// The hook that would see more, and why it is not taken.
-    fn better_hook(&self, topic: &Topic) -> Option<Refusal> {
-        let (hook, gain) = topic.better?;
-        let why = match &self.trampolines {
-            Err(why) => format!("trampolines are refused: {why}; would also see {gain}"),
-            Ok(()) => format!("not built into this version; would also see {gain}"),
+    /// Attaches every topic, lifecycle first. Fails when a program of a mandatory topic cannot be
+    /// attached.
+    pub fn attach(&mut self) -> Result<(Vec<AttachedTopic>, Hooks), ProbeError> {
+        let attacher = Attacher {
+            ebpf: &mut self.ebpf,
+            btf: &self.btf,
+            scope_directory: &self.scope_directory,
+            trampolines: &self.trampolines,
         };
-        Some(Refusal {
-            hook: hook.to_owned(),
-            why,
-        })
+        attacher.attach()
     }
-
-    fn attach_program(&mut self, program: &Program) -> Result<(), String> {
-        let loaded = self
-            .ebpf
-            .program_mut(program.name)
-            .ok_or_else(|| "not in the object".to_owned())?;
-        match (program.attach, loaded) {
-            (Attach::BtfTracepoint(name), AyaProgram::BtfTracePoint(loaded)) => {
-                attach_btf(loaded, name, &self.btf)
-            }
-            (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
-                attach_exit(loaded, call.name())
-            }
-            (Attach::CgroupSockAddr, AyaProgram::CgroupSockAddr(loaded)) => {
-                attach_cgroup(loaded, &self.scope_directory)
-            }
-            _ => Err("the object has another program type".to_owned()),
-        }
-    }
-}
-
-fn describe(refusals: &[Refusal]) -> String {
-    let lines: Vec<String> = refusals
-        .iter()
-        .map(|refusal| format!("{}: {}", refusal.hook, refusal.why))
-        .collect();
-    lines.join("; ")
-}
-
-fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<(), String> {
-    program.load(name, btf).map_err(|error| chain(&error))?;
-    program.attach().map_err(|error| chain(&error))?;
-    Ok(())
-}
-
-fn attach_exit(program: &mut TracePoint, call: &str) -> Result<(), String> {
-    program.load().map_err(|error| chain(&error))?;
-    program
-        .attach("syscalls", &format!("sys_exit_{call}"))
-        .map_err(|error| chain(&error))?;
-    Ok(())
-}
-
-fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<(), String> {
-    program.load().map_err(|error| chain(&error))?;
-    // A bpf_link is always "multi": other programs on the cgroup go on.
-    program
-        .attach(directory, CgroupAttachMode::Single)
-        .map_err(|error| chain(&error))?;
-    Ok(())
 }
 
 /// An error with its causes on one line; of a verifier log only the end says why.

@@ -9,8 +9,19 @@ pub(super) enum Attach {
     BtfTracepoint(&'static str),
     /// The exit tracepoint of a system call.
     SyscallExit(Call),
-    /// A hook on socket addresses, on the scope's cgroup.
-    CgroupSockAddr,
+    /// A hook on socket addresses, on the scope's cgroup; what it sees.
+    CgroupSockAddr(&'static str),
+}
+
+impl Attach {
+    /// What a program that is attached so sees, and nobody sees without it.
+    pub(super) fn sees(self) -> String {
+        match self {
+            Self::BtfTracepoint(name) => format!("{name} events"),
+            Self::SyscallExit(call) => format!("{} calls", call.name()),
+            Self::CgroupSockAddr(what) => what.to_owned(),
+        }
+    }
 }
 
 /// One program.
@@ -22,7 +33,7 @@ pub(super) struct Program {
     pub(super) attach: Attach,
 }
 
-/// A topic. All its programs are needed, but for calls that an architecture does not have.
+/// A topic. All its programs are needed: calls that an architecture does not have are left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Topic {
     /// What is accounted under it; `None` for helpers of other topics.
@@ -60,10 +71,10 @@ const fn exit_of(name: &'static str, call: Call) -> Program {
     }
 }
 
-const fn on_cgroup(name: &'static str) -> Program {
+const fn on_cgroup(name: &'static str, sees: &'static str) -> Program {
     Program {
         name,
-        attach: Attach::CgroupSockAddr,
+        attach: Attach::CgroupSockAddr(sees),
     }
 }
 
@@ -149,9 +160,11 @@ pub(super) const TOPICS: &[Topic] = &[
         Hook::Open,
         "tracepoint/syscalls/sys_exit_open*",
         &[
+            #[cfg(target_arch = "x86_64")]
             exit_of("sys_exit_open", Call::Open),
             exit_of("sys_exit_openat", Call::Openat),
             exit_of("sys_exit_openat2", Call::Openat2),
+            #[cfg(target_arch = "x86_64")]
             exit_of("sys_exit_creat", Call::Creat),
         ],
         Some(("lsm/file_open", "32-bit calls and io_uring")),
@@ -162,10 +175,22 @@ pub(super) const TOPICS: &[Topic] = &[
         mandatory: false,
         taken: "cgroup/connect4,connect6,sendmsg4,sendmsg6",
         programs: &[
-            on_cgroup("connect4"),
-            on_cgroup("connect6"),
-            on_cgroup("sendmsg4"),
-            on_cgroup("sendmsg6"),
+            on_cgroup(
+                "connect4",
+                "the kernel's copy of IPv4 addresses that are connected to",
+            ),
+            on_cgroup(
+                "connect6",
+                "the kernel's copy of IPv6 addresses that are connected to",
+            ),
+            on_cgroup(
+                "sendmsg4",
+                "the kernel's copy of IPv4 addresses that are sent to",
+            ),
+            on_cgroup(
+                "sendmsg6",
+                "the kernel's copy of IPv6 addresses that are sent to",
+            ),
         ],
         better: None,
     },

@@ -9,25 +9,6 @@ use crate::alert::{OutgoingRecord, Step, Subscription};
 use crate::config::OutputFormat;
 use crate::telemetry::{Counter, Failure};
 
-struct WriteFailed {
-    error: io::Error,
-}
-
-impl Failure for WriteFailed {
-    fn counter(&self) -> &'static Counter {
-        static COUNTER: Counter = Counter::new("stdout_write_failed");
-        &COUNTER
-    }
-
-    fn log(&self, total: u64) {
-        tracing::error!(
-            message = "Standard output is closed: no alert is written there any more.",
-            error = %self.error,
-            total
-        );
-    }
-}
-
 struct RecordDamaged {
     sequence: u64,
     error: prost::DecodeError,
@@ -49,33 +30,25 @@ impl Failure for RecordDamaged {
     }
 }
 
-/// Writes every record until the spool ends or the output is closed. The subscription is its only
-/// buffer: what the reader of the output does not take in time becomes a GAP.
+/// Writes every record until the spool ends. The subscription is its only buffer: what the reader
+/// of the output does not take in time becomes a GAP.
+///
+/// # Errors
+/// The output is closed.
 pub async fn run(
     mut subscription: Subscription,
     format: OutputFormat,
     mut output: impl AsyncWrite + Unpin,
-) {
+) -> io::Result<()> {
     loop {
-        let result = match subscription.step() {
-            Step::Record(record) => write(&record, format, &mut output).await,
-            Step::Filtered => Ok(()),
+        match subscription.step() {
+            Step::Record(record) => write(&record, format, &mut output).await?,
+            Step::Filtered => {}
             Step::Idle => {
-                let flushed = output.flush().await;
+                output.flush().await?;
                 subscription.wait().await;
-                flushed
             }
-            Step::End => {
-                let flushed = output.flush().await;
-                if let Err(error) = flushed {
-                    WriteFailed { error }.emit();
-                }
-                return;
-            }
-        };
-        if let Err(error) = result {
-            WriteFailed { error }.emit();
-            return;
+            Step::End => return output.flush().await,
         }
     }
 }
@@ -120,7 +93,8 @@ mod tests {
         }
         drop(sender);
         let mut output = Vec::new();
-        tokio::join!(stage.run(), run(subscription, format, &mut output));
+        let ((), result) = tokio::join!(stage.run(), run(subscription, format, &mut output));
+        result.unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -144,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_output_ends_the_sink_and_nothing_else() {
+    async fn a_closed_output_ends_the_sink_with_the_reason() {
         let (spool, writer) = Spool::create(LIMITS).unwrap();
         let (sender, stage) = channel(writer, 16);
         let stage = tokio::spawn(stage.run());
@@ -152,7 +126,8 @@ mod tests {
         let (output, reader) = tokio::io::duplex(16);
         drop(reader);
         sender.raise(sample::alert_in(ContainerView::Host));
-        run(subscription, OutputFormat::Text, output).await;
+        let error = run(subscription, OutputFormat::Text, output).await;
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(sender);
         stage.await.unwrap();
     }

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
+use super::QueueDepth;
 use crate::model::RuleInfo;
 
 /// A hook that the kernel refused.
@@ -16,13 +17,53 @@ pub struct RefusedHook {
     pub why: String,
 }
 
+/// A program of a topic that is not attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingProgram {
+    /// Name of the program.
+    pub program: String,
+    /// What nobody sees without it.
+    pub not_seen: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// How much of a topic is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicState {
+    /// Every program is attached.
+    Full,
+    /// Some are.
+    Partial,
+    /// None is.
+    Off,
+}
+
+impl TopicState {
+    /// Name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Partial => "partial",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// One topic and the hook that serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HookStatus {
     /// Topic: `exec`, `open`, `connect`.
     pub topic: String,
+    /// How much of it is watched.
+    pub state: TopicState,
     /// The hook in use; `None` when the topic is not watched.
     pub taken: Option<String>,
+    /// Programs that are attached.
+    pub attached: Vec<String>,
+    /// Programs that are not.
+    pub missing: Vec<MissingProgram>,
     /// Better hooks that were tried first.
     pub refused: Vec<RefusedHook>,
     /// The agent does not start without it.
@@ -56,6 +97,11 @@ impl EventCounts {
     /// Events that are lost, for whatever reason.
     pub fn dropped(&self) -> u64 {
         self.ring_full + self.rate_limited + self.scratch_busy + self.queue + self.decode
+    }
+
+    /// Counts what is under way as dropped by a queue: nobody will receive it any more.
+    pub fn give_up_in_flight(&mut self) {
+        self.queue += std::mem::take(&mut self.in_flight);
     }
 
     /// Whether every event seen is accounted for.
@@ -113,40 +159,15 @@ pub struct RingUsage {
     pub used_bytes: u64,
 }
 
-/// What a queue does when it is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenFull {
-    /// The sender waits.
-    Wait,
-    /// The new element is dropped and counted.
-    DropNewest,
-    /// The oldest element is dropped and counted.
-    EvictOldest,
-}
-
-impl WhenFull {
-    /// Name, as in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::DropNewest => "drop_newest",
-            Self::EvictOldest => "evict_oldest",
-        }
-    }
-}
-
-/// How full a queue is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct QueueDepth {
-    /// Name: `events`, `alerts`.
-    pub name: String,
-    /// Elements that fit.
-    pub capacity: u64,
-    /// Elements in it.
-    pub depth: u64,
-    /// Policy.
-    pub when_full: WhenFull,
+/// Cgroups that the container table could not place, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CgroupCounts {
+    /// Look-ups of a cgroup that the table does not know: its events count as the node's.
+    pub unknown_lookups: u64,
+    /// Cgroups refused because the table was full.
+    pub refused_cgroups: u64,
+    /// Cgroups inside a container that bore the id of another container.
+    pub identity_conflicts: u64,
 }
 
 /// What only the detection task knows at the moment.
@@ -162,6 +183,8 @@ pub struct StatusSnapshot {
     pub containers: u32,
     /// Processes in the process table.
     pub processes: u32,
+    /// Cgroups that found no place.
+    pub cgroups: CgroupCounts,
 }
 
 impl StatusSnapshot {
@@ -207,6 +230,19 @@ pub struct RulesSnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_given_up_is_dropped_and_the_account_still_balances() {
+        let mut events = EventCounts {
+            seen: 5,
+            delivered: 2,
+            in_flight: 3,
+            ..EventCounts::default()
+        };
+        events.give_up_in_flight();
+        assert_eq!((events.queue, events.in_flight), (3, 0));
+        assert!(events.balances());
+    }
 
     #[test]
     fn totals_balance_when_the_accounts_do() {

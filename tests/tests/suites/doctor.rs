@@ -32,6 +32,9 @@ fn topics(_bench: &Bench) -> Result<()> {
     ensure!(topics.len() >= 13, "only {} topics", topics.len());
     for topic in topics {
         ensure!(topic["taken"].is_string(), "no hook: {topic}");
+        ensure!(topic["state"] == "full", "watched in part: {topic}");
+        let programs = topic["attached"].as_array().map_or(0, Vec::len);
+        ensure!(programs > 0, "no program: {topic}");
     }
     // Either trampolines are granted, or every topic that would gain from one says why not.
     let granted = report["trampolines"]["granted"] == true;

@@ -10,10 +10,13 @@ use aya::programs::loaded_programs;
 use gravlens::proto::gap::Why;
 use gravlens::proto::record::Body;
 use gravlens::proto::watch_request::Start;
-use gravlens::proto::{Gap, Oldest, WatchRequest};
-use integration_test::client::{self, Watcher};
+use gravlens::proto::{Gap, Heartbeat, Oldest, WatchRequest};
+use integration_test::agent::AgentSetup;
+use integration_test::cgroup::TestCgroup;
+use integration_test::client::{self, Watcher, container_id, rule_name};
 use integration_test::container::{Container, ContainerSpec};
 use integration_test::images::Image;
+use integration_test::offenders;
 use integration_test::runtime::block_on;
 
 use crate::watched::{ALERT_LIMIT, Watched};
@@ -27,9 +30,16 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         gap_after_kill,
     ),
     ("lifecycle::a_gap_tells_of_an_orderly_stop", gap_after_stop),
+    (
+        "lifecycle::what_happened_before_the_stop_is_told",
+        told_before_stop,
+    ),
+    ("lifecycle::a_closed_output_ends_the_agent", closed_output),
 ];
 
 const EXIT_LIMIT: Duration = Duration::from_secs(20);
+/// Opens that still lie in the ring when the agent is told to stop.
+const OPENS: u64 = 20_000;
 const DOWN: Duration = Duration::from_secs(3);
 
 fn second_agent(bench: &Bench) -> Result<()> {
@@ -181,4 +191,88 @@ fn span(gap: &Gap) -> Result<(SystemTime, SystemTime)> {
     let from = gap.from_time.context("the gap has no beginning")?;
     let to = gap.to_time.context("the gap has no end")?;
     Ok((from.try_into()?, to.try_into()?))
+}
+
+/// The hooks see a burst and, behind it, a deed; then the agent is told to stop.
+fn told_before_stop(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Offenders.ensure(&engine, &bench.state).await?;
+        let watched = Watched::start(bench, &engine).await?;
+        let spec = ContainerSpec::new("last-words", Image::Offenders);
+        let container = Container::run(&engine, &watched.cgroup, &spec).await?;
+        watched.settle().await?;
+
+        let program = offenders::in_image("open_flood");
+        let deeds = format!("{program} {OPENS} && exec cat /etc/shadow");
+        // Paused, the agent reads nothing of it until it has been told to stop.
+        watched.agent.pause()?;
+        let done = container.exec(&["sh", "-c", &deeds]).await;
+        watched.agent.terminate()?;
+        watched.agent.resume()?;
+        done?;
+
+        let records = watched.watcher.wait_ended(EXIT_LIMIT).await?;
+        watched.watcher.check_account()?;
+        let rule = "Password file read in a container";
+        let told = watched.watcher.alerts();
+        ensure!(
+            told.iter()
+                .any(|alert| rule_name(alert) == rule && container_id(alert) == container.id()),
+            "the last deed was not told"
+        );
+        let last = records.iter().rev().find_map(|record| match &record.body {
+            Some(Body::Heartbeat(heartbeat)) => Some(*heartbeat),
+            _ => None,
+        });
+        let last = last.context("no heartbeat came")?;
+        check_final(&last)?;
+        drop(container);
+        let mut agent = watched.agent;
+        let status = agent.wait(EXIT_LIMIT)?;
+        ensure!(
+            status.success(),
+            "it ended with {status}:\n{}",
+            agent.stderr()
+        );
+        Ok(())
+    })
+}
+
+/// Every event and every alert is accounted for, and none is under way any more.
+fn check_final(last: &Heartbeat) -> Result<()> {
+    let events = last.events.context("no account of events")?;
+    let dropped =
+        events.ring_full + events.rate_limited + events.scratch_busy + events.queue + events.decode;
+    ensure!(
+        events.seen == events.delivered + events.suppressed + dropped && events.in_flight == 0,
+        "the last account does not balance: {events:?}"
+    );
+    ensure!(events.delivered >= OPENS, "too few arrived: {events:?}");
+    ensure!(dropped == 0, "a ring with room lost events: {events:?}");
+    let alerts = last.alerts.context("no account of alerts")?;
+    ensure!(
+        alerts.raised == alerts.stored && alerts.in_flight == 0,
+        "the last alerts are not stored: {alerts:?}"
+    );
+    Ok(())
+}
+
+fn closed_output(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Busybox.ensure(&engine, &bench.state).await?;
+        let cgroup = TestCgroup::new()?;
+        let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+        setup.set("outputs.stdout.enabled", true);
+        let mut agent = setup.start_with_closed_output().await?;
+        let spec = ContainerSpec::new("unheard", Image::Busybox);
+        let container = Container::run(&engine, &cgroup, &spec).await?;
+        container.exec(&["cat", "/etc/shadow"]).await?;
+        let status = agent.wait(EXIT_LIMIT)?;
+        let said = agent.stderr();
+        ensure!(status.code() == Some(1), "it ended with {status}:\n{said}");
+        ensure!(said.contains("standard output"), "it says only:\n{said}");
+        Ok(())
+    })
 }

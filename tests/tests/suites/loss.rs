@@ -89,10 +89,33 @@ fn quiet(bench: &Bench) -> Result<()> {
         let events = status.events.context("no account")?;
         ensure!(events.seen > 0 && events.delivered > 0, "{events:?}");
         ensure!(events.ring_full == 0, "{events:?}");
+        check_queues(&status)?;
         ensure!(losses(&watched, &container).is_empty(), "losses were told");
         drop(container);
         watched.finish()
     })
+}
+
+/// The status names every ring and queue on the path of an event.
+fn check_queues(status: &GetStatusResponse) -> Result<()> {
+    let rings: Vec<_> = status.rings.iter().map(|ring| ring.name.as_str()).collect();
+    ensure!(rings == ["critical", "bulk"], "{rings:?}");
+    for ring in &status.rings {
+        ensure!(
+            ring.capacity_bytes > 0 && ring.used_bytes < ring.capacity_bytes,
+            "{ring:?}"
+        );
+    }
+    for name in ["batches", "messages", "requests", "pending", "alerts"] {
+        let queue = status.queues.iter().find(|queue| queue.name == name);
+        let queue = queue.with_context(|| format!("no queue {name}"))?;
+        ensure!(
+            queue.capacity >= queue.depth && queue.capacity > 0,
+            "{queue:?}"
+        );
+    }
+    ensure!(status.cgroups.is_some(), "no account of cgroups");
+    Ok(())
 }
 
 /// Waits until nothing is under way, and checks that then every account balances exactly.

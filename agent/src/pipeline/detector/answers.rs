@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 
 use super::Detector;
 use crate::model::Container;
+use crate::probe::RingMeter;
 use crate::sinks::query::Query;
 use crate::telemetry::{
-    Accounting, ContainerName, Counter, EventCounts, Failure, LossAccount, QueueDepth,
-    StatusSnapshot, WhenFull,
+    Accounting, CgroupCounts, ContainerName, Counter, EventCounts, Failure, LossAccount,
+    QueueDepth, RingUsage, StatusSnapshot, WhenFull, queue_gauge,
 };
 
 /// How long a barrier may take before its questions are answered without it.
@@ -132,10 +133,23 @@ impl Detector {
         let accounts = self.accounts();
         self.fold_removed(&accounts);
         self.repair.watch(&accounts);
+        self.publish(&accounts);
+    }
+
+    /// The last account: what has not arrived by now never will.
+    pub(in crate::pipeline) fn settle_finally(&mut self) {
+        let mut accounts = self.accounts();
+        for account in &mut accounts {
+            account.events.give_up_in_flight();
+        }
+        self.publish(&accounts);
+    }
+
+    fn publish(&mut self, accounts: &[LossAccount]) {
         let now = SystemTime::now();
-        self.losses.report(&accounts, now, &self.alerts);
+        self.losses.report(accounts, now, &self.alerts);
         let mut events = EventCounts::default();
-        for account in &accounts {
+        for account in accounts {
             events += account.events;
         }
         self.board
@@ -143,21 +157,31 @@ impl Detector {
     }
 
     fn status(&mut self) -> StatusSnapshot {
+        let cgroups = self.containers.counters();
         StatusSnapshot {
-            rings: Vec::new(),
-            queues: vec![
-                self.alerts.depth(),
-                QueueDepth {
-                    name: "pending".to_owned(),
-                    capacity: self.pending.capacity() as u64,
-                    depth: self.pending.len() as u64,
-                    when_full: WhenFull::EvictOldest,
-                },
-            ],
+            rings: self.rings.iter().map(ring_usage).collect(),
+            queues: self.queues(),
             losses: self.accounts(),
             containers: self.running_containers().len() as u32,
             processes: self.processes.len() as u32,
+            cgroups: CgroupCounts {
+                unknown_lookups: cgroups.unknown_lookups,
+                refused_cgroups: cgroups.refused_cgroups,
+                identity_conflicts: cgroups.identity_conflicts,
+            },
         }
+    }
+
+    /// Along the path of an event.
+    fn queues(&self) -> Vec<QueueDepth> {
+        let mut queues: Vec<_> = self.gauges.iter().map(|gauge| gauge()).collect();
+        queues.push(QueueDepth {
+            times_full: Some(self.containers.counters().deferred_requests),
+            ..queue_gauge("requests", &self.requests, WhenFull::KeepAndRetry)()
+        });
+        queues.push(self.pending.depth());
+        queues.push(self.alerts.depth());
+        queues
     }
 
     fn running_containers(&self) -> Vec<Arc<Container>> {
@@ -252,5 +276,13 @@ impl Detector {
             }
             self.counters.forget(cgroup_id);
         }
+    }
+}
+
+fn ring_usage(ring: &RingMeter) -> RingUsage {
+    RingUsage {
+        name: ring.name().to_owned(),
+        capacity_bytes: ring.capacity_bytes(),
+        used_bytes: ring.used_bytes(),
     }
 }

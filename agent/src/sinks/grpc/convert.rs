@@ -3,8 +3,8 @@
 use crate::alert::{Progress, encode_rule, encode_severity};
 use crate::proto;
 use crate::telemetry::{
-    EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth, RingUsage, RuleEntry,
-    RuleSetFacts, RuleState, counters,
+    CgroupCounts, EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth, RingUsage,
+    RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
 };
 
 /// How far a subscription has come.
@@ -30,18 +30,40 @@ pub(super) fn rule_set(facts: &RuleSetFacts) -> proto::RuleSetStatus {
 
 /// A topic and its hook.
 pub(super) fn hook(hook: &HookStatus) -> proto::HookStatus {
+    let refused = hook.refused.iter().map(|refused| proto::RefusedHook {
+        hook: refused.hook.clone(),
+        why: refused.why.clone(),
+    });
+    let missing = hook.missing.iter().map(|missing| proto::MissingProgram {
+        program: missing.program.clone(),
+        not_seen: missing.not_seen.clone(),
+        why: missing.why.clone(),
+    });
     proto::HookStatus {
         topic: hook.topic.clone(),
         taken: hook.taken.clone(),
-        refused: hook
-            .refused
-            .iter()
-            .map(|refused| proto::RefusedHook {
-                hook: refused.hook.clone(),
-                why: refused.why.clone(),
-            })
-            .collect(),
+        refused: refused.collect(),
         mandatory: hook.mandatory,
+        state: topic_state(hook.state).into(),
+        attached: hook.attached.clone(),
+        missing: missing.collect(),
+    }
+}
+
+fn topic_state(state: TopicState) -> proto::hook_status::State {
+    match state {
+        TopicState::Full => proto::hook_status::State::Full,
+        TopicState::Partial => proto::hook_status::State::Partial,
+        TopicState::Off => proto::hook_status::State::Off,
+    }
+}
+
+/// Cgroups that found no place.
+pub(super) fn cgroups(counts: CgroupCounts) -> proto::CgroupStatus {
+    proto::CgroupStatus {
+        unknown_lookups: counts.unknown_lookups,
+        refused_cgroups: counts.refused_cgroups,
+        identity_conflicts: counts.identity_conflicts,
     }
 }
 
@@ -86,6 +108,7 @@ pub(super) fn queue(queue: &QueueDepth) -> proto::QueueStatus {
         capacity: queue.capacity,
         depth: queue.depth,
         when_full: queue.when_full.name().to_owned(),
+        times_full: queue.times_full,
     }
 }
 

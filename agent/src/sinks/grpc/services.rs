@@ -66,6 +66,7 @@ impl Answers {
             processes: snapshot.processes,
             stream: Some(self.stream()),
             failures: convert::failures(),
+            cgroups: Some(convert::cgroups(snapshot.cgroups)),
         }
     }
 

@@ -140,9 +140,19 @@ impl<'a> From<Option<&'a proto::RuleSetStatus>> for RuleSet<'a> {
 #[derive(Debug, Serialize)]
 pub struct Hook<'a> {
     topic: &'a str,
+    state: String,
     taken: Option<&'a str>,
     mandatory: bool,
+    attached: &'a [String],
+    missing: Vec<Missing<'a>>,
     refused: Vec<Refused<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Missing<'a> {
+    program: &'a str,
+    not_seen: &'a str,
+    why: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -157,10 +167,18 @@ impl<'a> From<&'a proto::HookStatus> for Hook<'a> {
             hook: &refused.hook,
             why: &refused.why,
         });
+        let missing = hook.missing.iter().map(|missing| Missing {
+            program: &missing.program,
+            not_seen: &missing.not_seen,
+            why: &missing.why,
+        });
         Self {
             topic: &hook.topic,
+            state: enum_word(hook.state().as_str_name(), "STATE_"),
             taken: hook.taken.as_deref(),
             mandatory: hook.mandatory,
+            attached: &hook.attached,
+            missing: missing.collect(),
             refused: refused.collect(),
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{enum_word, severity_word, time};
 use crate::alert::printable;
 use crate::proto;
+use crate::proto::hook_status::State;
 use crate::proto::record::Body;
 
 /// A record as lines that end with a newline.
@@ -49,19 +50,26 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn hello(record: &proto::Record, hello: &proto::Hello) -> String {
     let rules = hello.rules.as_ref();
-    let attached = hello
-        .hooks
-        .iter()
-        .filter(|hook| hook.taken.is_some())
-        .count();
+    let topics = |state| {
+        hello
+            .hooks
+            .iter()
+            .filter(|hook| hook.state() == state)
+            .count()
+    };
+    let partial = match topics(State::Partial) {
+        0 => String::new(),
+        partial => format!(", {partial} in part"),
+    };
     format!(
-        "gravlens {} on {}, kernel {}; {} rules active, {} refused; {attached} of {} topics hooked; \
+        "gravlens {} on {}, kernel {}; {} rules active, {} refused; {} of {} topics hooked{partial}; \
          epoch {:016x}, records {} to {}",
         printable(&hello.agent_version),
         printable(&hello.node),
         printable(&hello.kernel_release),
         rules.map_or(0, |rules| rules.active),
         rules.map_or(0, |rules| rules.refused),
+        topics(State::Full),
         hello.hooks.len(),
         record.stream_epoch,
         hello.oldest_sequence,

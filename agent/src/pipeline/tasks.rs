@@ -1,0 +1,230 @@
+//! The tasks of a running agent: whose end stops it, and in which order they stop.
+//!
+//! At the end the hooks are detached first. Then the stages end along the path of an event: the
+//! rings are drained, detection works off its batches and decides what waits, the last alerts
+//! reach the spool, the sinks send them. All that has a limit, and what is left then is logged.
+
+use std::future::{Future, pending};
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout_at};
+
+use super::RunError;
+use crate::ingest::IngestError;
+use crate::sinks::grpc::ServeError;
+
+/// Longest way from the stop to the last record in the spool.
+pub(super) const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// The part of it that the stages behind the rings have for themselves.
+const DETECTION_SHARE: u32 = 5;
+/// Longest wait for the sinks after that; somewhat longer than streams may drain.
+pub(super) const SINK_LIMIT: Duration = Duration::from_secs(4);
+
+/// A task that is awaited once.
+struct Task<T> {
+    name: &'static str,
+    handle: Option<JoinHandle<T>>,
+}
+
+impl<T: Send + 'static> Task<T> {
+    fn spawn(name: &'static str, task: impl Future<Output = T> + Send + 'static) -> Self {
+        Self {
+            name,
+            handle: Some(tokio::spawn(task)),
+        }
+    }
+
+    /// Waits for the end; for ever when there is no such task or its end has been told. A panic is
+    /// an end without a result.
+    async fn ended(&mut self) -> Option<T> {
+        match &mut self.handle {
+            Some(handle) => {
+                let result = handle.await;
+                self.handle = None;
+                result.ok()
+            }
+            None => pending().await,
+        }
+    }
+
+    /// Waits for the end of a task that has been told to end; `None` if that has been told before.
+    async fn finish(mut self, deadline: Instant) -> Result<Option<T>, RunError> {
+        let Some(mut handle) = self.handle.take() else {
+            return Ok(None);
+        };
+        match timeout_at(deadline, &mut handle).await {
+            Ok(Ok(result)) => Ok(Some(result)),
+            Ok(Err(_)) => Err(RunError::TaskEnded(self.name)),
+            Err(_) => {
+                handle.abort();
+                Err(RunError::NotStopped(self.name))
+            }
+        }
+    }
+}
+
+/// The tasks of the data path.
+pub(super) struct Stages<H> {
+    hooks: H,
+    drain: oneshot::Sender<Instant>,
+    ingest: Task<Result<(), IngestError>>,
+    detector: Task<()>,
+    alerts: Task<()>,
+    runtimes: JoinHandle<()>,
+    limit: Duration,
+}
+
+/// What the data path is made of.
+pub(super) struct Parts<H, I, D, A, R> {
+    /// Dropping it detaches the programs.
+    pub(super) hooks: H,
+    /// Tells ingest to drain the rings, until when.
+    pub(super) drain: oneshot::Sender<Instant>,
+    pub(super) ingest: I,
+    pub(super) detector: D,
+    pub(super) alerts: A,
+    /// The clients of container runtimes.
+    pub(super) runtimes: R,
+}
+
+impl<H: Send + 'static> Stages<H> {
+    pub(super) fn spawn<I, D, A, R>(parts: Parts<H, I, D, A, R>) -> Self
+    where
+        I: Future<Output = Result<(), IngestError>> + Send + 'static,
+        D: Future<Output = ()> + Send + 'static,
+        A: Future<Output = ()> + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            hooks: parts.hooks,
+            drain: parts.drain,
+            ingest: Task::spawn("ingest", parts.ingest),
+            detector: Task::spawn("detection", parts.detector),
+            alerts: Task::spawn("alert", parts.alerts),
+            runtimes: tokio::spawn(parts.runtimes),
+            limit: STOP_LIMIT,
+        }
+    }
+
+    /// Waits for a stop or for a task that ends without one, then stops everything in order.
+    pub(super) async fn until_stopped(
+        mut self,
+        mut sinks: Sinks,
+        stop: impl Future<Output = Result<(), RunError>>,
+    ) -> Result<(), RunError> {
+        let outcome = tokio::select! {
+            outcome = stop => outcome,
+            error = self.ended() => Err(error),
+            error = sinks.ended() => Err(error),
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(message = "The agent cannot go on.", %error);
+        }
+        tracing::info!(message = "Stopping.");
+        let drained = self.stop().await;
+        let sent = sinks.stop().await;
+        // The first failure is the cause of those that follow.
+        outcome.and(drained).and(sent)
+    }
+
+    async fn ended(&mut self) -> RunError {
+        tokio::select! {
+            result = self.ingest.ended() => match result {
+                Some(Err(error)) => error.into(),
+                _ => RunError::TaskEnded(self.ingest.name),
+            },
+            _ = self.detector.ended() => RunError::TaskEnded(self.detector.name),
+            _ = self.alerts.ended() => RunError::TaskEnded(self.alerts.name),
+        }
+    }
+
+    async fn stop(self) -> Result<(), RunError> {
+        let deadline = Instant::now() + self.limit;
+        let hooks = self.hooks;
+        // Closing a link waits for programs that run.
+        let detached = spawn_blocking(move || drop(hooks));
+        if timeout_at(deadline, detached).await.is_err() {
+            tracing::warn!(message = "The hooks are not detached yet.");
+        }
+        // Ingest may have ended already.
+        let _ = self.drain.send(deadline - self.limit / DETECTION_SHARE);
+        let ingest = match self.ingest.finish(deadline).await {
+            Ok(Some(Err(error))) => Err(error.into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let detector = self.detector.finish(deadline).await;
+        self.runtimes.abort();
+        let alerts = self.alerts.finish(deadline).await;
+        let outcome = ingest.and(detector.map(drop)).and(alerts.map(drop));
+        if let Err(error) = &outcome {
+            tracing::error!(message = "Not everything reached the spool.", %error);
+        }
+        outcome
+    }
+}
+
+/// The tasks behind the spool.
+pub(super) struct Sinks {
+    stop: oneshot::Sender<()>,
+    server: Task<Result<(), ServeError>>,
+    stdout: Task<io::Result<()>>,
+}
+
+impl Sinks {
+    /// The server ends when `stop` is dropped, standard output with the spool.
+    pub(super) fn spawn(
+        stop: oneshot::Sender<()>,
+        server: impl Future<Output = Result<(), ServeError>> + Send + 'static,
+        stdout: Option<impl Future<Output = io::Result<()>> + Send + 'static>,
+    ) -> Self {
+        Self {
+            stop,
+            server: Task::spawn("gRPC server", server),
+            stdout: Task {
+                name: "standard output",
+                handle: stdout.map(tokio::spawn),
+            },
+        }
+    }
+
+    async fn ended(&mut self) -> RunError {
+        tokio::select! {
+            result = self.server.ended() => match result {
+                Some(Err(error)) => error.into(),
+                _ => RunError::TaskEnded(self.server.name),
+            },
+            result = self.stdout.ended() => match result {
+                Some(Err(error)) => RunError::Stdout(error),
+                _ => RunError::TaskEnded(self.stdout.name),
+            },
+        }
+    }
+
+    async fn stop(self) -> Result<(), RunError> {
+        let deadline = Instant::now() + SINK_LIMIT;
+        drop(self.stop);
+        let server = match self.server.finish(deadline).await {
+            Ok(Some(Err(error))) => Err(error.into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let stdout = match self.stdout.finish(deadline).await {
+            Ok(Some(Err(error))) => Err(RunError::Stdout(error)),
+            // As for a client that does not read: its own loss.
+            Err(RunError::NotStopped(_)) => {
+                tracing::warn!(message = "Standard output was not read to its end.");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        server.and(stdout)
+    }
+}
+
+#[cfg(test)]
+mod tests;
