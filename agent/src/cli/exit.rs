@@ -17,7 +17,7 @@ Exit codes:
   0  done
   1  something failed
   2  wrong arguments or configuration
-  3  permission denied: root or capabilities are missing
+  3  permission denied: root, capabilities or the host's namespaces are missing
   4  this kernel is not supported
   5  another agent runs already
   6  no agent can be reached
@@ -32,7 +32,7 @@ pub enum Exit {
     Failure = 1,
     /// Wrong arguments or configuration.
     Usage = 2,
-    /// Root or capabilities are missing.
+    /// Root, capabilities or the host's namespaces are missing.
     Permission = 3,
     /// The kernel lacks what the agent needs.
     Kernel = 4,
@@ -117,7 +117,7 @@ impl From<ProbeError> for Failure {
 
 fn exit_of_probe(error: &ProbeError) -> Exit {
     match error {
-        ProbeError::Permission { .. } => Exit::Permission,
+        ProbeError::Permission { .. } | ProbeError::Namespaces { .. } => Exit::Permission,
         ProbeError::KernelTooOld { .. }
         | ProbeError::NoBtf { .. }
         | ProbeError::BadBtf(_)
