@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod loader;
 mod offsets;
+mod overlay;
 mod requirements;
 mod scope;
 mod tasks;

@@ -34,6 +34,7 @@ fn text(status: &GetStatusResponse) -> String {
         output::table(&hooks(status)),
         output::table(&queues(status)),
         losses(status),
+        not_seen(status),
     ]
     .into_iter()
     .filter(|part| !part.is_empty())
@@ -204,6 +205,16 @@ fn losses(status: &GetStatusResponse) -> String {
     text
 }
 
+fn not_seen(status: &GetStatusResponse) -> String {
+    if status.not_seen.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Not seen on this kernel:\n  {}\n",
+        status.not_seen.join("\n  ")
+    )
+}
+
 fn whose(account: &LossAccount) -> String {
     let LossAccount {
         container_name,
@@ -273,6 +284,7 @@ fn document(status: &GetStatusResponse) -> Value {
         "failures": status.failures.iter()
             .map(|failure| (failure.kind.clone(), failure.count.into()))
             .collect::<serde_json::Map<String, Value>>(),
+        "not_seen": status.not_seen,
     })
 }
 
@@ -314,5 +326,15 @@ mod tests {
         );
         assert!(text(&status).contains("scope     everything"));
         assert_eq!(document(&status)["losses"][2]["events"]["ring_full"], 9);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_said() {
+        let status = GetStatusResponse {
+            not_seen: vec!["this".into(), "that".into()],
+            ..Default::default()
+        };
+        assert!(text(&status).ends_with("Not seen on this kernel:\n  this\n  that\n"));
+        assert_eq!(document(&status)["not_seen"][1], "that");
     }
 }

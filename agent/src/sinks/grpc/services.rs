@@ -66,6 +66,7 @@ impl Answers {
             processes: snapshot.processes,
             stream: Some(self.stream()),
             failures: convert::failures(),
+            not_seen: facts.blind_spots.clone(),
         }
     }
 
