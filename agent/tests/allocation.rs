@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use gravlens::detect::{self, LoadOptions, Outcome};
 use gravlens::model::{
     AddressFamily, Capabilities, ContainerView, Endpoint, Event, EventFlags, ExeFile, ExecId, Ids,
-    Layer, Open, Path, Payload, Process, Provenance, Socket, SocketAddress, Syscall, Transport,
+    Image, Layer, Open, Path, Payload, Process, Provenance, Socket, SocketAddress, Syscall,
+    Transport,
 };
 
 fn bytes(text: &str) -> Box<[u8]> {
@@ -30,32 +31,34 @@ fn process(comm: &str, parent: Option<Arc<Process>>) -> Process {
             start_boottime_ns: 1,
             exec_seq: 1,
         },
+        depth: u16::from(parent.is_some()),
         parent,
         parent_tgid: 1,
         vpid: Some(1),
         cgroup_id: 1,
         comm: bytes(comm),
-        exe: Some(ExeFile {
-            path: path(bytes("/usr/sbin/nginx")),
-            inode: 1,
-            device: 1,
-            layer: Some(Layer::Lower),
-            memfd: false,
-            unlinked: false,
+        image: Arc::new(Image {
+            exe: Some(ExeFile {
+                path: path(bytes("/usr/sbin/nginx")),
+                inode: 1,
+                device: 1,
+                layer: Some(Layer::Lower),
+                memfd: false,
+                unlinked: false,
+            }),
+            filename: bytes(comm),
+            argv: vec![bytes(comm), bytes("-g"), bytes("daemon off;")],
+            cmdline: bytes("nginx -g daemon off;"),
+            args_start: "nginx ".len(),
+            cwd: path(bytes("/srv")),
+            ..Image::default()
         }),
-        filename: bytes(comm),
-        interpreter: None,
-        argv: vec![bytes(comm), bytes("-g"), bytes("daemon off;")],
-        argv_truncated: false,
-        cmdline: bytes("nginx -g daemon off;"),
-        cwd: path(bytes("/srv")),
         tty: None,
-        stdio: None,
-        ids: Ids::default(),
-        capabilities: Capabilities {
+        ids: Some(Ids::default()),
+        capabilities: Some(Capabilities {
             effective: 0xffff_ffff,
             ..Capabilities::default()
-        },
+        }),
         pid_namespace: 1,
         mount_namespace: 1,
         seen_late: false,
