@@ -55,7 +55,7 @@ pub struct Downtime {
     pub to: SystemTime,
     /// The run before ended in order.
     pub clean: bool,
-    /// The node was booted anew in between.
+    /// The node is known to have booted anew in between.
     pub rebooted: bool,
 }
 

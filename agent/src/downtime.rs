@@ -12,13 +12,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Downtime;
-use crate::run_lock::replace_file;
+use crate::state_dir;
 use crate::telemetry::{Counter, Failure, boot_id};
 
 /// Name of the file.
@@ -27,8 +28,8 @@ const FILE: &str = "heartbeat";
 /// A point in time by both clocks: the wall clock may be set, the boot clock ends with the boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Which boot.
-    pub boot_id: String,
+    /// Which boot; `None` when nothing tells.
+    pub boot_id: Option<String>,
     /// Time since that boot, suspend included.
     pub since_boot: Duration,
     /// Wall clock.
@@ -42,7 +43,7 @@ impl Moment {
         let seconds = u64::try_from(boot.tv_sec).unwrap_or_default();
         let nanos = u32::try_from(boot.tv_nsec).unwrap_or_default();
         Self {
-            boot_id: boot_id(),
+            boot_id: Some(boot_id()).filter(|id| !id.is_empty()),
             since_boot: Duration::new(seconds, nanos),
             wall: SystemTime::now(),
         }
@@ -59,20 +60,21 @@ pub struct LastSign {
 impl LastSign {
     /// The time that nobody watched, `now` being when the hooks are attached.
     pub fn until(&self, now: &Moment) -> Downtime {
-        let rebooted = self.at.boot_id != now.boot_id;
-        let from = if rebooted {
-            self.at.wall
-        } else {
+        let boots = self.at.boot_id.as_ref().zip(now.boot_id.as_ref());
+        let same_boot = boots.map(|(then, now)| then == now);
+        let from = if same_boot == Some(true) {
             // The boot clock tells the length, whatever was done to the wall clock.
             let blind = now.since_boot.saturating_sub(self.at.since_boot);
             now.wall.checked_sub(blind).unwrap_or(self.at.wall)
+        } else {
+            self.at.wall
         };
         Downtime {
             // Never a span that ends before it begins.
             from: from.min(now.wall),
             to: now.wall,
             clean: self.clean,
-            rebooted,
+            rebooted: same_boot == Some(false),
         }
     }
 }
@@ -89,10 +91,15 @@ struct Content {
 
 const VERSION: u32 = 1;
 
+/// More than the file ever has.
+const MAX_BYTES: u64 = 4096;
+
 /// Writes signs of life.
 #[derive(Debug)]
 pub struct Pulse {
     path: PathBuf,
+    /// A beat of this run has outlived the page cache.
+    begun: AtomicBool,
 }
 
 struct PulseFailed<'a> {
@@ -122,39 +129,47 @@ impl Failure for PulseFailed<'_> {
 pub fn begin(state_dir: &Path) -> (Pulse, Option<LastSign>) {
     let path = state_dir.join(FILE);
     let last = read(&path);
-    (Pulse { path }, last)
+    let begun = AtomicBool::new(false);
+    (Pulse { path, begun }, last)
 }
 
 impl Pulse {
     /// A sign of life: call it each second while the hooks are attached.
     pub fn beat(&self) {
-        self.write(&Moment::now(), false);
+        // The first is durable: the disk must not go on saying that the run before ended well. A
+        // later one that a power failure takes makes the gap longer, never shorter.
+        let written = self.write(&Moment::now(), false, !self.begun.load(Ordering::Relaxed));
+        self.begun.fetch_or(written, Ordering::Relaxed);
     }
 
     /// The end of an orderly run, in which nobody has watched since `unwatched`.
     pub fn stop(&self, unwatched: Option<&Moment>) {
         match unwatched {
-            Some(moment) => self.write(moment, true),
-            None => self.write(&Moment::now(), true),
-        }
+            Some(moment) => self.write(moment, true, true),
+            None => self.write(&Moment::now(), true, true),
+        };
     }
 
-    fn write(&self, now: &Moment, clean: bool) {
+    /// Whether it could be written.
+    fn write(&self, now: &Moment, clean: bool, durable: bool) -> bool {
         let wall = now.wall.duration_since(SystemTime::UNIX_EPOCH);
         let content = Content {
             version: VERSION,
-            boot_id: now.boot_id.clone(),
+            boot_id: now.boot_id.clone().unwrap_or_default(),
             boot_ns: nanos(now.since_boot),
             wall_ns: nanos(wall.unwrap_or_default()),
             clean,
         };
-        // A beat that a power failure takes makes the gap longer, never shorter: no sync.
         let written = serde_json::to_vec(&content)
             .map_err(io::Error::other)
-            .and_then(|bytes| replace_file(&self.path, &bytes, clean));
-        if let Err(error) = written {
-            let path = &self.path;
-            PulseFailed { path, error }.emit();
+            .and_then(|bytes| state_dir::replace(&self.path, &bytes, durable));
+        match written {
+            Ok(()) => true,
+            Err(error) => {
+                let path = &self.path;
+                PulseFailed { path, error }.emit();
+                false
+            }
         }
     }
 }
@@ -165,7 +180,7 @@ fn nanos(duration: Duration) -> u64 {
 
 /// Reads the file. One that is damaged is still a sign of life, of the time it was written.
 fn read(path: &Path) -> Option<LastSign> {
-    let bytes = match fs::read(path) {
+    let bytes = match state_dir::read(path, MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
@@ -176,7 +191,7 @@ fn read(path: &Path) -> Option<LastSign> {
     match serde_json::from_slice::<Content>(&bytes) {
         Ok(content) if content.version == VERSION => Some(LastSign {
             at: Moment {
-                boot_id: content.boot_id,
+                boot_id: Some(content.boot_id).filter(|id| !id.is_empty()),
                 since_boot: Duration::from_nanos(content.boot_ns),
                 wall: SystemTime::UNIX_EPOCH + Duration::from_nanos(content.wall_ns),
             },
@@ -184,9 +199,11 @@ fn read(path: &Path) -> Option<LastSign> {
         }),
         _ => Some(LastSign {
             at: Moment {
-                boot_id: String::new(),
+                boot_id: None,
                 since_boot: Duration::ZERO,
-                wall: fs::metadata(path).and_then(|file| file.modified()).ok()?,
+                wall: fs::symlink_metadata(path)
+                    .and_then(|file| file.modified())
+                    .ok()?,
             },
             clean: false,
         }),
@@ -201,7 +218,7 @@ mod tests {
 
     fn moment(boot: &str, since_boot: u64, wall: u64) -> Moment {
         Moment {
-            boot_id: boot.into(),
+            boot_id: Some(boot.into()).filter(|id: &String| !id.is_empty()),
             since_boot: Duration::from_secs(since_boot),
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(wall),
         }
@@ -241,6 +258,14 @@ mod tests {
     }
 
     #[test]
+    fn nobody_knows_of_a_reboot_without_the_id_of_both_boots() {
+        let now = moment("b", 20, 5_000);
+        assert_eq!(span(moment("", 9_000, 4_000), &now), (4_000, 5_000, false));
+        let now = moment("", 20, 5_000);
+        assert_eq!(span(moment("a", 9_000, 4_000), &now), (4_000, 5_000, false));
+    }
+
+    #[test]
     fn the_next_run_finds_what_this_one_left() {
         let directory = tempfile::tempdir().unwrap();
         let (pulse, last) = begin(directory.path());
@@ -264,7 +289,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(FILE), "{\"version\":").unwrap();
         let (_, last) = begin(directory.path());
-        assert!(!last.unwrap().clean);
+        let last = last.unwrap();
+        assert!(!last.clean);
+        assert!(!last.until(&Moment::now()).rebooted);
+    }
+
+    #[test]
+    fn a_first_beat_that_failed_is_made_up_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("late");
+        let (pulse, _) = begin(&state);
+        pulse.beat();
+        assert!(!pulse.begun.load(Ordering::Relaxed));
+        fs::create_dir(&state).unwrap();
+        pulse.beat();
+        assert!(pulse.begun.load(Ordering::Relaxed) && begin(&state).1.is_some());
     }
 
     proptest! {

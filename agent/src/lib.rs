@@ -22,4 +22,5 @@ pub mod probe;
 pub mod proto;
 pub mod run_lock;
 pub mod sinks;
+pub mod state_dir;
 pub mod telemetry;

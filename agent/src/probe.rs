@@ -9,6 +9,7 @@ mod doctor;
 mod error;
 mod loader;
 mod offsets;
+mod overlay;
 mod requirements;
 mod ring_meter;
 mod scope;

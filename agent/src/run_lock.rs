@@ -2,12 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::state_dir::{self, StateDirError};
 
 /// Name of the lock file.
 const FILE: &str = "run.lock";
@@ -27,16 +28,9 @@ pub enum RunLockError {
         /// Who, as far as the file tells.
         holder: String,
     },
-    /// The operating system refused.
-    #[error("cannot {what} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// Its answer.
-        source: io::Error,
-    },
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
 }
 
 /// The lock. The kernel releases it when the process ends, however it ends.
@@ -51,25 +45,15 @@ impl RunLock {
     /// # Errors
     /// See [`RunLockError`].
     pub fn acquire(state_dir: &Path) -> Result<Self, RunLockError> {
-        make_directory(state_dir)?;
+        state_dir::prepare(state_dir)?;
         let path = state_dir.join(FILE);
-        let failed = |what| {
-            let path = path.clone();
-            move |source| RunLockError::Io { what, path, source }
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed("open"))?;
+        let failed = |what, error| StateDirError::io(what, &path, error);
+        let mut file = state_dir::open(&path)?;
         let deadline = Instant::now() + ENDING;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", error).into()),
                 Err(TryLockError::WouldBlock) => {}
             }
             let holder = holder(&mut file);
@@ -78,24 +62,9 @@ impl RunLock {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        write_pid(&mut file).map_err(failed("write"))?;
+        write_pid(&mut file).map_err(|error| failed("write", error))?;
         Ok(Self { _file: file })
     }
-}
-
-fn make_directory(path: &Path) -> Result<(), RunLockError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| RunLockError::Io {
-            what: "make the directory",
-            path: path.to_owned(),
-            source,
-        })
 }
 
 /// The pid in the file.
@@ -137,22 +106,6 @@ fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())
-}
-
-/// Replaces a file in one step, so that a reader finds the old or the new content.
-pub(crate) fn replace_file(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(content)?;
-    if durable {
-        file.sync_all()?;
-    }
-    fs::rename(&new, path)
 }
 
 #[cfg(test)]

@@ -21,9 +21,6 @@ pub(super) use request::AlertsArgs;
 /// Between attempts to reach an agent that has gone.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Records can be larger than gRPC's default limit: a command line of 32 KiB has many ancestors.
-const MAX_RECORD_BYTES: usize = 16 << 20;
-
 /// `gravlens alerts`
 pub(super) fn run(global: &Global, args: AlertsArgs) -> Result<(), Failure> {
     let socket = client::socket(global)?;
@@ -76,14 +73,23 @@ async fn stream(
     printer: &mut Printer,
 ) -> Result<(), Failure> {
     let mut client = AlertServiceClient::new(client::connect(socket).await?)
-        .max_decoding_message_size(MAX_RECORD_BYTES);
-    let mut records = client.watch(request).await.map_err(broken)?.into_inner();
+        .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
+    let mut records = client.watch(request).await.map_err(refused)?.into_inner();
     while let Some(record) = records.next().await {
         if printer.print(&record.map_err(broken)?)? {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// An agent that refuses the request. Elsewhere the library says "out of range" of messages that
+/// are too large; here the agent says it of a cursor.
+fn refused(status: Status) -> Failure {
+    match status.code() {
+        Code::OutOfRange => Failure::new(Exit::Usage, status.message()),
+        _ => broken(status),
+    }
 }
 
 /// A connection that breaks reports one of several codes, depending on where it breaks.
@@ -133,5 +139,21 @@ impl Printer {
             epoch: record.stream_epoch,
             sequence,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refused_cursor_is_a_wrong_argument() {
+        let too_large = || Status::out_of_range("message length too large");
+        assert_eq!(refused(too_large()).exit(), Exit::Usage);
+        assert_eq!(broken(too_large()).exit(), Exit::Failure);
+        assert_eq!(
+            refused(Status::invalid_argument("77 is no severity")).exit(),
+            Exit::Usage
+        );
     }
 }

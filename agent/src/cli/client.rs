@@ -10,6 +10,11 @@ use tonic::{Code, Status};
 
 use super::{Exit, Failure, Global};
 
+/// Largest answer and largest record. gRPC's default of 4 MiB is too small for both: `status` has
+/// an account for each hook in each of 4,096 cgroups, and a command line of 32 KiB has many
+/// ancestors. The agent bounds what it sends.
+pub(super) const MAX_MESSAGE_BYTES: usize = 256 << 20;
+
 /// The socket that the arguments or the configuration name.
 pub(super) fn socket(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(socket) = &global.socket {
@@ -59,7 +64,7 @@ fn unreachable(socket: &Path, error: &std::io::Error) -> Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let exit = match status.code() {
-            Code::InvalidArgument | Code::OutOfRange => Exit::Usage,
+            Code::InvalidArgument => Exit::Usage,
             Code::Unavailable => Exit::Unreachable,
             _ => Exit::Failure,
         };

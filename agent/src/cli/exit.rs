@@ -9,6 +9,7 @@ use crate::pipeline::RunError;
 use crate::probe::ProbeError;
 use crate::run_lock::RunLockError;
 use crate::sinks::grpc::BindError;
+use crate::state_dir::StateDirError;
 
 /// For `--help`.
 pub(super) const HELP: &str = "\
@@ -16,7 +17,7 @@ Exit codes:
   0  done
   1  something failed
   2  wrong arguments or configuration
-  3  permission denied: root or capabilities are missing
+  3  permission denied: root, capabilities or the host's namespaces are missing
   4  this kernel is not supported
   5  another agent runs already
   6  no agent can be reached
@@ -31,7 +32,7 @@ pub enum Exit {
     Failure = 1,
     /// Wrong arguments or configuration.
     Usage = 2,
-    /// Root or capabilities are missing.
+    /// Root, capabilities or the host's namespaces are missing.
     Permission = 3,
     /// The kernel lacks what the agent needs.
     Kernel = 4,
@@ -116,15 +117,15 @@ impl From<ProbeError> for Failure {
 
 fn exit_of_probe(error: &ProbeError) -> Exit {
     match error {
-        ProbeError::Permission { .. } => Exit::Permission,
+        ProbeError::Permission { .. } | ProbeError::Namespaces { .. } => Exit::Permission,
         ProbeError::KernelTooOld { .. }
         | ProbeError::NoBtf { .. }
         | ProbeError::BadBtf(_)
         | ProbeError::MissingFields { .. }
         | ProbeError::MandatoryTopic { .. } => Exit::Kernel,
         ProbeError::Scope { .. } => Exit::Usage,
-        ProbeError::Io { source, .. } => exit_of_io(source),
-        ProbeError::Tracefs(_) | ProbeError::Load(_) => Exit::Failure,
+        ProbeError::Io { source, .. } | ProbeError::Tracefs(source) => exit_of_io(source),
+        ProbeError::Load(_) => Exit::Failure,
     }
 }
 
@@ -135,13 +136,29 @@ impl From<RunError> for Failure {
             RunError::Lock(RunLockError::Held { .. }) | RunError::Bind(BindError::InUse(_)) => {
                 Exit::AlreadyRunning
             }
-            RunError::Lock(RunLockError::Io { source, .. })
+            RunError::Lock(RunLockError::StateDir(StateDirError::Io { source, .. }))
             | RunError::Bind(BindError::Io { source, .. })
             | RunError::Io { source, .. } => exit_of_io(source),
             RunError::RulesRefused(_) => Exit::RulesRefused,
-            RunError::ReadRules(_) | RunError::Bind(BindError::NotASocket(_)) => Exit::Usage,
+            RunError::Lock(RunLockError::StateDir(StateDirError::Untrusted { .. }))
+            | RunError::ReadRules(_)
+            | RunError::Bind(BindError::NotASocket(_)) => Exit::Usage,
             _ => Exit::Failure,
         };
         Self::new(exit, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_a_matter_of_permission() {
+        let refused = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let exit = |error: ProbeError| Failure::from(error).exit();
+        assert_eq!(exit(ProbeError::Tracefs(refused())), Exit::Permission);
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        assert_eq!(exit(ProbeError::Tracefs(missing)), Exit::Failure);
     }
 }

@@ -18,7 +18,8 @@ const MAX_LOSSES: usize = 20;
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let socket = client::socket(global)?;
     let status = client::runtime()?.block_on(async {
-        let mut client = StatusServiceClient::new(client::connect(&socket).await?);
+        let mut client = StatusServiceClient::new(client::connect(&socket).await?)
+            .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
         let response = client.get(GetStatusRequest {}).await?;
         Ok::<_, Failure>(response.into_inner())
     })?;
@@ -34,6 +35,7 @@ fn text(status: &GetStatusResponse) -> String {
         output::table(&hooks(status)),
         output::table(&queues(status)),
         losses(status),
+        not_seen(status),
     ]
     .into_iter()
     .filter(|part| !part.is_empty())
@@ -127,7 +129,7 @@ fn hooks(status: &GetStatusResponse) -> Vec<Vec<String>> {
             hook.topic.clone(),
             topic_state(hook.state()).to_owned(),
             hook.taken.clone().unwrap_or_else(|| "-".to_owned()),
-            not_seen(hook),
+            not_seen_of(hook),
             refused.join("; "),
         ]);
     }
@@ -143,7 +145,7 @@ fn topic_state(state: State) -> &'static str {
     }
 }
 
-fn not_seen(hook: &HookStatus) -> String {
+fn not_seen_of(hook: &HookStatus) -> String {
     let missing: Vec<_> = hook
         .missing
         .iter()
@@ -242,6 +244,16 @@ fn losses(status: &GetStatusResponse) -> String {
     text
 }
 
+fn not_seen(status: &GetStatusResponse) -> String {
+    if status.not_seen.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Not seen on this kernel:\n  {}\n",
+        status.not_seen.join("\n  ")
+    )
+}
+
 fn whose(account: &LossAccount) -> String {
     let LossAccount {
         container_name,
@@ -318,6 +330,7 @@ fn document(status: &GetStatusResponse) -> Value {
         "failures": status.failures.iter()
             .map(|failure| (failure.kind.clone(), failure.count.into()))
             .collect::<serde_json::Map<String, Value>>(),
+        "not_seen": status.not_seen,
     })
 }
 
@@ -429,5 +442,15 @@ mod tests {
         assert_eq!(json["hooks"][0]["state"], "partial");
         assert_eq!(json["hooks"][0]["attached"][0], "sys_exit_openat");
         assert_eq!(json["hooks"][0]["missing"][0]["not_seen"], "openat2 calls");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_said() {
+        let status = GetStatusResponse {
+            not_seen: vec!["this".into(), "that".into()],
+            ..Default::default()
+        };
+        assert!(text(&status).ends_with("Not seen on this kernel:\n  this\n  that\n"));
+        assert_eq!(document(&status)["not_seen"][1], "that");
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use gravlens_common::{BulkContext, ExecKey};
 
+pub use self::build::ProcDetails;
 use self::image_budget::ImageBudget;
 use crate::decode::{Context, ExecView, ForkView, TaskView};
 use crate::model::{ExecId, Process};
@@ -92,12 +93,12 @@ impl ProcessTable {
     }
 
     /// A process that the task iterator found. What an own event told already stays.
-    pub fn found(&mut self, task: &TaskView<'_>, argv: &[u8], cwd: &[u8], boot_ns: u64) {
+    pub fn found(&mut self, task: &TaskView<'_>, details: &ProcDetails, boot_ns: u64) {
         if self.knows(task.context.exec_id.key()) {
             return;
         }
         let parent = self.parent_of(&task.context);
-        self.insert(build::from_task(task, argv, cwd, parent), boot_ns);
+        self.insert(build::from_task(task, details, parent), boot_ns);
     }
 
     /// Processes whose end was lost: the task iterator, started at that time, did not find them.

@@ -10,6 +10,16 @@ use crate::telemetry::{MissingProgram, TopicState};
 /// A kernel function that every supported kernel has and that is rarely called.
 const TRAMPOLINE_TARGET: &str = "bprm_execve";
 
+/// What no hook of this version sees, on any kernel.
+const UNWATCHED: [&str; 2] = [
+    "opens by handle (open_by_handle_at)",
+    "executions that fail: an execve is seen when it succeeds",
+];
+
+/// For a kernel whose overlay module was not loaded when the offsets were looked up.
+const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
+                         describe its structs at the start; once it does, restart the agent";
+
 /// One topic in the report.
 pub type TopicReport = AttachedTopic;
 
@@ -41,11 +51,23 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
         kernel_release: requirements::kernel_release(),
         cgroup_mount: probe.scope().mount.display().to_string(),
         scope: probe.scope().path.clone(),
-        blind_spots: blind_spots(&topics, probe.trampolines()),
+        blind_spots: probe.blind_spots(&topics),
         topics,
         trampolines: probe.trampolines().clone(),
         offsets: probe.offsets().clone(),
     })
+}
+
+impl Probe {
+    /// What the sensor cannot see on this kernel.
+    pub fn blind_spots(&self, topics: &[AttachedTopic]) -> Vec<String> {
+        let mut spots = blind_spots(topics, self.trampolines());
+        if !self.offsets().tells_overlay_layers() {
+            spots.push(NO_LAYERS.to_owned());
+        }
+        spots.extend(UNWATCHED.map(str::to_owned));
+        spots
+    }
 }
 
 fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Vec<String> {

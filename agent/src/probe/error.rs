@@ -13,6 +13,16 @@ pub enum ProbeError {
         /// Missing capabilities, comma separated.
         missing: String,
     },
+    /// The agent runs in namespaces of a container.
+    #[error(
+        "the sensor runs in a private {private} namespace, where pids and cgroups are not those \
+         that the kernel reports: run it on the host, or give its container the host's \
+         namespaces (docker run --pid=host --cgroupns=host)"
+    )]
+    Namespaces {
+        /// `pid`, `cgroup` or both.
+        private: String,
+    },
     /// The kernel is older than the oldest supported one.
     #[error("kernel {release} is too old: the sensor needs Linux 6.1 or later")]
     KernelTooOld {

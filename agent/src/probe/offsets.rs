@@ -1,17 +1,16 @@
 //! Offsets of the kernel fields that the programs read, found in the running kernel's BTF.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use gravlens_common::{ABSENT, OFFSETS, OffsetSpec};
 
 use super::{
     ProbeError,
     btf::{Btf, Field},
+    overlay,
 };
 
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
-/// overlayfs is a module on many distributions; it describes its own structs.
-const OVERLAY_BTF: &str = "/sys/kernel/btf/overlay";
 
 /// One line of the table with what this kernel says.
 #[derive(Clone, Debug)]
@@ -37,12 +36,7 @@ impl OffsetReport {
             source,
         })?;
         let kernel = Btf::parse(&bytes)?;
-        if Path::new(OVERLAY_BTF).exists() {
-            let module = fs::read(OVERLAY_BTF)
-                .map_err(|source| ProbeError::io(format!("cannot read {OVERLAY_BTF}"), source))?;
-            return Ok(Self::resolve(&kernel.with_module(&module)?));
-        }
-        Ok(Self::resolve(&kernel))
+        Ok(Self::resolve(&overlay::described(kernel)))
     }
 
     /// Looks every field up in a description.
@@ -82,6 +76,18 @@ impl OffsetReport {
             let value = offset.found.as_ref().map_or(ABSENT, |(value, _)| *value);
             (offset.spec.symbol, value)
         })
+    }
+
+    /// Whether the programs can tell on which overlay layer a file is.
+    pub fn tells_overlay_layers(&self) -> bool {
+        let needed = [
+            "OVL_INODE_VFS_INODE",
+            "OVL_INODE_UPPER",
+            "OVL_ENTRY_NUMLOWER",
+        ];
+        !self
+            .absent()
+            .any(|offset| needed.contains(&offset.spec.symbol))
     }
 
     /// The optional fields that this kernel lacks.

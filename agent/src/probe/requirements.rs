@@ -1,5 +1,7 @@
 //! What must be there before anything is loaded.
 
+use std::{fs, os::unix::fs::MetadataExt};
+
 use rustix::thread::CapabilitySet;
 
 use super::ProbeError;
@@ -15,6 +17,10 @@ const NEEDED: &[(CapabilitySet, &str)] = &[
     (CapabilitySet::SYS_PTRACE, "CAP_SYS_PTRACE"),
 ];
 
+/// Inode numbers of the initial namespaces (`PROC_PID_INIT_INO` and `PROC_CGROUP_INIT_INO` of the
+/// kernel's include/linux/proc_ns.h, part of its ABI).
+const INITIAL: &[(&str, u64)] = &[("pid", 0xEFFF_FFFC), ("cgroup", 0xEFFF_FFFB)];
+
 /// Release of the running kernel.
 pub(super) fn kernel_release() -> String {
     rustix::system::uname()
@@ -23,10 +29,31 @@ pub(super) fn kernel_release() -> String {
         .into_owned()
 }
 
-/// Checks capabilities and kernel version.
+/// Checks kernel version, capabilities and namespaces.
 pub fn check() -> Result<(), ProbeError> {
     check_kernel(&kernel_release())?;
-    check_capabilities()
+    check_capabilities()?;
+    check_namespaces()
+}
+
+/// The kernel programs know the agent by its pid, and the scope by its depth, in the initial
+/// namespaces. In others the agent would report itself and be blind to the rest.
+fn check_namespaces() -> Result<(), ProbeError> {
+    let mut private = Vec::new();
+    for (name, initial) in INITIAL {
+        let path = format!("/proc/self/ns/{name}");
+        let found = fs::metadata(&path)
+            .map_err(|error| ProbeError::io(format!("cannot look at {path}"), error))?;
+        if found.ino() != *initial {
+            private.push(*name);
+        }
+    }
+    if private.is_empty() {
+        return Ok(());
+    }
+    Err(ProbeError::Namespaces {
+        private: private.join(" and "),
+    })
 }
 
 fn check_capabilities() -> Result<(), ProbeError> {

@@ -4,11 +4,13 @@
 //! directory live in the process's own memory and come from /proc, where they may have changed
 //! since the exec.
 
-use std::{fs, io::Read, os::unix::ffi::OsStringExt};
+use std::{fs, io, io::Read, os::unix::ffi::OsStringExt};
 
 use aya::{Btf, Ebpf, programs::Iter};
+use gravlens_common::limits::ARGV_MAX;
 
 use super::{Probe, ProbeError, loader::chain};
+use crate::enrich::process_table::ProcDetails;
 use crate::model::ExecId;
 
 /// One process that runs.
@@ -16,10 +18,8 @@ use crate::model::ExecId;
 pub struct FoundTask {
     /// The kernel's record ([`gravlens_common::TaskRecord`] and its path).
     pub record: Vec<u8>,
-    /// Arguments, each with its final zero; empty when the process is gone or hides them.
-    pub argv: Vec<u8>,
-    /// Working directory as the process sees it.
-    pub cwd: Vec<u8>,
+    /// What /proc adds.
+    pub details: ProcDetails,
 }
 
 /// Every process in scope, completed from /proc where `is_new` says so.
@@ -30,7 +30,10 @@ pub fn snapshot(
     let bytes = probe.read_tasks()?;
     let found = split(&bytes).filter_map(|record| {
         let id = crate::decode::task_exec_id(record)?;
-        is_new(id).then(|| complete(id.tgid, record))
+        is_new(id).then(|| FoundTask {
+            record: record.to_vec(),
+            details: details(id.tgid),
+        })
     });
     Ok(found.collect())
 }
@@ -68,14 +71,26 @@ fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn complete(tgid: u32, record: &[u8]) -> FoundTask {
-    FoundTask {
-        argv: fs::read(format!("/proc/{tgid}/cmdline")).unwrap_or_default(),
+fn details(tgid: u32) -> ProcDetails {
+    let (argv, argv_truncated) = fs::File::open(format!("/proc/{tgid}/cmdline"))
+        .and_then(arguments)
+        .unwrap_or_default();
+    ProcDetails {
+        argv,
+        argv_truncated,
         cwd: fs::read_link(format!("/proc/{tgid}/cwd"))
             .map(|path| path.into_os_string().into_vec())
             .unwrap_or_default(),
-        record: record.to_vec(),
     }
+}
+
+/// Arguments up to the length at which an exec's are cut too, and whether there are more.
+fn arguments(source: impl Read) -> io::Result<(Vec<u8>, bool)> {
+    let mut bytes = Vec::new();
+    source.take(ARGV_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    let truncated = bytes.len() > ARGV_MAX;
+    bytes.truncate(ARGV_MAX);
+    Ok((bytes, truncated))
 }
 
 #[cfg(test)]
@@ -91,6 +106,32 @@ mod tests {
         bytes[20] = 24;
         let sizes: Vec<usize> = split(&bytes).map(<[u8]>::len).collect();
         assert_eq!(sizes, [16, 24]);
+    }
+
+    #[test]
+    fn long_arguments_are_cut_where_those_of_an_exec_are() {
+        let long = vec![b'x'; ARGV_MAX];
+        assert_eq!(arguments(&long[..]).unwrap(), (long.clone(), false));
+        let longer = [&long[..], b"y"].concat();
+        assert_eq!(arguments(&longer[..]).unwrap(), (long, true));
+    }
+
+    #[test]
+    fn a_process_with_a_long_command_line_is_found_cut() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "echo; read line", "sh", &"x".repeat(100_000)])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The shell runs when it writes.
+        let said = child.stdout.as_mut().unwrap().read(&mut [0]).unwrap();
+        assert_eq!(said, 1);
+        let found = details(child.id());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(found.argv_truncated && found.argv.starts_with(b"sh\0-c\0"));
+        assert_eq!(found.argv.len(), ARGV_MAX);
     }
 
     proptest! {

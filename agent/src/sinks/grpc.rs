@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 
@@ -108,8 +107,7 @@ impl GrpcServer {
         let Socket { listener, guard } = self.socket;
         let router = router(services).await?;
         let (stopped, signal) = oneshot::channel::<()>();
-        let incoming =
-            UnixListenerStream::new(listener).map(|accepted| accepted.map(AnyAuthority::new));
+        let incoming = socket::permitted(listener).map(|accepted| accepted.map(AnyAuthority::new));
         let mut serving = std::pin::pin!(router.serve_with_incoming_shutdown(incoming, async {
             let _ = signal.await;
         }));

@@ -51,6 +51,8 @@ pub struct AgentFacts {
     pub rules: RuleSetFacts,
     /// Hooks.
     pub hooks: Vec<HookStatus>,
+    /// What cannot be seen on this kernel.
+    pub blind_spots: Vec<String>,
 }
 
 impl AgentFacts {
@@ -72,6 +74,7 @@ impl AgentFacts {
             scope_cgroup: String::new(),
             rules: RuleSetFacts::default(),
             hooks: Vec::new(),
+            blind_spots: Vec::new(),
         }
     }
 }

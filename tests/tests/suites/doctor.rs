@@ -1,5 +1,6 @@
 //! `gravlens doctor`: the truth about this machine, and a clear no where the sensor cannot run.
 
+use std::fs;
 use std::process::{Command, Output};
 
 use anyhow::{Result, ensure};
@@ -14,9 +15,15 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("doctor::without_root_it_says_so", without_root),
     ("doctor::without_btf_it_says_so", without_btf),
     ("doctor::an_old_kernel_is_refused", old_kernel),
+    (
+        "doctor::namespaces_of_a_container_are_refused",
+        private_namespaces,
+    ),
+    ("doctor::a_scope_is_the_cgroup_that_it_names", scopes),
 ];
 
 /// Exit codes of the command line: see `gravlens --help`.
+const WRONG_ARGUMENTS: i32 = 2;
 const NO_PERMISSION: i32 = 3;
 const KERNEL_UNSUPPORTED: i32 = 4;
 
@@ -74,6 +81,51 @@ fn old_kernel(_bench: &Bench) -> Result<()> {
         .arg("doctor")
         .output()?;
     refused(&output, KERNEL_UNSUPPORTED, "6.1 or later")
+}
+
+/// Pids and cgroup depths of a container are not those that the kernel programs compare.
+fn private_namespaces(_bench: &Bench) -> Result<()> {
+    let cgroup = TestCgroup::new()?;
+    for (options, name) in [
+        (&["--pid", "--fork", "--mount-proc"][..], "private pid"),
+        (&["--cgroup"], "private cgroup"),
+    ] {
+        let output = Command::new("unshare")
+            .args(options)
+            .arg(agent::binary()?)
+            .args(["doctor", "--cgroup"])
+            .arg(cgroup.path())
+            .output()?;
+        refused(&output, NO_PERMISSION, name)?;
+    }
+    Ok(())
+}
+
+/// Dots in a path are no depth, and a bind mount is no place in the hierarchy.
+fn scopes(_bench: &Bench) -> Result<()> {
+    let cgroup = TestCgroup::new()?;
+    let below = |name: &str| cgroup.directory().join(name);
+    fs::create_dir_all(below("a/b"))?;
+    fs::create_dir(below("c"))?;
+    let path = cgroup.path();
+    let output = Command::new(agent::binary()?)
+        .args(["doctor", "--output", "json", "--cgroup"])
+        .arg(format!("{path}/c/../a/./b"))
+        .output()?;
+    ensure!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(report["scope"] == format!("{path}/a/b"), "{report}");
+    let unseen = report["not_seen"].to_string();
+    for call in ["open_by_handle_at", "executions that fail"] {
+        ensure!(unseen.contains(call), "no word of {call}: {unseen}");
+    }
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c"])
+        .arg("mount --bind \"$1\" \"$2\" && exec \"$0\" doctor --cgroup \"$2\"")
+        .arg(agent::binary()?)
+        .args([below("a/b"), below("c")])
+        .output()?;
+    refused(&output, WRONG_ARGUMENTS, "does not lie in")
 }
 
 fn refused(output: &Output, code: i32, sentence: &str) -> Result<()> {

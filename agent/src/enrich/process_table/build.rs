@@ -26,12 +26,21 @@ pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Pr
     }
 }
 
-/// A process that the task iterator found. `/proc` shows arguments and working directory as they
-/// are now, not as they were at the exec.
+/// What `/proc` shows of a process: as it is now, not as it was at the exec.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcDetails {
+    /// Arguments, each with its final zero; empty when the process is gone or hides them.
+    pub argv: Vec<u8>,
+    /// There are more arguments.
+    pub argv_truncated: bool,
+    /// Working directory as the process sees it.
+    pub cwd: Vec<u8>,
+}
+
+/// A process that the task iterator found.
 pub(super) fn from_task(
     task: &TaskView<'_>,
-    argv: &[u8],
-    cwd: &[u8],
+    details: &ProcDetails,
     parent: Option<Arc<Process>>,
 ) -> Process {
     let exe = task.exe.file();
@@ -40,11 +49,12 @@ pub(super) fn from_task(
             .as_ref()
             .map_or_else(Box::default, |exe| exe.path.bytes.clone()),
         exe,
+        argv_truncated: details.argv_truncated,
         cwd: Path {
-            bytes: cwd.into(),
+            bytes: details.cwd.as_slice().into(),
             ..Path::default()
         },
-        ..called(&task.context.comm, arguments(argv))
+        ..called(&task.context.comm, arguments(&details.argv))
     };
     Process {
         image: Arc::new(image),

@@ -59,7 +59,7 @@ impl Detector {
         match decode(&task.record) {
             Ok((_, Record::Task(view))) => {
                 let now = self.now_ns;
-                self.processes.found(&view, &task.argv, &task.cwd, now);
+                self.processes.found(&view, &task.details, now);
             }
             Ok(_) => {}
             Err(error) => Undecodable { error }.emit(),

@@ -67,6 +67,7 @@ impl Answers {
             stream: Some(self.stream()),
             failures: convert::failures(),
             cgroups: Some(convert::cgroups(snapshot.cgroups)),
+            not_seen: facts.blind_spots.clone(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The unix socket: nobody else's is taken over, nobody else may connect.
+//! The unix socket: nobody else's is taken over, nobody but the agent's user and root may connect.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -8,7 +8,19 @@ use std::os::unix::fs::{
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
-use tokio::net::UnixListener;
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
+use rustix::process::geteuid;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Stream, StreamExt as _};
+
+use crate::telemetry::{Counter, Failure};
+
+/// Connections that wait to be accepted: as many as the kernel allows.
+const BACKLOG: i32 = i32::MAX;
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +62,16 @@ impl Socket {
     pub(super) fn bind(path: &Path) -> Result<Self, BindError> {
         make_directory(path)?;
         refuse_live(path)?;
-        // Under a name of its own until its mode is right; the rename replaces a dead socket.
+        // Under a name of its own until it listens; the rename replaces a dead socket.
         let new = sibling(path);
         let _ = fs::remove_file(&new);
-        let listener = StdListener::bind(&new).map_err(failed("bind", &new))?;
-        let result = publish(&listener, &new, path);
+        let result = bind_private(&new)
+            .map_err(failed("bind", &new))
+            .and_then(|listener| Ok((listener, publish(&new, path)?)));
         if result.is_err() {
             let _ = fs::remove_file(&new);
         }
-        let guard = result?;
+        let (listener, guard) = result?;
         let listener = UnixListener::from_std(listener).map_err(failed("listen on", path))?;
         Ok(Self { listener, guard })
     }
@@ -98,18 +111,79 @@ fn refuse_live(path: &Path) -> Result<(), BindError> {
     }
 }
 
+/// Listens on a socket that was never anybody else's to connect to: the kernel makes its file with
+/// the mode of the unbound socket, less the umask.
+fn bind_private(path: &Path) -> io::Result<StdListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Between the two calls connections are refused: the mode is looked at while that holds.
+    require_private(path)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn require_private(path: &Path) -> io::Result<()> {
+    let mode = fs::symlink_metadata(path)?.mode() & 0o777;
+    if mode & !0o600 == 0 {
+        return Ok(());
+    }
+    let why = format!("the kernel made it with mode {mode:03o}");
+    Err(io::Error::other(why))
+}
+
+struct PeerRefused {
+    uid: Option<u32>,
+    pid: Option<i32>,
+}
+
+impl Failure for PeerRefused {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("peer_refused");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message = "A client was refused: only the agent's user and root may connect.",
+            uid = self.uid,
+            pid = self.pid,
+            total
+        );
+    }
+}
+
+/// The connections of clients that may be served, whatever became of the socket's mode.
+pub(super) fn permitted(
+    listener: UnixListener,
+) -> impl Stream<Item = io::Result<UnixStream>> + Unpin {
+    UnixListenerStream::new(listener)
+        .filter(|accepted| accepted.as_ref().map_or(true, is_permitted))
+}
+
+/// Whether the client is root or runs as the agent does.
+fn is_permitted(stream: &UnixStream) -> bool {
+    let peer = stream.peer_cred().ok();
+    let uid = peer.map(|peer| peer.uid());
+    let permitted = uid.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw());
+    if !permitted {
+        let pid = peer.and_then(|peer| peer.pid());
+        PeerRefused { uid, pid }.emit();
+    }
+    permitted
+}
+
 fn sibling(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
     name.into()
 }
 
-fn publish(listener: &StdListener, new: &Path, path: &Path) -> Result<Guard, BindError> {
+fn publish(new: &Path, path: &Path) -> Result<Guard, BindError> {
+    // A umask may have taken from the owner as well.
     fs::set_permissions(new, Permissions::from_mode(0o600))
         .map_err(failed("set the mode of", new))?;
-    listener
-        .set_nonblocking(true)
-        .map_err(failed("listen on", new))?;
     let inode = fs::symlink_metadata(new)
         .map_err(failed("look at", new))?
         .ino();
@@ -136,7 +210,13 @@ impl Drop for Guard {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use rustix::process::Uid;
+    use rustix::thread::set_thread_uid;
+
     use super::*;
+    use crate::telemetry::counters;
 
     #[tokio::test]
     async fn the_socket_is_private_and_goes_with_its_server() {
@@ -149,6 +229,66 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         drop(socket);
         assert!(!path.exists());
+    }
+
+    /// Does something as another user, which is a matter of a thread; `None` without the right to.
+    fn as_nobody<T: Send>(act: impl FnOnce() -> T + Send) -> Option<T> {
+        const NOBODY: u32 = 65_534;
+        if !geteuid().is_root() {
+            return None;
+        }
+        let result = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                set_thread_uid(Uid::from_raw(NOBODY)).unwrap();
+                act()
+            });
+            thread.join().unwrap()
+        });
+        Some(result)
+    }
+
+    /// A directory that everybody can pass.
+    fn passable() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_from_the_beginning() {
+        let directory = passable();
+        let path = directory.path().join("s.sock");
+        let _listener = bind_private(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+        if let Some(connected) = as_nobody(|| StdStream::connect(&path)) {
+            assert_eq!(
+                connected.unwrap_err().kind(),
+                io::ErrorKind::PermissionDenied
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn another_user_is_refused_even_when_the_socket_lets_him_in() {
+        let directory = passable();
+        let path = directory.path().join("s.sock");
+        let Socket { listener, guard } = Socket::bind(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let Some(stranger) = as_nobody(|| StdStream::connect(&path)) else {
+            return;
+        };
+        let mut stranger = stranger.unwrap();
+        let own = StdStream::connect(&path).unwrap();
+        let mut permitted = permitted(listener);
+        let served = permitted.next().await.unwrap().unwrap();
+        assert_eq!(served.peer_cred().unwrap().uid(), 0);
+        assert_eq!(stranger.read(&mut [0]).unwrap(), 0, "the connection ended");
+        let refused = counters()
+            .into_iter()
+            .find(|(name, _)| *name == "peer_refused");
+        assert_eq!(refused, Some(("peer_refused", 1)));
+        drop((own, guard));
     }
 
     #[tokio::test]
