@@ -355,7 +355,7 @@ pub mod open_marks {
     pub const FD_SHARED: u8 = 1 << 6;
 }
 
-/// A file was opened or could not be. Followed by the path.
+/// A file was opened or could not be. The path takes the rest of the record.
 ///
 /// Kept small on purpose: this is by far the most frequent record.
 #[repr(C)]
@@ -376,8 +376,9 @@ pub struct OpenRecord {
     pub context: BulkContext,
     /// open(2) flags.
     pub flags: u32,
-    /// Length of the path.
-    pub path_len: u16,
+    /// Number of bytes at the path's end that are the name as the caller passed it, zero when the
+    /// path was not read from the caller's memory.
+    pub name_len: u16,
     /// [`crate::Call`].
     pub call: u8,
     /// [`path_flags`] and [`open_marks`].
@@ -389,7 +390,7 @@ assert_layout!(
     size = 48,
     context = 16,
     flags = 40,
-    path_len = 44,
+    name_len = 44,
     call = 46,
     marks = 47,
 );

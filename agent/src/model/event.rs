@@ -34,6 +34,18 @@ pub struct Path<B> {
     pub deleted: bool,
 }
 
+impl<B> Path<B> {
+    /// The same path with its bytes held in another way.
+    pub fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Path<C> {
+        Path {
+            bytes: bytes(self.bytes),
+            truncated: self.truncated,
+            unreachable: self.unreachable,
+            deleted: self.deleted,
+        }
+    }
+}
+
 /// Address family of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressFamily {
@@ -85,8 +97,11 @@ pub struct Endpoint {
 /// An open, also a failed one.
 #[derive(Clone, Debug)]
 pub struct Open<'a> {
-    /// File as the container sees it. For a failed open the argument as the caller passed it.
+    /// File as the container sees it. Where there was no file to ask (a failed open) the caller's
+    /// argument, made absolute and resolved lexically.
     pub path: Path<Cow<'a, [u8]>>,
+    /// Name as the caller passed it, where the path was made from it.
+    pub name: Option<Cow<'a, [u8]>>,
     /// open(2) flags.
     pub flags: u32,
     /// The call made the file.
@@ -226,6 +241,7 @@ impl Payload<'_> {
                     bytes: Cow::Owned(open.path.bytes.to_vec()),
                     ..open.path
                 },
+                name: open.name.as_deref().map(|name| Cow::Owned(name.to_vec())),
                 ..*open
             }),
             Self::Socket(socket) => Payload::Socket(socket.clone()),

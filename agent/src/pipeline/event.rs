@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gravlens_common::Kind;
 
 use crate::decode::{OpenView, SocketView};
-use crate::model::{CgroupChange, Open, Path, Payload, Socket, Syscall};
+use crate::model::{CgroupChange, Open, Payload, Socket, Syscall};
 
 /// The cgroup change as rules name it.
 pub(super) const fn cgroup_syscall(kind: Kind) -> Syscall {
@@ -18,12 +18,8 @@ pub(super) const fn cgroup_syscall(kind: Kind) -> Syscall {
 
 pub(super) fn open_payload<'a>(open: &OpenView<'a>) -> Payload<'a> {
     Payload::Open(Open {
-        path: Path {
-            bytes: Cow::Borrowed(open.path.bytes),
-            truncated: open.path.truncated,
-            unreachable: open.path.unreachable,
-            deleted: open.path.deleted,
-        },
+        path: open.path.clone(),
+        name: open.name.map(Cow::Borrowed),
         flags: open.flags,
         created: open.created,
         provenance: open.provenance,

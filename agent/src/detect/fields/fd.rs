@@ -21,7 +21,7 @@ family! { Fd {
     Typechar = text("fd.typechar", "`f`, `d`, `4`, `6`, `u` or `o`.").on(BOTH);
     Name = text("fd.name", "Path, or both ends of a connection, client first.").on(BOTH);
     Nameraw = text("fd.nameraw", "Path as the caller passed it.").on(FILE)
-        .limit("known for failed opens only: the path of a successful open is read resolved");
+        .limit("known where there was no file to ask (a failed open): else the path is read resolved");
     Directory = text("fd.directory", "Directory of the file.").on(FILE);
     Filename = text("fd.filename", "Name of the file without its directory.").on(FILE);
     Ip = address("fd.ip", "Address of either end.").on(SOCKET).either_end();
@@ -73,7 +73,7 @@ fn of_file<'a>(event: &Event<'_>, open: &'a Open<'_>, field: Fd) -> Value<'a> {
         Fd::Typechar if is_directory => Value::text(b"d"),
         Fd::Typechar => Value::text(b"f"),
         Fd::Name => present(path),
-        Fd::Nameraw if event.result.is_some_and(|result| result < 0) => present(path),
+        Fd::Nameraw => present(open.name.as_deref().unwrap_or_default()),
         Fd::Directory => split(path).map_or(Value::Missing, |(directory, _)| present(directory)),
         Fd::Filename => split(path).map_or(present(path), |(_, name)| present(name)),
         _ => Value::Missing,
