@@ -16,7 +16,7 @@ const SOCKET: EventTypes = EventTypes::SOCKET;
 const BOTH: EventTypes = EventTypes::DESCRIPTOR;
 
 family! { Fd {
-    Num = number("fd.num", "Descriptor number, -1 when the call gave none.").on(BOTH);
+    Num = number("fd.num", "Descriptor number, -1 when the call gave none; of a socket unknown as `evt.res` is.").on(BOTH);
     Type = text("fd.type", "`file`, `directory`, `ipv4`, `ipv6`, `unix` or `other`.").on(BOTH);
     Typechar = text("fd.typechar", "`f`, `d`, `4`, `6`, `u` or `o`.").on(BOTH);
     Name = text("fd.name", "Path, or both ends of a connection, client first.").on(BOTH);
@@ -58,7 +58,9 @@ pub(super) fn get<'a>(event: &'a Event<'_>, field: Fd, scratch: &'a mut Vec<u8>)
 pub(super) fn descriptor<'a>(event: &Event<'_>) -> Value<'a> {
     match (&event.payload, event.result) {
         (Payload::Open(_), Some(result)) => Value::number(result.max(-1)),
-        (Payload::Socket(socket), _) => Value::number(socket.fd),
+        // A hook that sees no result sees no descriptor either.
+        (Payload::Socket(_), None) => Value::Unknown,
+        (Payload::Socket(socket), Some(_)) => Value::number(socket.fd),
         _ => Value::Missing,
     }
 }
@@ -96,7 +98,7 @@ fn of_socket<'a>(
     let (local, remote) = (endpoint.local.as_ref(), endpoint.remote.as_ref());
     let (client, server) = client_and_server(endpoint, event.syscall);
     match field {
-        Fd::Num => Value::number(socket.fd),
+        Fd::Num => descriptor(event),
         Fd::Type => Value::text(family_type(endpoint.family)),
         Fd::Typechar => Value::text(family_char(endpoint.family)),
         Fd::Name => socket_name(socket, event.syscall, scratch),
@@ -115,7 +117,7 @@ fn of_socket<'a>(
         }),
         Fd::Sockfamily => socket_family(endpoint.family),
         Fd::IsServer => Value::flag(is_server(event.syscall)),
-        Fd::Connected => Value::flag(is_connected(event, endpoint)),
+        Fd::Connected => is_connected(event, endpoint).map_or(Value::Unknown, Value::flag),
         Fd::NameChanged => Value::flag(changes_name(event.syscall, endpoint)),
         Fd::Nameraw | Fd::Directory | Fd::Filename => Value::Missing,
     }
@@ -177,13 +179,16 @@ fn client_and_server(
     }
 }
 
-fn is_connected(event: &Event<'_>, endpoint: &Endpoint) -> bool {
+/// `None` when only the result would tell.
+fn is_connected(event: &Event<'_>, endpoint: &Endpoint) -> Option<bool> {
     let is_datagram = matches!(endpoint.transport, Some(Transport::Udp | Transport::Icmp));
     match event.syscall {
-        Syscall::Connect | Syscall::Accept | Syscall::Accept4 => event.result >= Some(0),
-        Syscall::Bind | Syscall::Listen => false,
+        Syscall::Connect | Syscall::Accept | Syscall::Accept4 => {
+            event.result.map(|result| result >= 0)
+        }
+        Syscall::Bind | Syscall::Listen => Some(false),
         // A datagram that carries its own address went through an unconnected socket.
-        _ => !is_datagram,
+        _ => Some(!is_datagram),
     }
 }
 

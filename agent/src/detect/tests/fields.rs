@@ -135,6 +135,36 @@ fn a_datagram_with_an_address_is_not_connected() {
 }
 
 #[test]
+fn a_result_that_no_hook_saw_is_unknown() {
+    let mut unseen = socket(Syscall::Connect, "0.0.0.0:0", "10.0.0.3:53", Transport::Tcp);
+    unseen.result = None;
+    for (condition, expected) in [
+        ("evt.type = connect and fd.rport = 53", "true"),
+        ("evt.res = SUCCESS", "unknown"),
+        ("evt.rawres < 0", "unknown"),
+        ("fd.num >= 0", "unknown"),
+        ("evt.arg.fd = 5", "unknown"),
+        ("evt.failed = true or fd.connected = true", "unknown"),
+        ("evt.failed = true and fd.rport = 54", "false"),
+    ] {
+        assert_eq!(verdict(condition, &unseen), expected, "{condition}");
+    }
+    let exit = event(
+        process(10, "sh", &[], None),
+        Syscall::Procexit,
+        Payload::Exit {
+            status: 0,
+            signal: 0,
+        },
+    );
+    let exit = Event {
+        result: None,
+        ..exit
+    };
+    assert_eq!(verdict("evt.res = SUCCESS", &exit), "false");
+}
+
+#[test]
 fn ancestors_are_counted_from_the_parent() {
     let init = Arc::new(process(1, "init", &[], None));
     let sshd = Arc::new(process(2, "sshd", &["-D"], Some(init)));
