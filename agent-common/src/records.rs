@@ -401,32 +401,11 @@ pub mod socket_flags {
     pub const KERNEL_ADDRESS: u16 = 1;
     /// The descriptor table is shared with another process.
     pub const FD_SHARED: u16 = 1 << 1;
-    /// The call is still in progress or its result is not known to the hook.
+    /// The hook that reports the call does not see its result: the result's field says nothing.
     pub const NO_RESULT: u16 = 1 << 2;
     /// The unix path names the local end.
     pub const UNIX_LOCAL: u16 = 1 << 3;
 }
-
-/// An address on its way from a cgroup hook to the system call's exit, kept per thread.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct AddressRecord {
-    /// The two ends as the kernel copied them.
-    pub ends: SocketEnds,
-    /// Boot time of the hook: an address older than the call is not its own.
-    pub boot_ns: u64,
-}
-
-assert_layout!(AddressRecord, size = 48, boot_ns = 40);
 
 /// A socket call: connect, send, bind, listen or accept. Followed by a unix path.
 #[repr(C)]

@@ -235,8 +235,11 @@ impl Probe {
             (Attach::BtfTracepoint(name), AyaProgram::BtfTracePoint(loaded)) => {
                 attach_btf(loaded, name, &self.btf)
             }
+            (Attach::SyscallEntry(call), AyaProgram::TracePoint(loaded)) => {
+                attach_tracepoint(loaded, &format!("sys_enter_{}", call.name()))
+            }
             (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
-                attach_exit(loaded, call.name())
+                attach_tracepoint(loaded, &format!("sys_exit_{}", call.name()))
             }
             (Attach::CgroupSockAddr, AyaProgram::CgroupSockAddr(loaded)) => {
                 attach_cgroup(loaded, &self.scope_directory)
@@ -260,10 +263,10 @@ fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<(), 
     Ok(())
 }
 
-fn attach_exit(program: &mut TracePoint, call: &str) -> Result<(), String> {
+fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<(), String> {
     program.load().map_err(|error| chain(&error))?;
     program
-        .attach("syscalls", &format!("sys_exit_{call}"))
+        .attach("syscalls", name)
         .map_err(|error| chain(&error))?;
     Ok(())
 }

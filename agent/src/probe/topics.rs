@@ -7,6 +7,8 @@ use gravlens_common::{Call, Hook};
 pub(super) enum Attach {
     /// A tracepoint with typed arguments.
     BtfTracepoint(&'static str),
+    /// The entry tracepoint of a system call.
+    SyscallEntry(Call),
     /// The exit tracepoint of a system call.
     SyscallExit(Call),
     /// A hook on socket addresses, on the scope's cgroup.
@@ -50,6 +52,13 @@ const fn named(name: &'static str, tracepoint: &'static str) -> Program {
     Program {
         name,
         attach: Attach::BtfTracepoint(tracepoint),
+    }
+}
+
+const fn entry_of(name: &'static str, call: Call) -> Program {
+    Program {
+        name,
+        attach: Attach::SyscallEntry(call),
     }
 }
 
@@ -156,26 +165,13 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some(("lsm/file_open", "32-bit calls and io_uring")),
     ),
-    Topic {
-        hook: None,
-        name: "socket_address",
-        mandatory: false,
-        taken: "cgroup/connect4,connect6,sendmsg4,sendmsg6",
-        programs: &[
-            on_cgroup("connect4"),
-            on_cgroup("connect6"),
-            on_cgroup("sendmsg4"),
-            on_cgroup("sendmsg6"),
-        ],
-        better: None,
-    },
     calls(
         Hook::Connect,
         "tracepoint/syscalls/sys_exit_connect",
         &[exit_of("sys_exit_connect", Call::Connect)],
         Some((
             "fexit/__sys_connect_file",
-            "32-bit calls and io_uring with its result",
+            "the results of 32-bit calls and of io_uring",
         )),
     ),
     calls(
@@ -188,9 +184,28 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some((
             "fexit/udp_sendmsg",
-            "32-bit calls and every message of sendmmsg",
+            "the results of 32-bit calls, of io_uring and of each message of sendmmsg",
         )),
     ),
+    // After the exits, and entries before hooks: whoever is in a call now is told of by its exit,
+    // and no slot is opened that no exit would close.
+    Topic {
+        hook: None,
+        name: "socket_address",
+        mandatory: false,
+        taken: "cgroup/connect4,connect6,sendmsg4,sendmsg6",
+        programs: &[
+            entry_of("sys_enter_connect", Call::Connect),
+            entry_of("sys_enter_sendto", Call::Sendto),
+            entry_of("sys_enter_sendmsg", Call::Sendmsg),
+            entry_of("sys_enter_sendmmsg", Call::Sendmmsg),
+            on_cgroup("connect4"),
+            on_cgroup("connect6"),
+            on_cgroup("sendmsg4"),
+            on_cgroup("sendmsg6"),
+        ],
+        better: None,
+    },
     calls(
         Hook::Bind,
         "tracepoint/syscalls/sys_exit_bind",
