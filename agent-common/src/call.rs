@@ -1,65 +1,79 @@
-//! System calls by numbers of our own, since the kernel's differ between architectures.
+//! Calls by numbers of our own, since the kernel's differ between architectures.
 
 use crate::Hook;
 
-/// A traced system call. Numbers are never reused.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the system call of that name")]
-pub enum Call {
-    Execve = 1,
-    Execveat = 2,
-    Open = 3,
-    Openat = 4,
-    Openat2 = 5,
-    Creat = 6,
-    Connect = 7,
-    Sendto = 8,
-    Sendmsg = 9,
-    Sendmmsg = 10,
-    Bind = 11,
-    Listen = 12,
-    Accept = 13,
-    Accept4 = 14,
-    Setuid = 15,
-    Setgid = 16,
-    Setreuid = 17,
-    Setregid = 18,
-    Setresuid = 19,
-    Setresgid = 20,
-    Setfsuid = 21,
-    Setfsgid = 22,
-    Setgroups = 23,
+/// Declares the calls: variant, number, name and the topic under which each is accounted. Numbers
+/// are never reused and count up from 1.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $call:ident = $number:literal, $name:literal, $hook:ident;)*) => {
+        /// What makes an event: a traced system call, or a change that a tracepoint of its own
+        /// tells.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "each variant is the system call of that name")]
+        pub enum Call {
+            $($(#[$doc])* $call = $number,)*
+        }
+
+        impl Call {
+            /// Every call, by number.
+            pub const ALL: &[Self] = &[$(Self::$call),*];
+
+            /// Falco's name of the event type (`evt.type`); of a system call the kernel's name, as
+            /// in `tracepoint/syscalls/sys_exit_NAME`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$call => $name,)*
+                }
+            }
+
+            /// The topic under which the call is accounted.
+            pub const fn hook(self) -> Hook {
+                match self {
+                    $(Self::$call => Hook::$hook,)*
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    Execve = 1, "execve", Exec;
+    Execveat = 2, "execveat", Exec;
+    Open = 3, "open", Open;
+    Openat = 4, "openat", Open;
+    Openat2 = 5, "openat2", Open;
+    Creat = 6, "creat", Open;
+    Connect = 7, "connect", Connect;
+    Sendto = 8, "sendto", Send;
+    Sendmsg = 9, "sendmsg", Send;
+    Sendmmsg = 10, "sendmmsg", Send;
+    Bind = 11, "bind", Bind;
+    Listen = 12, "listen", Listen;
+    Accept = 13, "accept", Accept;
+    Accept4 = 14, "accept4", Accept;
+    Setuid = 15, "setuid", SetIds;
+    Setgid = 16, "setgid", SetIds;
+    Setreuid = 17, "setreuid", SetIds;
+    Setregid = 18, "setregid", SetIds;
+    Setresuid = 19, "setresuid", SetIds;
+    Setresgid = 20, "setresgid", SetIds;
+    Setfsuid = 21, "setfsuid", SetIds;
+    Setfsgid = 22, "setfsgid", SetIds;
+    Setgroups = 23, "setgroups", SetIds;
+    /// Any of fork, vfork, clone and clone3: the tracepoint does not tell which.
+    Clone = 24, "clone", Fork;
+    /// The last thread of a process ended.
+    Procexit = 25, "procexit", Exit;
+    /// A cgroup was made.
+    CgroupMkdir = 26, "cgroup_mkdir", CgroupMkdir;
+    /// A cgroup was removed.
+    CgroupRmdir = 27, "cgroup_rmdir", CgroupRmdir;
+    /// A process moved to another cgroup.
+    CgroupAttach = 28, "cgroup_attach", CgroupAttach;
 }
 
 impl Call {
-    /// Every call, by number.
-    pub const ALL: [Self; 23] = [
-        Self::Execve,
-        Self::Execveat,
-        Self::Open,
-        Self::Openat,
-        Self::Openat2,
-        Self::Creat,
-        Self::Connect,
-        Self::Sendto,
-        Self::Sendmsg,
-        Self::Sendmmsg,
-        Self::Bind,
-        Self::Listen,
-        Self::Accept,
-        Self::Accept4,
-        Self::Setuid,
-        Self::Setgid,
-        Self::Setreuid,
-        Self::Setregid,
-        Self::Setresuid,
-        Self::Setresgid,
-        Self::Setfsuid,
-        Self::Setfsgid,
-        Self::Setgroups,
-    ];
-
     /// The call with this number.
     pub const fn from_number(number: u8) -> Option<Self> {
         // `ALL` is ordered by number, from 1.
@@ -69,62 +83,16 @@ impl Call {
         Some(Self::ALL[number as usize - 1])
     }
 
-    /// Name of the system call, as in `tracepoint/syscalls/sys_exit_NAME`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Execve => "execve",
-            Self::Execveat => "execveat",
-            Self::Open => "open",
-            Self::Openat => "openat",
-            Self::Openat2 => "openat2",
-            Self::Creat => "creat",
-            Self::Connect => "connect",
-            Self::Sendto => "sendto",
-            Self::Sendmsg => "sendmsg",
-            Self::Sendmmsg => "sendmmsg",
-            Self::Bind => "bind",
-            Self::Listen => "listen",
-            Self::Accept => "accept",
-            Self::Accept4 => "accept4",
-            Self::Setuid => "setuid",
-            Self::Setgid => "setgid",
-            Self::Setreuid => "setreuid",
-            Self::Setregid => "setregid",
-            Self::Setresuid => "setresuid",
-            Self::Setresgid => "setresgid",
-            Self::Setfsuid => "setfsuid",
-            Self::Setfsgid => "setfsgid",
-            Self::Setgroups => "setgroups",
-        }
-    }
-
-    /// The topic under which the call is accounted.
-    pub const fn hook(self) -> Hook {
-        match self {
-            Self::Execve | Self::Execveat => Hook::Exec,
-            Self::Open | Self::Openat | Self::Openat2 | Self::Creat => Hook::Open,
-            Self::Connect => Hook::Connect,
-            Self::Sendto | Self::Sendmsg | Self::Sendmmsg => Hook::Send,
-            Self::Bind => Hook::Bind,
-            Self::Listen => Hook::Listen,
-            Self::Accept | Self::Accept4 => Hook::Accept,
-            Self::Setuid
-            | Self::Setgid
-            | Self::Setreuid
-            | Self::Setregid
-            | Self::Setresuid
-            | Self::Setresgid
-            | Self::Setfsuid
-            | Self::Setfsgid
-            | Self::Setgroups => Hook::SetIds,
-        }
+    /// Position in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize - 1
     }
 }
 
 const _: () = {
     let mut index = 0;
     while index < Call::ALL.len() {
-        assert!(Call::ALL[index] as usize == index + 1);
+        assert!(Call::ALL[index].index() == index);
         index += 1;
     }
 };

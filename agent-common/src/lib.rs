@@ -22,7 +22,7 @@ pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
 pub use records::{
-    AddressRecord, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, MarkerRecord, OpenRecord,
-    SetIdsRecord, SocketEnds, SocketRecord, StdioRecord, TaskRecord, exe_flags, open_marks,
-    path_flags, socket_flags, stdio_kind,
+    CgroupRecord, ExecRecord, ExitRecord, ForkRecord, MarkerRecord, OpenRecord, SetIdsRecord,
+    SocketEnds, SocketRecord, StdioRecord, TaskRecord, exe_flags, open_marks, path_flags,
+    socket_flags, stdio_kind,
 };

@@ -119,6 +119,7 @@ macro_rules! for_each_offset {
             (SOCKET_FILE, 8, required, "socket.file"),
             (SK_FAMILY, 2, required, "sock.__sk_common.skc_family"),
             (SK_PROTOCOL, 2, required, "sock.sk_protocol"),
+            (SK_COOKIE, 8, required, "sock.__sk_common.skc_cookie"),
             (SK_DADDR, 4, required, "sock.__sk_common.skc_daddr"),
             (SK_RCV_SADDR, 4, required, "sock.__sk_common.skc_rcv_saddr"),
             (SK_DPORT, 2, required, "sock.__sk_common.skc_dport"),

@@ -358,7 +358,7 @@ pub mod open_marks {
     pub const FD_SHARED: u8 = 1 << 6;
 }
 
-/// A file was opened or could not be. Followed by the path.
+/// A file was opened or could not be. The path takes the rest of the record.
 ///
 /// Kept small on purpose: this is by far the most frequent record.
 #[repr(C)]
@@ -379,8 +379,9 @@ pub struct OpenRecord {
     pub context: BulkContext,
     /// open(2) flags.
     pub flags: u32,
-    /// Length of the path.
-    pub path_len: u16,
+    /// Number of bytes at the path's end that are the name as the caller passed it, zero when the
+    /// path was not read from the caller's memory.
+    pub name_len: u16,
     /// [`crate::Call`].
     pub call: u8,
     /// [`path_flags`] and [`open_marks`].
@@ -392,7 +393,7 @@ assert_layout!(
     size = 48,
     context = 16,
     flags = 40,
-    path_len = 44,
+    name_len = 44,
     call = 46,
     marks = 47,
 );
@@ -403,32 +404,11 @@ pub mod socket_flags {
     pub const KERNEL_ADDRESS: u16 = 1;
     /// The descriptor table is shared with another process.
     pub const FD_SHARED: u16 = 1 << 1;
-    /// The call is still in progress or its result is not known to the hook.
+    /// The hook that reports the call does not see its result: the result's field says nothing.
     pub const NO_RESULT: u16 = 1 << 2;
     /// The unix path names the local end.
     pub const UNIX_LOCAL: u16 = 1 << 3;
 }
-
-/// An address on its way from a cgroup hook to the system call's exit, kept per thread.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct AddressRecord {
-    /// The two ends as the kernel copied them.
-    pub ends: SocketEnds,
-    /// Boot time of the hook: an address older than the call is not its own.
-    pub boot_ns: u64,
-}
-
-assert_layout!(AddressRecord, size = 48, boot_ns = 40);
 
 /// A socket call: connect, send, bind, listen or accept. Followed by a unix path.
 #[repr(C)]

@@ -8,5 +8,6 @@ mod open;
 mod set_ids;
 mod socket;
 mod socket_address;
+mod socket_enter;
 mod task_iter;
 mod trampoline;

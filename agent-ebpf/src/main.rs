@@ -13,6 +13,7 @@ mod globals;
 mod hooks;
 mod kernel;
 mod maps;
+mod ongoing;
 mod scope;
 mod scratch;
 mod verifier;

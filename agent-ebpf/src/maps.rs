@@ -5,9 +5,12 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{AddressRecord, CgroupCounters, RingState, limits};
+use gravlens_common::{CgroupCounters, RingState, limits};
 
-use crate::scratch::{ExecScratch, PathScratch};
+use crate::{
+    ongoing::OngoingCall,
+    scratch::{ExecScratch, PathScratch},
+};
 
 /// Lifecycle and security-critical records.
 #[map]
@@ -34,9 +37,9 @@ pub static OTHER_COUNTERS: PerCpuArray<CgroupCounters> = PerCpuArray::with_max_e
 #[map]
 pub static ZERO_COUNTERS: Array<CgroupCounters> = Array::with_max_entries(1, 0);
 
-/// Socket addresses on their way from a cgroup hook to the exit of the system call, by thread.
+/// Socket calls under way, by thread.
 #[map]
-pub static ADDRESSES: LruHashMap<u64, AddressRecord> = LruHashMap::with_max_entries(4096, 0);
+pub static ONGOING: LruHashMap<u64, OngoingCall> = LruHashMap::with_max_entries(4096, 0);
 
 /// Buffers for exec records; the loader sizes it to CPUs x [`crate::scratch::NESTING`].
 #[map]

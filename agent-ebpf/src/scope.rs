@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{
 
 use crate::{
     globals::{AGENT_TGID, SCOPE_CGROUP, SCOPE_LEVEL},
-    kernel::cgroup::Cgroup,
+    kernel::{cgroup::Cgroup, task::Task},
 };
 
 /// The calling thread, in scope and not the agent itself.
@@ -50,6 +50,22 @@ pub fn caller() -> Option<Caller> {
         // SAFETY: no arguments.
         cgroup_id: unsafe { bpf_get_current_cgroup_id() },
         pid_tgid,
+    })
+}
+
+/// The same for hooks to which a kernel may not grant the helpers for cgroup ids.
+#[inline(always)]
+pub fn caller_of(task: Task) -> Option<Caller> {
+    if is_agent() {
+        return None;
+    }
+    let cgroup = task.cgroup()?;
+    if !contains(cgroup) {
+        return None;
+    }
+    Some(Caller {
+        cgroup_id: cgroup.id()?,
+        pid_tgid: bpf_get_current_pid_tgid(),
     })
 }
 

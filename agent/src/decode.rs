@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod context;
+mod lexical;
 mod open;
 mod socket;
 mod view;

@@ -86,6 +86,7 @@ fn events() -> [Event<'static>; 3] {
         path: path(Cow::Borrowed(
             b"/usr/share/nginx/html/index.html".as_slice(),
         )),
+        name: None,
         flags: 0,
         created: false,
         provenance: Provenance::Kernel,

@@ -36,6 +36,7 @@ pub struct ContainerSpec {
     capabilities: Vec<String>,
     user: Option<String>,
     privileged: bool,
+    seccomp: bool,
     tty: bool,
     labels: Vec<(String, String)>,
 }
@@ -54,6 +55,7 @@ impl ContainerSpec {
             capabilities: Vec::new(),
             user: None,
             privileged: false,
+            seccomp: true,
             tty: false,
             labels: Vec::new(),
         }
@@ -107,6 +109,12 @@ impl ContainerSpec {
         self
     }
 
+    /// Runs without the engine's filter of system calls, which refuses io_uring.
+    pub fn without_seccomp(mut self) -> Self {
+        self.seccomp = false;
+        self
+    }
+
     /// Gives the first process a terminal.
     pub fn tty(mut self) -> Self {
         self.tty = true;
@@ -132,6 +140,7 @@ impl ContainerSpec {
                 binds: Some(self.binds.clone()),
                 cap_add: Some(self.capabilities.clone()),
                 privileged: Some(self.privileged),
+                security_opt: (!self.seccomp).then(|| strings(&["seccomp=unconfined"])),
                 init: Some(false),
                 ..HostConfig::default()
             }),

@@ -5,7 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 /// Every offender, by the name of its binary.
-pub const ALL: [&str; 4] = ["memfd_exec", "connect_udp", "setuid_root", "open_flood"];
+pub const ALL: [&str; 7] = [
+    "memfd_exec",
+    "connect_udp",
+    "connect_unseen",
+    "send_many",
+    "setuid_root",
+    "open_flood",
+    "open_race",
+];
 
 /// Path of an offender inside the offenders image.
 pub fn in_image(name: &str) -> String {

@@ -12,6 +12,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "suites/alerts.rs"]
 mod alerts;
+#[path = "suites/calls.rs"]
+mod calls;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         deeds::TESTS,
         docker_client::TESTS,
         alerts::TESTS,
+        calls::TESTS,
         image_rules::TESTS,
         loss::TESTS,
         stock_client::TESTS,

@@ -3,7 +3,9 @@
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
 };
-use gravlens_common::{BulkContext, Call, DropReason, Hook, Kind, OpenRecord, open_marks};
+use gravlens_common::{
+    BulkContext, Call, DropReason, Hook, Kind, OpenRecord, open_marks, path_flags,
+};
 
 use crate::{
     account::{self, Account},
@@ -27,6 +29,10 @@ const CREAT_FLAGS: u32 = 0o1101;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: the kernel acts on them and does not keep them in the
 /// file (do_dentry_open in fs/open.c), so they come from the call.
 const SPENT_FLAGS: u32 = 0o1700;
+/// O_PATH: the access mode is left out of account.
+const O_PATH: u32 = 0o10_000_000;
+/// Reading, writing or both (O_ACCMODE).
+const ACCESS_MODE: u32 = 0o3;
 /// Bounds a path's length for the verifier.
 const PATH_LEN_MASK: i32 = 0xFFF;
 
@@ -62,10 +68,9 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
     };
     let result = regs::result(ctx) as i32;
     let task = Task::current();
-    let seen = if result >= 0 {
-        opened(task, call, result as u32, buffer)
-    } else {
-        refused(task, call, buffer)
+    let seen = match opened(task, call, result, buffer) {
+        Some(seen) => seen,
+        None => asked(task, call, result, buffer),
     };
     emit_open(&seen, caller, task, call, result, buffer, account);
     scratch::release(buffer);
@@ -79,34 +84,48 @@ struct Seen {
     marks: u8,
 }
 
-/// The file behind the descriptor that the call returned.
+/// The file behind the descriptor that the call returned; `None` when the call failed, and when
+/// another thread has closed or replaced the descriptor since.
 #[inline(always)]
-fn opened(task: Task, call: Call, fd: u32, buffer: *mut PathScratch) -> Seen {
-    let mut seen = Seen {
-        path: BuiltPath::unreadable(),
-        flags: 0,
-        marks: 0,
-    };
+fn opened(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Option<Seen> {
+    let fd = u32::try_from(result).ok()?;
+    let file = task.file(fd)?;
+    let flags = file.flags()?;
+    let asked = requested_flags(call, Registers::current());
+    let mut marks = 0;
     if task.shares_files() {
-        seen.marks |= open_marks::FD_SHARED;
+        marks |= open_marks::FD_SHARED;
+        if asked.is_some_and(|asked| access(asked) != access(flags)) {
+            return None;
+        }
     }
-    let Some(file) = task.file(fd) else {
-        return seen;
-    };
-    let asked = requested_flags(call, Registers::current()) & SPENT_FLAGS;
-    seen.flags = file.flags().unwrap_or(0) | asked;
     if file.was_created() {
-        seen.marks |= open_marks::CREATED;
+        marks |= open_marks::CREATED;
     }
-    if let Some(path) = file.path() {
-        seen.path = path::build(path, task, buffer);
+    let path = path::build(file.path()?, task, buffer);
+    if path.flags & path_flags::UNREADABLE != 0 {
+        return None;
     }
-    seen
+    Some(Seen {
+        path,
+        flags: flags | asked.unwrap_or(0) & SPENT_FLAGS,
+        marks,
+    })
 }
 
-/// There is no file: all that is left is what the caller asked for.
+/// What a file was opened for: it stays the same for as long as the file is open.
 #[inline(always)]
-fn refused(task: Task, call: Call, buffer: *mut PathScratch) -> Seen {
+const fn access(flags: u32) -> u32 {
+    if flags & O_PATH != 0 {
+        O_PATH
+    } else {
+        flags & ACCESS_MODE
+    }
+}
+
+/// What the caller asked for, when there is no file to read it from.
+#[inline(always)]
+fn asked(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Seen {
     let registers = Registers::current();
     let at = matches!(call, Call::Openat | Call::Openat2);
     let name = if at {
@@ -120,8 +139,13 @@ fn refused(task: Task, call: Call, buffer: *mut PathScratch) -> Seen {
     };
     Seen {
         path,
-        flags: requested_flags(call, registers),
-        marks: 0,
+        flags: requested_flags(call, registers).unwrap_or(0),
+        // A descriptor without its file: only another thread can have taken it away.
+        marks: if result >= 0 {
+            open_marks::FD_SHARED
+        } else {
+            0
+        },
     }
 }
 
@@ -138,7 +162,7 @@ fn directory(task: Task, at: bool, registers: Registers) -> Option<u64> {
 }
 
 #[inline(always)]
-fn requested_flags(call: Call, registers: Registers) -> u32 {
+fn requested_flags(call: Call, registers: Registers) -> Option<u32> {
     let flags = match call {
         Call::Openat => registers.argument2(),
         // struct open_how begins with its flags.
@@ -146,7 +170,7 @@ fn requested_flags(call: Call, registers: Registers) -> u32 {
         Call::Creat => Some(u64::from(CREAT_FLAGS)),
         _ => registers.argument1(),
     };
-    flags.unwrap_or(0) as u32
+    flags.map(|flags| flags as u32)
 }
 
 /// Puts the fixed part right before the path, and both into the ring.
@@ -172,11 +196,15 @@ fn emit_open(
             result,
         },
         flags: seen.flags,
-        path_len: path_len as u16,
+        name_len: seen.path.name_len as u16,
         call: call as u8,
         marks: seen.path.flags | seen.marks,
     };
     let Some(start) = path::byte_at(buffer, seen.path.start - FIXED) else {
+        // Never so, but the verifier cannot know it; the account stays whole even then.
+        if let Some(account) = account {
+            account.dropped(DropReason::ScratchBusy);
+        }
         return;
     };
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.

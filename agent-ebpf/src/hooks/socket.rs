@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 use gravlens_common::{
-    AddressRecord, BulkContext, Call, Kind, RecordHeader, SocketEnds, SocketRecord, socket_flags,
+    BulkContext, Call, Kind, RecordHeader, SocketEnds, SocketRecord, socket_flags,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         sock::{self, AF_UNIX, Sock, UnixName},
         task::Task,
     },
-    maps::ADDRESSES,
+    ongoing::{self, OngoingCall},
     scope::{self, Caller},
     verifier,
 };
@@ -41,11 +41,20 @@ socket_programs! {
     sys_exit_connect => Connect,
     sys_exit_sendto => Sendto,
     sys_exit_sendmsg => Sendmsg,
-    sys_exit_sendmmsg => Sendmmsg,
     sys_exit_bind => Bind,
     sys_exit_listen => Listen,
     sys_exit_accept => Accept,
     sys_exit_accept4 => Accept4,
+}
+
+/// The address hooks have reported each message: the call's result is the number of messages sent
+/// and tells nothing of any one.
+#[tracepoint]
+pub fn sys_exit_sendmmsg(_ctx: TracePointContext) -> u32 {
+    if let Some(caller) = scope::caller() {
+        ongoing::end(caller);
+    }
+    0
 }
 
 /// The record with room for a unix path behind it.
@@ -57,7 +66,7 @@ struct Message {
 
 #[inline(always)]
 const fn is_send(call: Call) -> bool {
-    matches!(call, Call::Sendto | Call::Sendmsg | Call::Sendmmsg)
+    matches!(call, Call::Sendto | Call::Sendmsg)
 }
 
 #[inline(always)]
@@ -71,14 +80,14 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
         return 0;
     };
     let noted = take_noted(call, caller);
-    if is_send(call) && noted.is_none() {
+    if is_send(call) && !noted.has_address() {
         // Only a datagram with an address of its own is a destination; the rest is data on a
         // connection that connect or accept reported.
         return 0;
     }
     let account = account::seen(caller.cgroup_id, call.hook());
     let mut message = message(ctx, call, caller);
-    describe(&mut message, call, noted);
+    describe(&mut message, call, &noted);
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);
@@ -87,16 +96,14 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
     0
 }
 
-/// The address that a cgroup hook noted during this call.
+/// What a cgroup hook noted during this call.
 #[inline(always)]
-fn take_noted(call: Call, caller: Caller) -> Option<AddressRecord> {
-    if !is_send(call) && !matches!(call, Call::Connect) {
-        return None;
+fn take_noted(call: Call, caller: Caller) -> OngoingCall {
+    if is_send(call) || matches!(call, Call::Connect) {
+        ongoing::end(caller)
+    } else {
+        OngoingCall::new(call as u64)
     }
-    // SAFETY: only this thread writes and removes its own entry, and it is here.
-    let noted = unsafe { ADDRESSES.get(caller.pid_tgid) }.copied()?;
-    let _ = ADDRESSES.remove(caller.pid_tgid);
-    Some(noted)
 }
 
 #[inline(always)]
@@ -134,22 +141,17 @@ fn message(ctx: &TracePointContext, call: Call, caller: Caller) -> Message {
 }
 
 #[inline(always)]
-fn describe(message: &mut Message, call: Call, noted: Option<AddressRecord>) {
+fn describe(message: &mut Message, call: Call, noted: &OngoingCall) {
     let sock = u32::try_from(message.record.fd)
         .ok()
         .and_then(|fd| Task::current().file(fd))
         .and_then(Sock::of_file);
+    if noted.has_address() {
+        describe_noted(message, noted, sock);
+        return;
+    }
     if let Some(sock) = sock {
         sock.describe(&mut message.record.ends);
-    }
-    if let Some(noted) = noted {
-        let ends = &mut message.record.ends;
-        ends.family = noted.ends.family;
-        ends.protocol = noted.ends.protocol;
-        ends.remote = noted.ends.remote;
-        ends.remote_port = noted.ends.remote_port;
-        message.record.flags |= socket_flags::KERNEL_ADDRESS;
-        return;
     }
     if message.record.ends.family == AF_UNIX {
         describe_unix(message, call, sock);
@@ -157,6 +159,26 @@ fn describe(message: &mut Message, call: Call, noted: Option<AddressRecord>) {
         from_arguments(message, call);
     } else {
         message.record.flags |= socket_flags::KERNEL_ADDRESS;
+    }
+}
+
+/// The address that the kernel used. The own end comes from the socket, which has one by now, if
+/// the descriptor still is that socket's.
+#[inline(always)]
+fn describe_noted(message: &mut Message, noted: &OngoingCall, sock: Option<Sock>) {
+    let ends = &mut message.record.ends;
+    *ends = noted.ends;
+    message.record.flags |= socket_flags::KERNEL_ADDRESS;
+    let Some(sock) = sock else { return };
+    if sock.cookie() != noted.cookie {
+        message.record.flags |= socket_flags::FD_SHARED;
+        return;
+    }
+    let mut now = SocketEnds::default();
+    sock.describe(&mut now);
+    if now.family == ends.family {
+        ends.local = now.local;
+        ends.local_port = now.local_port;
     }
 }
 

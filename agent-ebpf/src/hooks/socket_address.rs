@@ -1,94 +1,176 @@
 //! The kernel's own copy of a destination address.
 //!
 //! These hooks run inside connect and sendmsg after the kernel has copied the address from user
-//! memory, so no other thread can change it any more. The address waits, by thread, for the exit
-//! of the system call, which knows the result.
+//! memory, so no other thread can change it any more. In a system call that is traced the address
+//! waits for the exit, which knows the result. Outside one (io_uring, 32-bit calls), and for each
+//! message of a sendmmsg, no exit tells the result of this address: the hook reports it, without.
 
 use aya_ebpf::{
-    helpers::bpf_get_current_pid_tgid, helpers::generated::bpf_ktime_get_boot_ns,
+    EbpfContext, bindings::bpf_sock, helpers::generated::bpf_get_socket_cookie,
     macros::cgroup_sock_addr, programs::SockAddrContext,
 };
-use gravlens_common::{AddressRecord, SocketEnds};
+use gravlens_common::{BulkContext, Call, Kind, SocketEnds, SocketRecord, socket_flags};
 
-use crate::{kernel::sock, maps::ADDRESSES};
+use crate::{
+    account, emit,
+    kernel::{sock, task::Task},
+    ongoing,
+    scope::{self, Caller},
+};
 
 /// Lets the call go on: these programs only watch.
 const ALLOW: i32 = 1;
 
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {
-    note_v4(&ctx)
+    take(&ctx, ends_v4(&ctx), Call::Connect)
 }
 
 #[cgroup_sock_addr(connect6)]
 pub fn connect6(ctx: SockAddrContext) -> i32 {
-    note_v6(&ctx)
+    take(&ctx, ends_v6(&ctx), Call::Connect)
 }
 
 #[cgroup_sock_addr(sendmsg4)]
 pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
-    note_v4(&ctx)
+    take(&ctx, ends_v4(&ctx), Call::Sendmsg)
 }
 
 #[cgroup_sock_addr(sendmsg6)]
 pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
-    note_v6(&ctx)
+    take(&ctx, ends_v6(&ctx), Call::Sendmsg)
 }
 
 #[inline(always)]
-fn note_v4(ctx: &SockAddrContext) -> i32 {
-    // SAFETY: the verifier checks every access to the context.
-    let (address, port, protocol) = unsafe {
+fn ends_v4(ctx: &SockAddrContext) -> SocketEnds {
+    // SAFETY: the verifier checks every access to the context and the socket.
+    let (address, port, protocol, local) = unsafe {
         let addr = ctx.sock_addr;
-        ((*addr).user_ip4, (*addr).user_port, (*addr).protocol)
+        let local = (*socket(ctx)).src_ip4;
+        ((*addr).user_ip4, (*addr).user_port, (*addr).protocol, local)
     };
-    note(
-        sock::AF_INET,
-        sock::widen(address.to_ne_bytes()),
-        port,
-        protocol,
-    )
+    SocketEnds {
+        family: sock::AF_INET,
+        protocol: protocol as u16,
+        local_port: local_port(ctx),
+        remote_port: u16::from_be(port as u16),
+        local: sock::widen(local.to_ne_bytes()),
+        remote: sock::widen(address.to_ne_bytes()),
+    }
 }
 
 #[inline(always)]
-fn note_v6(ctx: &SockAddrContext) -> i32 {
+fn ends_v6(ctx: &SockAddrContext) -> SocketEnds {
     // SAFETY: as above. Word by word: the context allows no wider load.
-    let (words, port, protocol) = unsafe {
+    let (remote, local, port, protocol) = unsafe {
         let addr = ctx.sock_addr;
-        let words = [
-            core::ptr::read_volatile(&raw const (*addr).user_ip6[0]),
-            core::ptr::read_volatile(&raw const (*addr).user_ip6[1]),
-            core::ptr::read_volatile(&raw const (*addr).user_ip6[2]),
-            core::ptr::read_volatile(&raw const (*addr).user_ip6[3]),
-        ];
-        (words, (*addr).user_port, (*addr).protocol)
+        let local = &raw const (*socket(ctx)).src_ip6;
+        let remote = &raw const (*addr).user_ip6;
+        (
+            words(remote.cast()),
+            words(local.cast()),
+            (*addr).user_port,
+            (*addr).protocol,
+        )
     };
+    SocketEnds {
+        family: sock::AF_INET6,
+        protocol: protocol as u16,
+        local_port: local_port(ctx),
+        remote_port: u16::from_be(port as u16),
+        local,
+        remote,
+    }
+}
+
+#[inline(always)]
+fn socket(ctx: &SockAddrContext) -> *const bpf_sock {
+    // SAFETY: the kernel sets it for every program of this type.
+    unsafe { (*ctx.sock_addr).__bindgen_anon_1.sk }
+}
+
+/// In host order, unlike the other ports.
+#[inline(always)]
+fn local_port(ctx: &SockAddrContext) -> u16 {
+    // SAFETY: the verifier checks the access.
+    unsafe { (*socket(ctx)).src_port as u16 }
+}
+
+/// The bytes of an IPv6 address.
+///
+/// # Safety
+///
+/// `start` points to four words.
+#[inline(always)]
+unsafe fn words(start: *const u32) -> [u8; 16] {
     let mut address = [0u8; 16];
-    for (index, word) in words.iter().enumerate() {
-        let bytes = word.to_ne_bytes();
+    for index in 0..4 {
+        // SAFETY: the caller vouches for four words.
+        let bytes = unsafe { core::ptr::read_volatile(start.add(index)) }.to_ne_bytes();
         address[index * 4] = bytes[0];
         address[index * 4 + 1] = bytes[1];
         address[index * 4 + 2] = bytes[2];
         address[index * 4 + 3] = bytes[3];
     }
-    note(sock::AF_INET6, address, port, protocol)
+    address
 }
 
+/// Leaves the address to the system call's exit, or reports it. `call` is what the hook stands for
+/// when no system call does.
 #[inline(always)]
-fn note(family: u16, remote: [u8; 16], port: u32, protocol: u32) -> i32 {
-    let record = AddressRecord {
-        ends: SocketEnds {
-            family,
-            protocol: protocol as u16,
-            local_port: 0,
-            remote_port: u16::from_be(port as u16),
-            local: [0; 16],
-            remote,
-        },
-        // SAFETY: no arguments.
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
+    let task = Task::current();
+    // The kernel's own connections are nobody's calls.
+    if task.is_kernel_thread() {
+        return ALLOW;
+    }
+    let Some(caller) = scope::caller_of(task) else {
+        return ALLOW;
     };
-    // A full map evicts the least recently used entry: a thread that never came back.
-    let _ = ADDRESSES.insert(bpf_get_current_pid_tgid(), record, 0);
+    let Some(ongoing) = ongoing::current(caller) else {
+        report(&ends, call, caller, task);
+        return ALLOW;
+    };
+    // SAFETY: a live map value that only this thread uses.
+    let ongoing = unsafe { &mut *ongoing };
+    if ongoing.sends_many() {
+        report(&ends, Call::Sendmmsg, caller, task);
+    } else if ongoing.has_address() {
+        // The kernel connects once more on behalf of the call: the exit tells of the first.
+        report(&ends, call, caller, task);
+    } else {
+        ongoing.ends = ends;
+        // SAFETY: the helper takes the context of this program type.
+        ongoing.cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+    }
     ALLOW
+}
+
+/// One event for the address alone.
+#[inline(always)]
+fn report(ends: &SocketEnds, call: Call, caller: Caller, task: Task) {
+    let account = account::seen(caller.cgroup_id, call.hook());
+    let record = SocketRecord {
+        header: emit::header(Kind::Socket, size_of::<SocketRecord>() as u32),
+        context: BulkContext {
+            cgroup_id: caller.cgroup_id,
+            exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+            tid: caller.tid(),
+            result: 0,
+        },
+        ends: *ends,
+        fd: -1,
+        flags: socket_flags::KERNEL_ADDRESS | socket_flags::NO_RESULT,
+        path_len: 0,
+        call: call as u8,
+        pad: [0; 7],
+    };
+    // SAFETY: the record is initialised.
+    unsafe {
+        emit::bulk(
+            (&raw const record).cast(),
+            size_of::<SocketRecord>() as u64,
+            account,
+        );
+    }
 }

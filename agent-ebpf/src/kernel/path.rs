@@ -33,6 +33,9 @@ pub struct BuiltPath {
     pub start: u64,
     /// Number of bytes.
     pub len: u64,
+    /// Number of bytes at the end that are the name as the caller passed it; zero for a path that
+    /// is built from kernel objects alone.
+    pub name_len: u64,
     /// [`path_flags`].
     pub flags: u8,
 }
@@ -44,6 +47,7 @@ impl BuiltPath {
         Self {
             start: END,
             len: 0,
+            name_len: 0,
             flags: path_flags::UNREADABLE,
         }
     }
@@ -88,15 +92,17 @@ impl Walk {
 /// namespace.
 #[inline(always)]
 pub fn build(path: u64, task: Task, buffer: *mut PathScratch) -> BuiltPath {
-    build_below(path, task, buffer, END)
+    match build_below(path, task, buffer, END) {
+        Some(built) => built,
+        None => BuiltPath::unreadable(),
+    }
 }
 
 /// The same for a name below the directory `path`: the bytes from `start` on are already there.
+/// `None` when there is no such directory.
 #[inline(always)]
-pub fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) -> BuiltPath {
-    let Some(mut walk) = begin(path, buffer, start) else {
-        return BuiltPath::unreadable();
-    };
+fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) -> Option<BuiltPath> {
+    let mut walk = begin(path, buffer, start)?;
     // SAFETY: the callback has the signature that bpf_loop expects and gets a live context.
     unsafe {
         bpf_loop(
@@ -114,11 +120,12 @@ pub fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) 
         prepend_byte(&mut walk, b'/');
     }
     let start = walk.start();
-    BuiltPath {
+    Some(BuiltPath {
         start,
         len: END - start,
+        name_len: 0,
         flags,
-    }
+    })
 }
 
 #[inline(always)]
@@ -237,7 +244,7 @@ pub fn byte_at(buffer: *mut PathScratch, index: u64) -> Option<*mut u8> {
 }
 
 /// Builds a path from the caller's own string: below `directory` when it is relative, as it stands
-/// when it is absolute.
+/// when it is absolute or when the directory is not known.
 #[inline(always)]
 pub fn build_from_user(
     string: u64,
@@ -248,24 +255,33 @@ pub fn build_from_user(
     let Some((start, absolute)) = copy_user_string(string, buffer) else {
         return BuiltPath::unreadable();
     };
-    let mut built = match directory {
-        Some(directory) if !absolute => {
-            let start = start - 1;
-            let Some(slash) = byte_at(buffer, start) else {
-                return BuiltPath::unreadable();
-            };
-            // SAFETY: `byte_at` bounded it.
-            unsafe { *slash = b'/' };
-            build_below(directory, task, buffer, start)
-        }
-        _ => BuiltPath {
+    let name_len = END - start;
+    let below = match directory {
+        Some(directory) if !absolute => join(directory, task, buffer, start),
+        _ => None,
+    };
+    let mut built = match below {
+        Some(built) => built,
+        None => BuiltPath {
             start,
-            len: END - start,
+            len: name_len,
+            name_len,
             flags: 0,
         },
     };
+    built.name_len = name_len;
     built.flags |= path_flags::USER_MEMORY;
     built
+}
+
+/// Puts a slash and the directory's path before the name at `start`.
+#[inline(always)]
+fn join(directory: u64, task: Task, buffer: *mut PathScratch, start: u64) -> Option<BuiltPath> {
+    let start = start - 1;
+    let slash = byte_at(buffer, start)?;
+    // SAFETY: `byte_at` bounded it.
+    unsafe { *slash = b'/' };
+    build_below(directory, task, buffer, start)
 }
 
 /// Copies a string to the end of the buffer and tells whether it begins with a slash. It is read

@@ -1,7 +1,7 @@
-//! Arguments of the system call that is about to return.
+//! Arguments and result of the current system call.
 //!
-//! A `sys_exit_*` tracepoint gives number and result only; the arguments stand in the registers
-//! that the kernel saved at entry.
+//! A `sys_enter_*` tracepoint gives the arguments. A `sys_exit_*` tracepoint gives number and result
+//! only; the arguments stand in the registers that the kernel saved at entry.
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
@@ -10,6 +10,8 @@ use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2};
 
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
 const RESULT_OFFSET: usize = 16;
+/// First argument in a `sys_enter_*` record, likewise.
+const ARGUMENTS_OFFSET: usize = 16;
 
 /// Result of the call.
 #[inline(always)]
@@ -17,6 +19,17 @@ pub fn result(ctx: &TracePointContext) -> i64 {
     // SAFETY: the record of every `sys_exit_*` tracepoint is 24 bytes long; the verifier checks
     // the offset.
     unsafe { *ctx.as_ptr().cast::<u8>().add(RESULT_OFFSET).cast::<i64>() }
+}
+
+/// Argument `N` of the call that begins.
+#[inline(always)]
+pub fn entry_argument<const N: usize>(ctx: &TracePointContext) -> u64 {
+    // SAFETY: eight bytes for each argument; the verifier checks the offset and the attachment
+    // that the call has so many.
+    unsafe {
+        let arguments = ctx.as_ptr().cast::<u8>().add(ARGUMENTS_OFFSET);
+        *arguments.cast::<u64>().add(N)
+    }
 }
 
 /// The saved registers.

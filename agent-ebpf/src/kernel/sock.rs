@@ -30,6 +30,12 @@ impl Sock {
         Some(Self(read_ptr(file.private_data()?, &SOCKET_SK)?))
     }
 
+    /// What the kernel tells sockets apart by; zero until it was asked for.
+    #[inline(always)]
+    pub fn cookie(self) -> u64 {
+        read_or_zero(self.0, &SK_COOKIE)
+    }
+
     /// Fills both ends. IP only: unix sockets have paths.
     #[inline(always)]
     pub fn describe(self, ends: &mut SocketEnds) {

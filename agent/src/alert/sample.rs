@@ -141,6 +141,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
                     bytes: Cow::Borrowed(b"/etc/shadow"),
                     ..Path::default()
                 },
+                name: None,
                 flags: 0,
                 created: false,
                 provenance: Provenance::Kernel,

@@ -16,6 +16,10 @@ fn header(kind: Kind, size: usize) -> RecordHeader {
 }
 
 fn open_record(path: &[u8], marks: u8) -> Vec<u8> {
+    named_open_record(path, 0, marks)
+}
+
+fn named_open_record(path: &[u8], name_len: u16, marks: u8) -> Vec<u8> {
     let record = OpenRecord {
         header: header(Kind::Open, size_of::<OpenRecord>() + path.len()),
         context: BulkContext {
@@ -23,7 +27,7 @@ fn open_record(path: &[u8], marks: u8) -> Vec<u8> {
             ..BulkContext::default()
         },
         flags: 0o101,
-        path_len: path.len() as u16,
+        name_len,
         call: Call::Openat as u8,
         marks,
     };
@@ -58,7 +62,7 @@ fn an_open_keeps_path_result_and_provenance() {
         panic!("not an open")
     };
     assert_eq!(head.boot_ns, 42);
-    assert_eq!(open.path.bytes, b"/etc/passwd");
+    assert_eq!(&*open.path.bytes, b"/etc/passwd");
     assert_eq!(open.context.result, -2);
     assert_eq!(open.provenance, Provenance::UserMemory);
 }
@@ -69,7 +73,30 @@ fn an_unreadable_path_is_empty_not_wrong() {
     let Record::Open(open) = decode(&bytes).unwrap().1 else {
         panic!("not an open")
     };
-    assert_eq!(open.path.bytes, b"");
+    assert_eq!(&*open.path.bytes, b"");
+    assert_eq!(open.name, None);
+}
+
+#[test]
+fn a_relative_name_is_resolved_and_kept() {
+    let path = b"/srv/www/../../etc/shadow";
+    let bytes = named_open_record(path, 16, path_flags::USER_MEMORY);
+    let Record::Open(open) = decode(&bytes).unwrap().1 else {
+        panic!("not an open")
+    };
+    assert_eq!(&*open.path.bytes, b"/etc/shadow");
+    assert_eq!(open.name, Some(b"../../etc/shadow".as_slice()));
+}
+
+#[test]
+fn a_name_outlives_its_directory() {
+    let marks = path_flags::USER_MEMORY | path_flags::UNREADABLE;
+    let bytes = named_open_record(b"/half/./shadow", 8, marks);
+    let Record::Open(open) = decode(&bytes).unwrap().1 else {
+        panic!("not an open")
+    };
+    assert_eq!(&*open.path.bytes, b"shadow");
+    assert_eq!(open.name, Some(b"./shadow".as_slice()));
 }
 
 #[test]
@@ -97,10 +124,13 @@ fn every_cut_is_an_error() {
 
 #[test]
 fn lengths_beyond_the_record_are_an_error() {
-    let mut bytes = open_record(b"/x", 0);
-    let at = std::mem::offset_of!(OpenRecord, path_len);
-    bytes[at] = 200;
-    assert!(matches!(decode(&bytes), Err(DecodeError::Short { .. })));
+    let mut open = open_record(b"/x", 0);
+    open[std::mem::offset_of!(OpenRecord, name_len)] = 200;
+    let mut exec = exec_record();
+    exec[std::mem::offset_of!(ExecRecord, cwd_len)] = 200;
+    for bytes in [open, exec] {
+        assert!(matches!(decode(&bytes), Err(DecodeError::Short { .. })));
+    }
 }
 
 #[test]

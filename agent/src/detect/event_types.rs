@@ -63,7 +63,7 @@ impl EventTypes {
         let mut bits = 0;
         let mut position = 0;
         while position < types.len() {
-            bits |= 1 << types[position] as u32;
+            bits |= 1 << types[position].index();
             position += 1;
         }
         Self(bits)
@@ -89,7 +89,7 @@ impl EventTypes {
 
     /// The set holds the type.
     pub const fn contains(self, syscall: Syscall) -> bool {
-        self.0 & (1 << syscall as u32) != 0
+        self.0 & (1 << syscall.index()) != 0
     }
 
     /// The set is empty.

@@ -61,7 +61,7 @@ impl RuleSet {
         for (position, rule) in (0..).zip(&rules) {
             if rule.enabled {
                 for syscall in rule.event_types.iter() {
-                    index[syscall as usize].push(RuleIndex(position));
+                    index[syscall.index()].push(RuleIndex(position));
                 }
             }
         }
@@ -109,7 +109,7 @@ impl RuleSet {
         matched.clear();
         undecided.clear();
         memo.begin(self.leaves.len());
-        for &rule in &self.index[event.syscall() as usize] {
+        for &rule in &self.index[event.syscall().index()] {
             let condition = &self.rule(rule).condition;
             match eval::node(condition, &self.leaves, event, memo, scratch) {
                 Truth::True => matched.push(rule),

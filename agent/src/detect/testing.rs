@@ -100,6 +100,7 @@ pub(crate) fn exec(process: Process) -> Event<'static> {
 pub(crate) fn open(process: Process, file: &str, flags: u32) -> Event<'static> {
     let open = Open {
         path: path(Cow::Owned(file.as_bytes().to_vec())),
+        name: None,
         flags,
         created: false,
         provenance: Provenance::Kernel,

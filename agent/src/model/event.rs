@@ -7,6 +7,9 @@ use std::time::SystemTime;
 
 use super::{ContainerView, ExecId, Process};
 
+/// The call that made an event: the kernel programs number it, rules name it.
+pub use gravlens_common::Call as Syscall;
+
 /// Where a value was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
@@ -31,109 +34,14 @@ pub struct Path<B> {
     pub deleted: bool,
 }
 
-/// The call that made the event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each variant is the system call of that name")]
-pub enum Syscall {
-    Execve,
-    Execveat,
-    /// Any of fork, vfork, clone and clone3: the tracepoint does not tell which.
-    Clone,
-    /// The last thread of a process ended.
-    Procexit,
-    Open,
-    Openat,
-    Openat2,
-    Creat,
-    Connect,
-    Sendto,
-    Sendmsg,
-    Sendmmsg,
-    Bind,
-    Listen,
-    Accept,
-    Accept4,
-    Setuid,
-    Setgid,
-    Setreuid,
-    Setregid,
-    Setresuid,
-    Setresgid,
-    Setfsuid,
-    Setfsgid,
-    Setgroups,
-    /// A cgroup was made.
-    CgroupMkdir,
-    /// A cgroup was removed.
-    CgroupRmdir,
-    /// A process moved to another cgroup.
-    CgroupAttach,
-}
-
-impl Syscall {
-    /// Every value, in declaration order.
-    pub const ALL: &'static [Self] = &[
-        Self::Execve,
-        Self::Execveat,
-        Self::Clone,
-        Self::Procexit,
-        Self::Open,
-        Self::Openat,
-        Self::Openat2,
-        Self::Creat,
-        Self::Connect,
-        Self::Sendto,
-        Self::Sendmsg,
-        Self::Sendmmsg,
-        Self::Bind,
-        Self::Listen,
-        Self::Accept,
-        Self::Accept4,
-        Self::Setuid,
-        Self::Setgid,
-        Self::Setreuid,
-        Self::Setregid,
-        Self::Setresuid,
-        Self::Setresgid,
-        Self::Setfsuid,
-        Self::Setfsgid,
-        Self::Setgroups,
-        Self::CgroupMkdir,
-        Self::CgroupRmdir,
-        Self::CgroupAttach,
-    ];
-
-    /// Falco's event type name (`evt.type`).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Execve => "execve",
-            Self::Execveat => "execveat",
-            Self::Clone => "clone",
-            Self::Procexit => "procexit",
-            Self::Open => "open",
-            Self::Openat => "openat",
-            Self::Openat2 => "openat2",
-            Self::Creat => "creat",
-            Self::Connect => "connect",
-            Self::Sendto => "sendto",
-            Self::Sendmsg => "sendmsg",
-            Self::Sendmmsg => "sendmmsg",
-            Self::Bind => "bind",
-            Self::Listen => "listen",
-            Self::Accept => "accept",
-            Self::Accept4 => "accept4",
-            Self::Setuid => "setuid",
-            Self::Setgid => "setgid",
-            Self::Setreuid => "setreuid",
-            Self::Setregid => "setregid",
-            Self::Setresuid => "setresuid",
-            Self::Setresgid => "setresgid",
-            Self::Setfsuid => "setfsuid",
-            Self::Setfsgid => "setfsgid",
-            Self::Setgroups => "setgroups",
-            Self::CgroupMkdir => "cgroup_mkdir",
-            Self::CgroupRmdir => "cgroup_rmdir",
-            Self::CgroupAttach => "cgroup_attach",
+impl<B> Path<B> {
+    /// The same path with its bytes held in another way.
+    pub fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Path<C> {
+        Path {
+            bytes: bytes(self.bytes),
+            truncated: self.truncated,
+            unreachable: self.unreachable,
+            deleted: self.deleted,
         }
     }
 }
@@ -189,8 +97,11 @@ pub struct Endpoint {
 /// An open, also a failed one.
 #[derive(Clone, Debug)]
 pub struct Open<'a> {
-    /// File as the container sees it. For a failed open the argument as the caller passed it.
+    /// File as the container sees it. Where there was no file to ask (a failed open) the caller's
+    /// argument, made absolute and resolved lexically.
     pub path: Path<Cow<'a, [u8]>>,
+    /// Name as the caller passed it, where the path was made from it.
+    pub name: Option<Cow<'a, [u8]>>,
     /// open(2) flags.
     pub flags: u32,
     /// The call made the file.
@@ -288,7 +199,8 @@ pub struct Event<'a> {
     pub time: SystemTime,
     /// The call.
     pub syscall: Syscall,
-    /// Return value: a descriptor, 0 or a negated errno; `None` where the hook has none.
+    /// Return value: a descriptor, 0 or a negated errno. `None` where the hook has none: it is no
+    /// call, or a socket call whose end is not traced (io_uring, 32-bit, a message of sendmmsg).
     pub result: Option<i64>,
     /// Calling thread.
     pub tid: u32,
@@ -330,6 +242,7 @@ impl Payload<'_> {
                     bytes: Cow::Owned(open.path.bytes.to_vec()),
                     ..open.path
                 },
+                name: open.name.as_deref().map(|name| Cow::Owned(name.to_vec())),
                 ..*open
             }),
             Self::Socket(socket) => Payload::Socket(socket.clone()),

@@ -162,7 +162,8 @@ impl Detector {
             }
         }
         for rule in outcome.undecided.drain(..) {
-            if self.is_urgent(rule) {
+            // Of a container that is known, nothing more will come.
+            if self.is_urgent(rule) || !is_pending(&event.container) {
                 self.raise(event.to_owned(), rule, false);
             } else {
                 self.wait(event, rule, false, cgroup_id);
@@ -205,7 +206,8 @@ impl Detector {
         match self.rules.decide(waiting.rule, &waiting.event) {
             Truth::True => self.raise(waiting.event, waiting.rule, late),
             Truth::False => {}
-            Truth::Unknown => self.put_back(waiting),
+            Truth::Unknown if is_pending(&waiting.event.container) => self.put_back(waiting),
+            Truth::Unknown => self.raise(waiting.event, waiting.rule, late),
         }
     }
 

@@ -125,8 +125,11 @@ impl Attacher<'_> {
             (Attach::BtfTracepoint(name), AyaProgram::BtfTracePoint(loaded)) => {
                 attach_btf(loaded, name, self.btf)
             }
+            (Attach::SyscallEntry(call), AyaProgram::TracePoint(loaded)) => {
+                attach_tracepoint(loaded, &format!("sys_enter_{}", call.name()))
+            }
             (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
-                attach_exit(loaded, call.name())
+                attach_tracepoint(loaded, &format!("sys_exit_{}", call.name()))
             }
             (Attach::CgroupSockAddr(_), AyaProgram::CgroupSockAddr(loaded)) => {
                 attach_cgroup(loaded, self.scope_directory)
@@ -199,10 +202,10 @@ fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<Link
     Ok(Box::new(link))
 }
 
-fn attach_exit(program: &mut TracePoint, call: &str) -> Result<Link, String> {
+fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<Link, String> {
     program.load().map_err(|error| chain(&error))?;
     let link = program
-        .attach("syscalls", &format!("sys_exit_{call}"))
+        .attach("syscalls", name)
         .map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
     Ok(Box::new(link))

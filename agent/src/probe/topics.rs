@@ -7,6 +7,8 @@ use gravlens_common::{Call, Hook};
 pub(super) enum Attach {
     /// A tracepoint with typed arguments.
     BtfTracepoint(&'static str),
+    /// The entry tracepoint of a system call.
+    SyscallEntry(Call),
     /// The exit tracepoint of a system call.
     SyscallExit(Call),
     /// A hook on socket addresses, on the scope's cgroup; what it sees.
@@ -18,6 +20,7 @@ impl Attach {
     pub(super) fn sees(self) -> String {
         match self {
             Self::BtfTracepoint(name) => format!("{name} events"),
+            Self::SyscallEntry(call) => format!("which events are {} calls", call.name()),
             Self::SyscallExit(call) => format!("{} calls", call.name()),
             Self::CgroupSockAddr(what) => what.to_owned(),
         }
@@ -61,6 +64,13 @@ const fn named(name: &'static str, tracepoint: &'static str) -> Program {
     Program {
         name,
         attach: Attach::BtfTracepoint(tracepoint),
+    }
+}
+
+const fn entry_of(name: &'static str, call: Call) -> Program {
+    Program {
+        name,
+        attach: Attach::SyscallEntry(call),
     }
 }
 
@@ -169,12 +179,40 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some(("lsm/file_open", "32-bit calls and io_uring")),
     ),
+    calls(
+        Hook::Connect,
+        "tracepoint/syscalls/sys_exit_connect",
+        &[exit_of("sys_exit_connect", Call::Connect)],
+        Some((
+            "fexit/__sys_connect_file",
+            "the results of 32-bit calls and of io_uring",
+        )),
+    ),
+    calls(
+        Hook::Send,
+        "tracepoint/syscalls/sys_exit_send*",
+        &[
+            exit_of("sys_exit_sendto", Call::Sendto),
+            exit_of("sys_exit_sendmsg", Call::Sendmsg),
+            exit_of("sys_exit_sendmmsg", Call::Sendmmsg),
+        ],
+        Some((
+            "fexit/udp_sendmsg",
+            "the results of 32-bit calls, of io_uring and of each message of sendmmsg",
+        )),
+    ),
+    // After the exits, and entries before hooks: whoever is in a call now is told of by its exit,
+    // and no slot is opened that no exit would close.
     Topic {
         hook: None,
         name: "socket_address",
         mandatory: false,
         taken: "cgroup/connect4,connect6,sendmsg4,sendmsg6",
         programs: &[
+            entry_of("sys_enter_connect", Call::Connect),
+            entry_of("sys_enter_sendto", Call::Sendto),
+            entry_of("sys_enter_sendmsg", Call::Sendmsg),
+            entry_of("sys_enter_sendmmsg", Call::Sendmmsg),
             on_cgroup(
                 "connect4",
                 "the kernel's copy of IPv4 addresses that are connected to",
@@ -194,28 +232,6 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         better: None,
     },
-    calls(
-        Hook::Connect,
-        "tracepoint/syscalls/sys_exit_connect",
-        &[exit_of("sys_exit_connect", Call::Connect)],
-        Some((
-            "fexit/__sys_connect_file",
-            "32-bit calls and io_uring with its result",
-        )),
-    ),
-    calls(
-        Hook::Send,
-        "tracepoint/syscalls/sys_exit_send*",
-        &[
-            exit_of("sys_exit_sendto", Call::Sendto),
-            exit_of("sys_exit_sendmsg", Call::Sendmsg),
-            exit_of("sys_exit_sendmmsg", Call::Sendmmsg),
-        ],
-        Some((
-            "fexit/udp_sendmsg",
-            "32-bit calls and every message of sendmmsg",
-        )),
-    ),
     calls(
         Hook::Bind,
         "tracepoint/syscalls/sys_exit_bind",

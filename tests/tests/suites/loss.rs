@@ -1,14 +1,11 @@
 //! What the kernel had to drop is counted and told.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result, ensure};
 use gravlens::proto::loss::Reason;
 use gravlens::proto::record::Body;
 use gravlens::proto::{EventAccount, GetStatusResponse, Loss};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
-use integration_test::client;
 use integration_test::container::{Container, ContainerSpec, Exec};
 use integration_test::images::Image;
 use integration_test::offenders;
@@ -24,7 +21,6 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 const OPENS: u64 = 200_000;
 const RING_BYTES: i64 = 64 * 1024;
-const BARRIER_LIMIT: Duration = Duration::from_secs(30);
 
 fn flood(bench: &Bench) -> Result<()> {
     block_on(async {
@@ -42,7 +38,7 @@ fn flood(bench: &Bench) -> Result<()> {
         let (one, two) = tokio::join!(opens.run(&container), opens.run(&container));
         ensure!(one?.code == 0 && two?.code == 0, "the flood failed");
 
-        let status = barrier(&watched).await?;
+        let status = watched.barrier().await?;
         let ours: Vec<_> = status
             .losses
             .iter()
@@ -85,7 +81,7 @@ fn quiet(bench: &Bench) -> Result<()> {
         container
             .shell("for i in 1 2 3 4 5; do /bin/cat /etc/passwd; done")
             .await?;
-        let status = barrier(&watched).await?;
+        let status = watched.barrier().await?;
         let events = status.events.context("no account")?;
         ensure!(events.seen > 0 && events.delivered > 0, "{events:?}");
         ensure!(events.ring_full == 0, "{events:?}");
@@ -116,43 +112,6 @@ fn check_queues(status: &GetStatusResponse) -> Result<()> {
     }
     ensure!(status.cgroups.is_some(), "no account of cgroups");
     Ok(())
-}
-
-/// Waits until nothing is under way, and checks that then every account balances exactly.
-async fn barrier(watched: &Watched) -> Result<GetStatusResponse> {
-    let deadline = Instant::now() + BARRIER_LIMIT;
-    loop {
-        let status = client::status(watched.agent.socket()).await?;
-        let total = status
-            .events
-            .as_ref()
-            .context("the status has no account")?;
-        if total.in_flight == 0 && sum(total) == total.seen {
-            for account in &status.losses {
-                let events = account.events.as_ref().context("an account is empty")?;
-                ensure!(
-                    events.seen == sum(events),
-                    "{} in cgroup {} does not balance: {events:?}",
-                    account.hook,
-                    account.cgroup_path
-                );
-            }
-            return Ok(status);
-        }
-        ensure!(Instant::now() < deadline, "no barrier: {total:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-fn sum(events: &EventAccount) -> u64 {
-    events.delivered
-        + events.suppressed
-        + events.ring_full
-        + events.rate_limited
-        + events.scratch_busy
-        + events.queue
-        + events.decode
-        + events.in_flight
 }
 
 fn ring_full(events: &EventAccount) -> u64 {

@@ -1,12 +1,12 @@
 //! An agent at work, with a client that keeps every record.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use gravlens::proto::{Alert, Severity};
+use anyhow::{Context, Result, ensure};
+use gravlens::proto::{Alert, EventAccount, GetStatusResponse, Severity};
 use integration_test::agent::{Agent, AgentSetup};
 use integration_test::cgroup::TestCgroup;
-use integration_test::client::{Watcher, container_id, rule_name};
+use integration_test::client::{self, Watcher, container_id, rule_name};
 use integration_test::container::Container;
 use integration_test::engine::Engine;
 use integration_test::scenarios::Stage;
@@ -17,6 +17,8 @@ use crate::Bench;
 pub(crate) const ALERT_LIMIT: Duration = Duration::from_secs(15);
 
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const BARRIER_LIMIT: Duration = Duration::from_secs(30);
+const BARRIER_POLL: Duration = Duration::from_millis(200);
 
 /// The agent, its client and the cgroup that both are about.
 pub(crate) struct Watched {
@@ -64,6 +66,30 @@ impl Watched {
         self.watcher.settle(SETTLE_LIMIT).await
     }
 
+    /// Waits until nothing is under way, and checks that then every account balances exactly.
+    pub(crate) async fn barrier(&self) -> Result<GetStatusResponse> {
+        let deadline = Instant::now() + BARRIER_LIMIT;
+        loop {
+            let status = client::status(self.agent.socket()).await?;
+            let total = status.events.as_ref();
+            let total = total.context("the status has no account")?;
+            if total.in_flight == 0 && sum(total) == total.seen {
+                for account in &status.losses {
+                    let events = account.events.as_ref().context("an account is empty")?;
+                    ensure!(
+                        events.seen == sum(events),
+                        "{} in cgroup {} does not balance: {events:?}",
+                        account.hook,
+                        account.cgroup_path
+                    );
+                }
+                return Ok(status);
+            }
+            ensure!(Instant::now() < deadline, "no barrier: {total:?}");
+            tokio::time::sleep(BARRIER_POLL).await;
+        }
+    }
+
     /// Alerts about a container.
     pub(crate) fn alerts_of(&self, container: &Container) -> Vec<Alert> {
         let mut alerts = self.watcher.alerts();
@@ -77,6 +103,17 @@ impl Watched {
         drop(self.watcher);
         self.agent.stop()
     }
+}
+
+fn sum(events: &EventAccount) -> u64 {
+    events.delivered
+        + events.suppressed
+        + events.ring_full
+        + events.rate_limited
+        + events.scratch_busy
+        + events.queue
+        + events.decode
+        + events.in_flight
 }
 
 /// Checks that an alert names its container.

@@ -26,9 +26,9 @@ family! { Evt {
     DatetimeS = text("evt.datetime.s", "Date and time without the fraction, UTC.");
     Rawtime = number("evt.rawtime", "Nanoseconds since 1970.");
     RawtimeS = number("evt.rawtime.s", "Seconds since 1970.");
-    Res = text("evt.res", "`SUCCESS` or the name of the error.");
-    Rawres = number("evt.rawres", "Return value: a descriptor, 0 or a negative error number.");
-    Failed = flag("evt.failed", "The call failed.");
+    Res = text("evt.res", "`SUCCESS` or the name of the error; unknown for connects and sends by io_uring, 32-bit calls and sendmmsg.");
+    Rawres = number("evt.rawres", "Return value: a descriptor, 0 or a negative error number; unknown as `evt.res` is.");
+    Failed = flag("evt.failed", "The call failed; unknown as `evt.res` is.");
     IsOpenRead = flag("evt.is_open_read", "A file was opened for reading (`O_PATH` is no reading).");
     IsOpenWrite = flag("evt.is_open_write", "A file was opened for writing.");
     IsOpenCreate = flag("evt.is_open_create", "An open that made the file.");
@@ -77,9 +77,9 @@ pub(super) fn get<'a>(
         | Evt::DatetimeS
         | Evt::Rawtime
         | Evt::RawtimeS => time(event, field, scratch),
-        Evt::Res | Evt::ArgRes => result_name(result(event), scratch),
-        Evt::Rawres | Evt::RawRes => result(event).map_or(Value::Missing, Value::number),
-        Evt::Failed => result(event).map_or(Value::Missing, |result| Value::flag(result < 0)),
+        Evt::Res | Evt::ArgRes => of_result(event, |result| result_name(result, scratch)),
+        Evt::Rawres | Evt::RawRes => of_result(event, Value::number),
+        Evt::Failed => of_result(event, |result| Value::flag(result < 0)),
         Evt::IsOpenRead => open_flag(event, |open| open.is_read() && open.flags & O_PATH == 0),
         Evt::IsOpenWrite => open_flag(event, |open| open.is_write() && open.flags & O_PATH == 0),
         Evt::IsOpenCreate => open_flag(event, |open| {
@@ -90,10 +90,16 @@ pub(super) fn get<'a>(
     }
 }
 
-/// An image that runs was executed without error, though its hook sees no return value.
-fn result(event: &Event<'_>) -> Option<i64> {
-    let implied = matches!(event.payload, Payload::Exec).then_some(0);
-    event.result.or(implied)
+/// A value made of the call's result.
+fn of_result<'a>(event: &Event<'_>, value: impl FnOnce(i64) -> Value<'a>) -> Value<'a> {
+    match (event.result, &event.payload) {
+        (Some(result), _) => value(result),
+        // An image that runs was executed without error, though its hook sees no return value.
+        (None, Payload::Exec) => value(0),
+        // The call has a result; the hook ran before it.
+        (None, Payload::Socket(_)) => Value::Unknown,
+        (None, _) => Value::Missing,
+    }
 }
 
 fn type_is<'a>(syscall: Syscall, argument: Option<&FieldArg>) -> Value<'a> {
@@ -147,14 +153,13 @@ fn time<'a>(event: &Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a
     Value::text(scratch)
 }
 
-fn result_name(result: Option<i64>, scratch: &mut Vec<u8>) -> Value<'_> {
-    match result {
-        None => Value::Missing,
-        Some(result) if result >= 0 => Value::text(b"SUCCESS"),
-        Some(result) => match result.checked_neg().and_then(names::errno) {
-            Some(name) => Value::text(name.as_bytes()),
-            None => computed(scratch, format_args!("{result}")),
-        },
+fn result_name(result: i64, scratch: &mut Vec<u8>) -> Value<'_> {
+    if result >= 0 {
+        return Value::text(b"SUCCESS");
+    }
+    match result.checked_neg().and_then(names::errno) {
+        Some(name) => Value::text(name.as_bytes()),
+        None => computed(scratch, format_args!("{result}")),
     }
 }
 
@@ -208,6 +213,7 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
 fn as_text<'a>(value: &Value<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
     match value {
         Value::One(Scalar::Number(number)) => computed(scratch, format_args!("{number}")),
+        Value::Unknown => Value::Unknown,
         _ => Value::Missing,
     }
 }

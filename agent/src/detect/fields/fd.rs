@@ -16,12 +16,12 @@ const SOCKET: EventTypes = EventTypes::SOCKET;
 const BOTH: EventTypes = EventTypes::DESCRIPTOR;
 
 family! { Fd {
-    Num = number("fd.num", "Descriptor number, -1 when the call gave none.").on(BOTH);
+    Num = number("fd.num", "Descriptor number, -1 when the call gave none; of a socket unknown as `evt.res` is.").on(BOTH);
     Type = text("fd.type", "`file`, `directory`, `ipv4`, `ipv6`, `unix` or `other`.").on(BOTH);
     Typechar = text("fd.typechar", "`f`, `d`, `4`, `6`, `u` or `o`.").on(BOTH);
     Name = text("fd.name", "Path, or both ends of a connection, client first.").on(BOTH);
     Nameraw = text("fd.nameraw", "Path as the caller passed it.").on(FILE)
-        .limit("known for failed opens only: the path of a successful open is read resolved");
+        .limit("known where there was no file to ask (a failed open): else the path is read resolved");
     Directory = text("fd.directory", "Directory of the file.").on(FILE);
     Filename = text("fd.filename", "Name of the file without its directory.").on(FILE);
     Ip = address("fd.ip", "Address of either end.").on(SOCKET).either_end();
@@ -58,7 +58,9 @@ pub(super) fn get<'a>(event: &'a Event<'_>, field: Fd, scratch: &'a mut Vec<u8>)
 pub(super) fn descriptor<'a>(event: &Event<'_>) -> Value<'a> {
     match (&event.payload, event.result) {
         (Payload::Open(_), Some(result)) => Value::number(result.max(-1)),
-        (Payload::Socket(socket), _) => Value::number(socket.fd),
+        // A hook that sees no result sees no descriptor either.
+        (Payload::Socket(_), None) => Value::Unknown,
+        (Payload::Socket(socket), Some(_)) => Value::number(socket.fd),
         _ => Value::Missing,
     }
 }
@@ -73,7 +75,7 @@ fn of_file<'a>(event: &Event<'_>, open: &'a Open<'_>, field: Fd) -> Value<'a> {
         Fd::Typechar if is_directory => Value::text(b"d"),
         Fd::Typechar => Value::text(b"f"),
         Fd::Name => present(path),
-        Fd::Nameraw if event.result.is_some_and(|result| result < 0) => present(path),
+        Fd::Nameraw => present(open.name.as_deref().unwrap_or_default()),
         Fd::Directory => split(path).map_or(Value::Missing, |(directory, _)| present(directory)),
         Fd::Filename => split(path).map_or(present(path), |(_, name)| present(name)),
         _ => Value::Missing,
@@ -96,7 +98,7 @@ fn of_socket<'a>(
     let (local, remote) = (endpoint.local.as_ref(), endpoint.remote.as_ref());
     let (client, server) = client_and_server(endpoint, event.syscall);
     match field {
-        Fd::Num => Value::number(socket.fd),
+        Fd::Num => descriptor(event),
         Fd::Type => Value::text(family_type(endpoint.family)),
         Fd::Typechar => Value::text(family_char(endpoint.family)),
         Fd::Name => socket_name(socket, event.syscall, scratch),
@@ -115,7 +117,7 @@ fn of_socket<'a>(
         }),
         Fd::Sockfamily => socket_family(endpoint.family),
         Fd::IsServer => Value::flag(is_server(event.syscall)),
-        Fd::Connected => Value::flag(is_connected(event, endpoint)),
+        Fd::Connected => is_connected(event, endpoint).map_or(Value::Unknown, Value::flag),
         Fd::NameChanged => Value::flag(changes_name(event.syscall, endpoint)),
         Fd::Nameraw | Fd::Directory | Fd::Filename => Value::Missing,
     }
@@ -177,13 +179,16 @@ fn client_and_server(
     }
 }
 
-fn is_connected(event: &Event<'_>, endpoint: &Endpoint) -> bool {
+/// `None` when only the result would tell.
+fn is_connected(event: &Event<'_>, endpoint: &Endpoint) -> Option<bool> {
     let is_datagram = matches!(endpoint.transport, Some(Transport::Udp | Transport::Icmp));
     match event.syscall {
-        Syscall::Connect | Syscall::Accept | Syscall::Accept4 => event.result >= Some(0),
-        Syscall::Bind | Syscall::Listen => false,
+        Syscall::Connect | Syscall::Accept | Syscall::Accept4 => {
+            event.result.map(|result| result >= 0)
+        }
+        Syscall::Bind | Syscall::Listen => Some(false),
         // A datagram that carries its own address went through an unconnected socket.
-        _ => !is_datagram,
+        _ => Some(!is_datagram),
     }
 }
 

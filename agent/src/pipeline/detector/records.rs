@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gravlens_common::{BulkContext, Hook, Kind, record_flags};
 
-use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload, syscall};
+use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload};
 use super::Detector;
 use crate::decode::{
     CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
@@ -153,13 +153,13 @@ impl Detector {
             argument: call.argument,
         });
         let result = Some(i64::from(call.result));
-        self.event(&origin, syscall(call.call), result, payload);
+        self.event(&origin, call.call, result, payload);
     }
 
     fn open(&mut self, head: Head, open: &OpenView<'_>) {
         let origin = self.bulk(head, &open.context, Hook::Open);
         let result = Some(i64::from(open.context.result));
-        self.event(&origin, syscall(open.call), result, open_payload(open));
+        self.event(&origin, open.call, result, open_payload(open));
     }
 
     fn socket(&mut self, head: Head, socket: &SocketView<'_>) {
@@ -167,12 +167,7 @@ impl Detector {
         let result = socket
             .has_result
             .then_some(i64::from(socket.context.result));
-        self.event(
-            &origin,
-            syscall(socket.call),
-            result,
-            socket_payload(socket),
-        );
+        self.event(&origin, socket.call, result, socket_payload(socket));
     }
 
     fn critical(
