@@ -38,7 +38,7 @@ mod tests;
 mod truth;
 mod value;
 
-pub use bundled::{bundled, bundled_samples};
+pub use bundled::{bundled, bundled_markdown, bundled_samples};
 pub use catalogue::{FieldArg, FieldId, fields_markdown};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
