@@ -96,7 +96,7 @@ fn quiet(bench: &Bench) -> Result<()> {
 }
 
 /// Waits until nothing is under way, and checks that then every account balances exactly.
-async fn barrier(watched: &Watched) -> Result<GetStatusResponse> {
+pub(crate) async fn barrier(watched: &Watched) -> Result<GetStatusResponse> {
     let deadline = Instant::now() + BARRIER_LIMIT;
     loop {
         let status = client::status(watched.agent.socket()).await?;
