@@ -13,6 +13,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "suites/alerts.rs"]
 mod alerts;
+#[path = "suites/arguments.rs"]
+mod arguments;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         deeds::TESTS,
         docker_client::TESTS,
         alerts::TESTS,
+        arguments::TESTS,
         image_rules::TESTS,
         loss::TESTS,
         stock_client::TESTS,
