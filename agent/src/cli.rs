@@ -65,7 +65,7 @@ enum Verb {
     Alerts(alerts::AlertsArgs),
     /// List the containers that the running agent sees
     Containers,
-    /// Check and list rules
+    /// Check, test and list rules
     #[command(subcommand)]
     Rules(rules::RulesVerb),
     /// Check and show the configuration

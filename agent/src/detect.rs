@@ -38,15 +38,18 @@ mod tests;
 mod truth;
 mod value;
 
-pub use bundled::{bundled, bundled_samples};
+pub use bundled::{bundled, bundled_markdown, bundled_samples};
 pub use catalogue::{FieldArg, FieldId, fields_markdown};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
 pub use listing::{RuleListing, rule_list, rule_list_text};
-pub use load::{LoadOptions, Loaded, ReadError, RuleFile, load, read_paths, read_sample_paths};
+pub use load::{
+    LoadOptions, Loaded, ReadError, RuleFile, is_sample_file, load, read_paths, read_sample_paths,
+};
 pub use report::{LoadReport, Refusal, RefusalKind, Warning};
 pub use samples::{
-    Expectation, Sample, SampleEvent, SampleFailure, SampleReport, read_samples, run_samples,
+    Expectation, Sample, SampleEvent, SampleFailure, SampleReport, read_samples, run_sample_files,
+    run_samples,
 };
 pub use set::{Outcome, Rule, RuleIndex, RuleSet};
 pub use truth::Truth;

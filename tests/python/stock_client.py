@@ -21,12 +21,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from grpc_tools import protoc
 
-SERVICES = ["AlertService", "ContainerService", "StatusService"]
+SERVICES = ["AlertService", "ContainerService", "RuleService", "StatusService"]
 LIMIT_SECONDS = 60
-
-# gRPC's C core names the percent-encoded path of a unix socket as the authority, which is no host
-# name to an HTTP/2 server in Rust: the stream is reset. Clients in Go say `localhost` themselves.
-OPTIONS = [("grpc.default_authority", "localhost")]
 
 
 def generate(protos: pathlib.Path, out: str) -> None:
@@ -75,7 +71,7 @@ def watch(channel: grpc.Channel, rule: str, container: str) -> dict:
 
 def main() -> None:
     socket, protos, rule, container = sys.argv[1:]
-    channel = grpc.insecure_channel(f"unix:{socket}", options=OPTIONS)
+    channel = grpc.insecure_channel(f"unix:{socket}")
     with tempfile.TemporaryDirectory() as out, channel:
         generate(pathlib.Path(protos), out)
         check_health(channel)

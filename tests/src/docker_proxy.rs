@@ -1,4 +1,4 @@
-//! A socket in front of Docker's that makes it slow to describe containers.
+//! A socket in front of Docker's that holds descriptions of containers back.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::runtime::runtime;
@@ -20,14 +21,45 @@ const LONGEST_HEAD: usize = 64 * 1024;
 pub struct DockerProxy {
     socket: PathBuf,
     delayed: Arc<AtomicU64>,
+    gate: watch::Sender<bool>,
     task: JoinHandle<()>,
     _guard: undo::Guard,
+}
+
+/// What an answer waits for.
+#[derive(Clone, Debug)]
+enum Hold {
+    For(Duration),
+    UntilOpened(watch::Receiver<bool>),
+}
+
+impl Hold {
+    async fn wait(self) {
+        match self {
+            Self::For(delay) => tokio::time::sleep(delay).await,
+            Self::UntilOpened(mut gate) => {
+                // An error means that the proxy is gone, and its connections with it.
+                let _ = gate.wait_for(|open| *open).await;
+            }
+        }
+    }
 }
 
 impl DockerProxy {
     /// Listens on `socket` and forwards to `engine`. Answers to `GET /containers/ID/json` are held
     /// back for `delay`; the request itself goes through at once.
     pub async fn start(socket: &Path, engine: &Path, delay: Duration) -> Result<Self> {
+        let (gate, _) = watch::channel(true);
+        Self::listen(socket, engine, gate, Hold::For(delay))
+    }
+
+    /// Like [`start`](Self::start), but answers are held back until [`open`](Self::open).
+    pub async fn closed(socket: &Path, engine: &Path) -> Result<Self> {
+        let (gate, closed) = watch::channel(false);
+        Self::listen(socket, engine, gate, Hold::UntilOpened(closed))
+    }
+
+    fn listen(socket: &Path, engine: &Path, gate: watch::Sender<bool>, hold: Hold) -> Result<Self> {
         let guard = undo::register(Leftover::Path(socket.to_owned()));
         let listener = UnixListener::bind(socket)?;
         let delayed = Arc::new(AtomicU64::new(0));
@@ -35,15 +67,17 @@ impl DockerProxy {
         let task = runtime().spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (engine, counter) = (engine.clone(), Arc::clone(&counter));
+                let hold = hold.clone();
                 tokio::spawn(async move {
                     // A broken connection is the client's or the engine's affair.
-                    let _ = forward(client, &engine, delay, &counter).await;
+                    let _ = forward(client, &engine, hold, &counter).await;
                 });
             }
         });
         Ok(Self {
             socket: socket.to_owned(),
             delayed,
+            gate,
             task,
             _guard: guard,
         })
@@ -52,6 +86,11 @@ impl DockerProxy {
     /// The proxy's socket.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Lets the answers through, those held back and all that follow.
+    pub fn open(&self) {
+        self.gate.send_replace(true);
     }
 
     /// Answers held back so far.
@@ -70,7 +109,7 @@ impl Drop for DockerProxy {
 async fn forward(
     mut client: UnixStream,
     engine: &Path,
-    delay: Duration,
+    hold: Hold,
     delayed: &AtomicU64,
 ) -> std::io::Result<()> {
     let mut engine = UnixStream::connect(engine).await?;
@@ -83,7 +122,7 @@ async fn forward(
     delayed.fetch_add(1, Ordering::Relaxed);
     let mut first = vec![0; 1];
     engine.read_exact(&mut first).await?;
-    tokio::time::sleep(delay).await;
+    hold.wait().await;
     client.write_all(&first).await?;
     let (mut from_client, mut to_client) = client.split();
     let (mut from_engine, mut to_engine) = engine.split();

@@ -21,5 +21,6 @@ pub mod process;
 pub mod report;
 pub mod runtime;
 pub mod scenarios;
+pub mod selection;
 pub mod state;
 pub mod undo;

@@ -1,6 +1,8 @@
 //! Processes that the harness started, told apart from others that have the same pid later.
 
+use std::fmt;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -75,17 +77,39 @@ impl ProcessId {
     }
 }
 
+/// Command name and pid, for people.
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
+        write!(f, "{} [{}]", name.trim(), self.pid)
+    }
+}
+
 /// Running processes of a given program with a given text among their arguments. The text must
 /// be one that only processes of this harness can have, such as a path in its own folder.
 pub fn find(program: &str, argument: &str) -> Vec<ProcessId> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    pids()
         .filter(|pid| runs(*pid, program, argument))
         .filter_map(ProcessId::of)
         .collect()
+}
+
+/// Running processes that started with a variable of this value: those of a run that was given
+/// it, however deep, and the namespaces that they hold.
+pub fn find_by_variable(name: &str, value: &Path) -> Vec<ProcessId> {
+    let wanted = [name.as_bytes(), b"=", value.as_os_str().as_bytes()].concat();
+    let carries = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == wanted)
+    };
+    pids().filter(carries).filter_map(ProcessId::of).collect()
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn runs(pid: i32, program: &str, argument: &str) -> bool {
@@ -105,6 +129,7 @@ mod tests {
     fn a_process_is_found_and_ended_and_nothing_else() {
         let mut child = std::process::Command::new("sleep")
             .arg("1000.25")
+            .env("GRAVLENS_FIND", "/nowhere/1000.25")
             .spawn()
             .unwrap();
         let id = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
@@ -115,6 +140,9 @@ mod tests {
         other.signal(Signal::KILL);
         assert!(id.is_alive() && !other.is_alive());
         assert_eq!(find("sleep", "1000.25"), [id]);
+        let folder = Path::new("/nowhere/1000.25");
+        assert_eq!(find_by_variable("GRAVLENS_FIND", folder), [id]);
+        assert_eq!(find_by_variable("GRAVLENS_FIND", Path::new("/nowhere")), []);
         id.terminate(Duration::from_secs(5));
         assert!(!id.is_alive(), "a zombie counts as gone");
         child.wait().unwrap();

@@ -39,10 +39,7 @@ impl State {
         let root = root.canonicalize()?;
         let lock = lock(&root.join("lock"))?;
         undo::open_journal(&root.join("journal"))?;
-        let mut hasher = DefaultHasher::new();
-        root.hash(&mut hasher);
-        let name = format!("gravlens-{:08x}", hasher.finish() as u32);
-        let run = std::env::temp_dir().join(name);
+        let run = run_folder(&root);
         let run_guard = undo::register(undo::Leftover::Path(run.clone()));
         fs::create_dir_all(&run).with_context(|| format!("cannot make {}", run.display()))?;
         Ok(Self {
@@ -62,6 +59,13 @@ impl State {
     pub fn run_path(&self, name: &str) -> PathBuf {
         self.run.join(name)
     }
+}
+
+/// The folder that goes with each run that uses this state folder, given without symbolic links.
+pub fn run_folder(root: &Path) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    root.hash(&mut hasher);
+    std::env::temp_dir().join(format!("gravlens-{:08x}", hasher.finish() as u32))
 }
 
 /// `integration` in Cargo's target folder, which Cargo marks with a tag.

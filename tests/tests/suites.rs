@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use integration_test::engine::Engine;
+use integration_test::selection::Selection;
 use integration_test::state::State;
 use integration_test::undo;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "suites/alerts.rs"]
 mod alerts;
+#[path = "suites/arguments.rs"]
+mod arguments;
 #[path = "suites/calls.rs"]
 mod calls;
 #[path = "suites/containers.rs"]
@@ -44,8 +47,8 @@ struct Bench {
 type Test = fn(&Bench) -> anyhow::Result<()>;
 
 fn main() -> ExitCode {
-    let (options, filters) = split_filters(std::env::args());
-    let mut arguments = Arguments::from_iter(options);
+    let selection = Selection::new(std::env::args());
+    let mut arguments = Arguments::from_iter(&selection.options);
     // The suites share the machine's cgroup tree, engine and agent socket.
     arguments.test_threads = Some(1);
     let mut tests = [
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         docker_client::TESTS,
         alerts::TESTS,
         calls::TESTS,
+        arguments::TESTS,
         image_rules::TESTS,
         loss::TESTS,
         stock_client::TESTS,
@@ -62,9 +66,10 @@ fn main() -> ExitCode {
         demo::TESTS,
     ]
     .concat();
-    tests.retain(|(name, _)| {
-        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
-    });
+    if let Err(error) = selection.apply(&mut tests, arguments.exact) {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(&tests, None)).exit_code();
     }
@@ -80,24 +85,6 @@ fn main() -> ExitCode {
     drop(bench);
     undo::yield_to_interruption();
     conclusion.exit_code()
-}
-
-/// Takes out the names to run. Several are allowed, as in Rust's own test programs; the library
-/// that reads the options knows of one only.
-fn split_filters(arguments: impl Iterator<Item = String>) -> (Vec<String>, Vec<String>) {
-    const WITH_VALUE: [&str; 4] = ["--test-threads", "--skip", "--color", "--format"];
-    let (mut options, mut filters) = (Vec::new(), Vec::new());
-    for (number, argument) in arguments.enumerate() {
-        let value = options
-            .last()
-            .is_some_and(|last: &String| WITH_VALUE.contains(&last.as_str()));
-        if number == 0 || value || argument.starts_with('-') {
-            options.push(argument);
-        } else {
-            filters.push(argument);
-        }
-    }
-    (options, filters)
 }
 
 fn start() -> anyhow::Result<Bench> {

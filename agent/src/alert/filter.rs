@@ -83,7 +83,7 @@ impl Filter {
     /// Whether a record passes.
     pub fn admits(&self, facts: &Facts) -> bool {
         let severe = match (self.min, facts) {
-            (Some(min), Facts::Alert { rule, .. } | Facts::Amend { rule }) => {
+            (Some(min), Facts::Alert { rule, .. } | Facts::Amend { rule, .. }) => {
                 rule.priority.at_least(min)
             }
             _ => true,
@@ -153,11 +153,10 @@ const HOST: &str = "host";
 impl Selector {
     fn matches(&self, facts: &Facts) -> Match {
         match facts {
-            Facts::Alert { rule, container } => {
+            // An addition goes where its alert went, so both are judged by what the alert told.
+            Facts::Alert { rule, container } | Facts::Amend { rule, container } => {
                 both(self.matches_rule(rule), self.matches_container(container))
             }
-            // Its container is what changes: only the rule can decide.
-            Facts::Amend { rule } => both(self.matches_rule(rule), self.container_unknown()),
             Facts::Loss { container } => {
                 let container = match container {
                     Some(container) => self.matches_name(container),

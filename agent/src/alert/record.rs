@@ -26,6 +26,8 @@ pub enum Facts {
     Amend {
         /// The alert's rule.
         rule: Arc<RuleInfo>,
+        /// The container as the alert told it.
+        container: ContainerView,
     },
     /// Lost events; `None` when the cgroup is no container's, or cannot be told.
     Loss {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 
 use super::{Alert, Downtime, Facts, Loss, SpoolWriter, Stored, encode};
-use crate::model::{Container, Identity, RuleInfo};
+use crate::model::{Container, ContainerView, Identity, RuleInfo};
 use crate::proto;
 use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
 
@@ -220,8 +220,13 @@ impl AlertStage {
         if let Some(container) = alert.event.container.container()
             && container.identity == Identity::Pending
         {
-            self.awaiting
-                .add(&container.id, sequence, &id, &alert.finding.rule);
+            let sent = Sent {
+                sequence,
+                id: id.clone(),
+                rule: Arc::clone(&alert.finding.rule),
+                container: Arc::clone(container),
+            };
+            self.awaiting.add(sent);
         }
         let body = proto::record::Body::Alert(encode::alert(id, alert));
         self.store(facts, body);
@@ -235,7 +240,11 @@ impl AlertStage {
                 alert_sequence: sent.sequence,
                 container: Some(encode::container(container, true)),
             });
-            self.store(Facts::Amend { rule: sent.rule }, body);
+            let facts = Facts::Amend {
+                rule: sent.rule,
+                container: ContainerView::Container(sent.container),
+            };
+            self.store(facts, body);
             self.counts.amended.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -278,25 +287,20 @@ struct Sent {
     sequence: u64,
     id: String,
     rule: Arc<RuleInfo>,
+    /// As the alert told it.
+    container: Arc<Container>,
 }
 
 impl Awaiting {
-    fn add(&mut self, container: &str, sequence: u64, id: &str, rule: &Arc<RuleInfo>) {
+    fn add(&mut self, sent: Sent) {
         if self.order.len() >= MAX_AWAITING
             && let Some((oldest, container)) = self.order.pop_front()
         {
             self.forget(oldest, &container);
         }
-        self.order.push_back((sequence, container.to_owned()));
-        let sent = Sent {
-            sequence,
-            id: id.to_owned(),
-            rule: Arc::clone(rule),
-        };
-        self.by_container
-            .entry(container.to_owned())
-            .or_default()
-            .push(sent);
+        let container = sent.container.id.clone();
+        self.order.push_back((sent.sequence, container.clone()));
+        self.by_container.entry(container).or_default().push(sent);
     }
 
     fn forget(&mut self, sequence: u64, container: &str) {

@@ -31,9 +31,7 @@ pub(super) fn run(global: &Global, verb: ConfigVerb) -> Result<(), Failure> {
         }
         ConfigVerb::Defaults => Effective::of(Config::default()),
     };
-    for warning in &effective.warnings {
-        eprintln!("gravlens: warning: {warning}");
-    }
+    effective.print_warnings();
     match global.output {
         OutputFormat::Text => output::text(&effective.to_toml()),
         OutputFormat::Json => output::json(&effective.to_json()),

@@ -17,6 +17,8 @@ enum Part {
     Fields,
     /// Settings
     Config,
+    /// Bundled rules
+    Rules,
 }
 
 /// `gravlens docs PART`
@@ -24,6 +26,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
     let text = match args.part {
         Part::Fields => detect::fields_markdown(),
         Part::Config => config::settings_markdown(),
+        Part::Rules => detect::bundled_markdown(),
     };
     output::text(&text)
 }

@@ -1,4 +1,4 @@
-//! `rules`: check and list.
+//! `rules`: check, test and list.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::run::RunArgs;
 use super::{Exit, Failure, Global, client, output};
 use crate::config::OutputFormat;
-use crate::detect::{self, LoadOptions, Loaded};
+use crate::detect::{self, LoadOptions, Loaded, RuleFile};
 use crate::model::Priority;
 use crate::proto::loaded_rule::State;
 use crate::proto::rule_service_client::RuleServiceClient;
@@ -19,6 +19,8 @@ use crate::sinks::render::severity_word;
 pub(super) enum RulesVerb {
     /// Load rules as `run` would and say what is refused or may surprise
     Check(Selection),
+    /// Run the samples beside rules: events that a rule must fire on, or must not
+    Test(TestSelection),
     /// List the rules that `run` would load, or those of the running agent
     List {
         #[command(flatten)]
@@ -40,10 +42,23 @@ pub(super) struct Selection {
     no_bundled: bool,
 }
 
+/// Which rules to test.
+#[derive(Debug, Args)]
+pub(super) struct TestSelection {
+    /// Files and directories with rules, their `*.samples.yaml` beside them; the bundled rules
+    /// without one
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Do not load the bundled rules, with their macros and lists, before these
+    #[arg(long, requires = "paths")]
+    no_bundled: bool,
+}
+
 /// `gravlens rules …`
 pub(super) fn run(global: &Global, verb: RulesVerb) -> Result<(), Failure> {
     match verb {
         RulesVerb::Check(selection) => check(global, &selection),
+        RulesVerb::Test(selection) => test(global, &selection),
         RulesVerb::List { running: true, .. } => running(global),
         RulesVerb::List { selection, .. } => list(global, &selection),
     }
@@ -77,6 +92,48 @@ fn check(global: &Global, selection: &Selection) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::silent(Exit::RulesRefused))
+}
+
+fn test(global: &Global, selection: &TestSelection) -> Result<(), Failure> {
+    let (rules, samples) = tested_files(selection)?;
+    if samples.is_empty() {
+        let message = "no samples stand beside these rules: see docs/rules.md";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let loaded = detect::load(&rules, &LoadOptions::default());
+    let report = detect::run_sample_files(&loaded.set, &samples);
+    for refusal in &loaded.report.refused {
+        let detect::Refusal {
+            file, line, reason, ..
+        } = refusal;
+        eprintln!("gravlens: refused: {file}:{line}: {reason}");
+    }
+    match global.output {
+        OutputFormat::Text => output::text(&report.to_text())?,
+        OutputFormat::Json => output::json(&report)?,
+    }
+    if report.failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::silent(Exit::Failure))
+}
+
+/// Rules and samples. The configuration plays no part: samples hold or fail everywhere alike.
+fn tested_files(selection: &TestSelection) -> Result<(Vec<RuleFile>, Vec<RuleFile>), Failure> {
+    let mut rules = Vec::new();
+    if !selection.no_bundled {
+        rules.extend(detect::bundled());
+    }
+    if selection.paths.is_empty() {
+        return Ok((rules, detect::bundled_samples()));
+    }
+    let named = selection.paths.iter();
+    let rule_paths: Vec<_> = named
+        .filter(|path| !detect::is_sample_file(path))
+        .cloned()
+        .collect();
+    rules.extend(detect::read_paths(&rule_paths)?);
+    Ok((rules, detect::read_sample_paths(&selection.paths)?))
 }
 
 fn list(global: &Global, selection: &Selection) -> Result<(), Failure> {

@@ -103,7 +103,9 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
 
 /// `gravlens doctor`
 pub(super) fn doctor(global: &Global, args: &RunArgs) -> Result<(), Failure> {
-    let config = global.load(args.flags())?.config;
+    let effective = global.load(args.flags())?;
+    effective.print_warnings();
+    let config = effective.config;
     probe::check_requirements()?;
     probe::ensure_tracefs()?;
     let report = probe::examine(&pipeline::probe_options(&config))?;

@@ -54,8 +54,8 @@ pub struct Effective {
     origins: BTreeMap<&'static str, Origin>,
 }
 
-/// Variables of the command line itself, not settings.
-const OTHER_VARIABLES: &[&str] = &["GRAVLENS_CONFIG"];
+/// Variables that the command line and the loader of kernel programs read themselves.
+const OTHER_VARIABLES: &[&str] = &["GRAVLENS_CONFIG", "GRAVLENS_VERIFIER_LOG"];
 
 impl Sources {
     /// Merges the sources.
@@ -168,6 +168,13 @@ impl Merge {
 }
 
 impl Effective {
+    /// Tells on standard error what was ignored, where there is no log.
+    pub fn print_warnings(&self) {
+        for warning in &self.warnings {
+            eprintln!("gravlens: warning: {warning}");
+        }
+    }
+
     /// A configuration of which every value is a default.
     pub fn of(config: Config) -> Self {
         Self {

@@ -244,7 +244,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         key: "log.level",
         about: "filter for the agent's own log: `info`, or `info,gravlens::ingest=debug`",
-        kind: Kind::Text,
+        kind: Kind::LogFilter,
         get: |c| word(&c.log.level),
         set: |c, v| c.log.level = v.into_text(),
     },

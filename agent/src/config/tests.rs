@@ -99,6 +99,7 @@ fn a_variable_that_is_no_setting_is_only_a_warning() {
     let environment = [
         ("GRAVLENS_SERVICE_HOST", "10.0.0.1"),
         ("GRAVLENS_CONFIG", "x"),
+        ("GRAVLENS_VERIFIER_LOG", "1"),
     ];
     let effective = load_with("", &environment, &[]).unwrap();
     assert_eq!(

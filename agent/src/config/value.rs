@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use tracing_subscriber::EnvFilter;
+
 /// What a setting takes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// Free text.
-    Text,
+    /// A filter for the agent's own log.
+    LogFilter,
     /// A path; empty means none where the setting says so.
     Path {
         /// The empty path is allowed.
@@ -75,7 +77,10 @@ impl Kind {
     pub(super) fn check(self, raw: Raw) -> Result<Value, String> {
         let raw = self.typed(raw);
         match (self, raw) {
-            (Self::Text, Raw::Text(text)) => Ok(Value::Text(text)),
+            (Self::LogFilter, Raw::Text(filter)) => match EnvFilter::builder().parse(&filter) {
+                Ok(_) => Ok(Value::Text(filter)),
+                Err(error) => Err(format!("{filter:?} is no filter: {error}")),
+            },
             (Self::Path { optional }, Raw::Text(path)) => {
                 if path.is_empty() && !optional {
                     return Err("the path is empty".to_owned());
@@ -112,7 +117,7 @@ impl Kind {
             }
             Self::Paths if text.is_empty() => Raw::List(Vec::new()),
             Self::Paths => Raw::List(text.split(':').map(str::to_owned).collect()),
-            Self::Text | Self::Path { .. } | Self::Word(_) => Raw::Text(text),
+            Self::LogFilter | Self::Path { .. } | Self::Word(_) => Raw::Text(text),
         }
     }
 
@@ -156,7 +161,7 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text => f.write_str("text"),
+            Self::LogFilter => f.write_str("a filter as of tracing's `EnvFilter`"),
             Self::Path { .. } => f.write_str("a path"),
             Self::Paths => f.write_str("a list of paths"),
             Self::Bool => f.write_str("true or false"),
@@ -166,8 +171,7 @@ impl fmt::Display for Kind {
             }
             Self::RingSize { max } => write!(
                 f,
-                "a size from {} to {} that is a power of two",
-                Bytes(page_size()),
+                "a size from one page to {} that is a power of two",
                 Bytes(*max)
             ),
             Self::Word(words) => {
@@ -294,6 +298,17 @@ mod tests {
         let error = ring.check(Raw::Integer(3 << 16)).unwrap_err();
         assert!(error.ends_with("take 128KiB or 256KiB"), "{error}");
         assert!(ring.check(Raw::Integer(512)).is_err());
+    }
+
+    #[test]
+    fn a_log_filter_is_parsed() {
+        let filter = "info,gravlens::ingest=debug";
+        assert_eq!(
+            Kind::LogFilter.check(Raw::Text(filter.into())),
+            Ok(Value::Text(filter.into()))
+        );
+        let error = Kind::LogFilter.check(Raw::Text("a=[".into())).unwrap_err();
+        assert!(error.starts_with("\"a=[\" is no filter: "), "{error}");
     }
 
     #[test]

@@ -374,7 +374,8 @@ fn is_rule_file(path: &Path) -> bool {
     is_yaml && !name.contains(".samples.") && !name.starts_with('.')
 }
 
-fn is_sample_file(path: &Path) -> bool {
+/// Whether a path names a file of samples rather than of rules.
+pub fn is_sample_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".samples.yaml") || name.ends_with(".samples.yml")
 }

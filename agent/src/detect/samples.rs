@@ -73,7 +73,13 @@ pub struct SampleFailure {
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
-    /// What is wrong.
+    /// What the sample stands for, if it says so.
+    pub sample: Option<String>,
+    /// What the rule must do, if the sample could be read.
+    pub expected: Option<Expectation>,
+    /// What the rule did, if it was evaluated.
+    pub found: Option<Expectation>,
+    /// What is wrong, in words.
     pub reason: String,
 }
 
@@ -84,7 +90,23 @@ impl SampleFailure {
             file: place.file.to_string(),
             line: place.line,
             column: place.column,
+            sample: None,
+            expected: None,
+            found: None,
             reason: reason.into(),
+        }
+    }
+
+    /// About a sample that could be read.
+    fn of(sample: &Sample, found: Option<Expectation>, reason: &str) -> Self {
+        let why = sample.why.as_deref().unwrap_or("the sample");
+        let expected = sample.expect.name();
+        let reason = format!("on \"{why}\": {reason}, where {expected} is expected");
+        Self {
+            sample: sample.why.clone(),
+            expected: Some(sample.expect),
+            found,
+            ..Self::new(Some(&sample.rule), &sample.place, reason)
         }
     }
 }
@@ -138,6 +160,22 @@ pub fn read_samples(file: &RuleFile) -> (Vec<Sample>, Vec<SampleFailure>) {
     (samples, failures)
 }
 
+/// Reads files of samples and runs them against a rule set.
+pub fn run_sample_files(set: &RuleSet, files: &[RuleFile]) -> SampleReport {
+    let mut report = SampleReport::default();
+    for file in files {
+        let (samples, mut failures) = read_samples(file);
+        let SampleReport {
+            passed,
+            failures: failed,
+        } = run_samples(set, &samples);
+        report.passed += passed;
+        report.failures.append(&mut failures);
+        report.failures.extend(failed);
+    }
+    report
+}
+
 /// Runs samples against a rule set.
 pub fn run_samples(set: &RuleSet, samples: &[Sample]) -> SampleReport {
     let mut report = SampleReport::default();
@@ -151,14 +189,13 @@ pub fn run_samples(set: &RuleSet, samples: &[Sample]) -> SampleReport {
 }
 
 fn run(set: &RuleSet, sample: &Sample) -> Result<(), SampleFailure> {
-    let failure = |reason: String| SampleFailure::new(Some(&sample.rule), &sample.place, reason);
     let rule = (0..)
         .zip(set.rules())
         .find(|(_, rule)| rule.info.name == sample.rule)
         .map(|(position, _)| RuleIndex(position))
-        .ok_or_else(|| failure("is not loaded".to_owned()))?;
+        .ok_or_else(|| SampleFailure::of(sample, None, "not loaded"))?;
     if !set.rule(rule).enabled {
-        return Err(failure("is disabled".to_owned()));
+        return Err(SampleFailure::of(sample, None, "disabled"));
     }
     let mut outcome = Outcome::default();
     set.evaluate(&sample.event, &mut outcome);
@@ -172,11 +209,7 @@ fn run(set: &RuleSet, sample: &Sample) -> Result<(), SampleFailure> {
     if found == sample.expect {
         return Ok(());
     }
-    let why = sample.why.as_deref().unwrap_or("the sample");
-    let (found, expected) = (found.name(), sample.expect.name());
-    Err(failure(format!(
-        "on \"{why}\": {found}, where {expected} is expected"
-    )))
+    Err(SampleFailure::of(sample, Some(found), found.name()))
 }
 
 fn sample(node: Node<'_>) -> Result<Sample, SampleFailure> {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use integration_test::cgroup;
-use integration_test::process::{ProcessId, find};
-use integration_test::state::STATE_VARIABLE;
+use integration_test::process::{ProcessId, find_by_variable};
+use integration_test::state::{STATE_VARIABLE, run_folder};
 use rustix::process::Signal;
 
 use crate::{Bench, Test};
@@ -38,7 +38,7 @@ fn twice(bench: &Bench) -> Result<()> {
         );
         let last = text.lines().last().unwrap_or_default();
         ensure!(last.contains(" 0 missing, 0 unexpected"), "{last}");
-        ensure_same(&before, &traces(&folder)?)?;
+        ensure_gone(&before, &folder, &demo)?;
         println!("{last}");
     }
     Ok(())
@@ -70,10 +70,16 @@ fn interrupted(bench: &Bench) -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     let process = ProcessId::of(i32::try_from(demo.id())?).context("the demo has ended")?;
+    // Else nothing is shown by finding nothing afterwards.
+    let running = traces(&folder)?;
+    for part in ["dockerd", "gravlens"] {
+        let runs = running.iter().any(|trace| trace.starts_with(part));
+        ensure!(runs, "{part} does not run, or cannot be found");
+    }
     process.signal(Signal::INT);
     let code = wait(&mut demo, Duration::from_secs(60))?;
     ensure!(code == Some(130), "the demo ended with {code:?}");
-    ensure_same(&before, &traces(&folder)?)
+    ensure_gone(&before, &folder, &demo)
 }
 
 /// A state folder of the demo's own, for this program holds the usual one. The image archives are
@@ -88,7 +94,7 @@ fn folder(bench: &Bench) -> Result<PathBuf> {
             fs::hard_link(&archive, &copy)?;
         }
     }
-    Ok(folder)
+    Ok(folder.canonicalize()?)
 }
 
 fn start(folder: &Path, log: &Path) -> Result<Child> {
@@ -119,37 +125,35 @@ fn wait(demo: &mut Child, limit: Duration) -> Result<Option<i32>> {
     }
 }
 
-/// What a demo could leave: cgroups, mounts, processes that belong to its folder, folders of
-/// sockets, network devices.
+/// What a demo could leave anywhere: processes, mounts, network devices. All that it starts
+/// inherits the variable that names its folder; processes of containers do not, but stand in its
+/// cgroups.
 fn traces(folder: &Path) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
-    let names = |path: &Path, prefix: &'static str| -> Result<Vec<String>> {
-        let entries = fs::read_dir(path)?.filter_map(|e| e.ok()?.file_name().into_string().ok());
-        Ok(entries.filter(|name| name.starts_with(prefix)).collect())
-    };
-    found.extend(names(&cgroup::mount()?.mount_point, cgroup::PREFIX)?);
-    found.extend(names(&std::env::temp_dir(), "gravlens-")?);
-    found.extend(names(Path::new("/sys/class/net"), "")?);
+    found.extend(names(Path::new("/sys/class/net"))?);
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     found.extend(mounts.lines().map(str::to_owned));
-    for program in [
-        "dockerd",
-        "containerd",
-        "containerd-shim-runc-v2",
-        "gravlens",
-    ] {
-        let running = find(program, &folder.to_string_lossy());
-        found.extend(
-            running
-                .iter()
-                .map(|process| format!("{program} {}", process.pid)),
-        );
-    }
+    let running = find_by_variable(STATE_VARIABLE, folder);
+    found.extend(running.iter().map(ProcessId::to_string));
     Ok(found)
 }
 
-fn ensure_same(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Result<()> {
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.collect())
+}
+
+/// Checks that an ended demo left no trace, cgroup or folder of sockets. Other runs on this machine
+/// have cgroups and folders too, so only those that bear the demo's own name count.
+fn ensure_gone(before: &BTreeSet<String>, folder: &Path, demo: &Child) -> Result<()> {
+    let after = traces(folder)?;
     let left: Vec<&String> = after.difference(before).collect();
     ensure!(left.is_empty(), "the demo left {left:?}");
+    let mut cgroups = names(&cgroup::mount()?.mount_point)?;
+    cgroups.retain(|name| name.starts_with(&format!("{}{}-", cgroup::PREFIX, demo.id())));
+    ensure!(cgroups.is_empty(), "the demo left the cgroups {cgroups:?}");
+    let run = run_folder(folder);
+    ensure!(!run.exists(), "the demo left {}", run.display());
     Ok(())
 }

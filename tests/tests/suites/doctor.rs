@@ -13,6 +13,10 @@ use crate::{Bench, Test};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("doctor::each_topic_has_its_hook", topics),
     ("doctor::without_root_it_says_so", without_root),
+    (
+        "doctor::a_variable_that_is_no_setting_is_told",
+        mistyped_variable,
+    ),
     ("doctor::without_btf_it_says_so", without_btf),
     ("doctor::an_old_kernel_is_refused", old_kernel),
     (
@@ -61,6 +65,22 @@ fn without_root(_bench: &Bench) -> Result<()> {
         .arg("doctor")
         .output()?;
     refused(&output, NO_PERMISSION, "CAP_BPF")
+}
+
+/// A scope that was meant and not set must not go unnoticed.
+fn mistyped_variable(_bench: &Bench) -> Result<()> {
+    let cgroup = TestCgroup::new()?;
+    let output = Command::new(agent::binary()?)
+        .args(["doctor", "--cgroup", &cgroup.path()])
+        .env("GRAVLENS_SCOPE_CGROUPS", cgroup.path())
+        .output()?;
+    ensure!(output.status.success(), "{}", said(&output));
+    ensure!(
+        said(&output).contains("GRAVLENS_SCOPE_CGROUPS: ignored"),
+        "no word of the variable: {}",
+        said(&output)
+    );
+    Ok(())
 }
 
 /// Hides the kernel's type information in a mount namespace of the command's own.

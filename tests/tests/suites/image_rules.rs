@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use gravlens::proto::{Alert, Identity};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::rule_name;
@@ -32,12 +33,21 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
 ];
 
+/// Longer than every wait for a name, `identity.decide_within_ms` apart.
+const VERY_SLOW: Duration = Duration::from_secs(5);
 const SHADOW: &str = "Password file read in a container";
 
-/// Four rules about the same deed: two are true of the busybox image, two are not.
+/// Five rules about the same deed: one asks nothing about the image and is told at once, two are
+/// true of the busybox image, two are not.
 const RULES: &str = "\
 - macro: marked
   condition: (evt.type in (execve, execveat) and proc.args contains marked-by-the-suite)
+
+- rule: Marked anywhere
+  desc: Shows that the deed was seen, and what was known then.
+  condition: marked
+  output: marked
+  priority: CRITICAL
 
 - rule: Marked in busybox
   desc: True of the busybox image.
@@ -63,6 +73,7 @@ const RULES: &str = "\
   output: marked
   priority: WARNING
 ";
+const SEEN: &str = "Marked anywhere";
 const TRUE_RULES: [&str; 2] = ["Marked in busybox", "Marked outside debian"];
 
 /// Starts an agent with rules of the suite's own beside the bundled ones.
@@ -109,48 +120,83 @@ fn short_lived(bench: &Bench) -> Result<()> {
 }
 
 fn at_once(bench: &Bench) -> Result<()> {
-    decide(bench, Duration::ZERO)
+    decide(bench, None)
 }
 
 fn slow(bench: &Bench) -> Result<()> {
-    decide(bench, Duration::from_millis(200))
+    decide(bench, Some(Duration::from_millis(200)))
 }
 
 fn very_slow(bench: &Bench) -> Result<()> {
-    decide(bench, Duration::from_secs(5))
+    decide(bench, Some(VERY_SLOW))
 }
 
-fn decide(bench: &Bench, delay: Duration) -> Result<()> {
+/// Runs the deed before an engine that answers at once, or only that long after the deed.
+fn decide(bench: &Bench, late: Option<Duration>) -> Result<()> {
     block_on(async {
         let engine = bench.engine.lock().await;
         Image::Busybox.ensure(&engine, &bench.state).await?;
         let socket = bench.state.run_path("slow-docker.sock");
-        let proxy = DockerProxy::start(&socket, engine.socket(), delay).await?;
+        let proxy = match late {
+            None => DockerProxy::start(&socket, engine.socket(), Duration::ZERO).await?,
+            Some(_) => DockerProxy::closed(&socket, engine.socket()).await?,
+        };
         let cgroup = TestCgroup::new()?;
         let mut setup = AgentSetup::new(&bench.state, &cgroup, proxy.socket())?;
         setup.add_rules("suite.yaml", RULES)?;
-        // Created before the agent listens and started after: Docker is asked when the cgroup
-        // appears, so the first process runs while the answer is on its way.
         let spec = ContainerSpec::new("marked", Image::Busybox)
             .command(&["/bin/echo", "marked-by-the-suite"]);
         let container = Container::create(&engine, &cgroup, &spec).await?;
         let watched = Watched::start_with(setup, cgroup).await?;
         container.start().await?;
         container.wait().await?;
+        let seen = watched.alert(SEEN, &container).await?;
+        if let Some(late) = late {
+            ensure_pending(&seen)?;
+            tokio::time::sleep(late).await;
+            ensure!(
+                marked(&watched, &container) == [SEEN],
+                "a rule about the image was decided without the image"
+            );
+            proxy.open();
+        }
         for rule in TRUE_RULES {
             let alert = watched.alert(rule, &container).await?;
             ensure!(alert.undecided.is_empty(), "{rule:?} is undecided");
             ensure_named(&alert, &container)?;
+            let told_late = identity(&alert) == Identity::Late;
+            ensure!(told_late || late != Some(VERY_SLOW), "{alert:?}");
         }
-        tokio::time::sleep(delay).await;
         watched.settle().await?;
-        for alert in watched.alerts_of(&container) {
-            let rule = rule_name(&alert);
-            let wrong = rule.starts_with("Marked") && !TRUE_RULES.contains(&rule);
-            ensure!(!wrong, "{rule:?} fired");
-        }
+        let fired = marked(&watched, &container);
+        ensure!(
+            fired.len() == 1 + TRUE_RULES.len(),
+            "these fired: {fired:?}"
+        );
         ensure!(proxy.delayed() > 0, "the agent never asked");
         drop(container);
         watched.finish()
     })
+}
+
+/// Names of the suite's rules that have fired about a container.
+fn marked(watched: &Watched, container: &Container) -> Vec<String> {
+    let alerts = watched.alerts_of(container);
+    let names = alerts.iter().map(|alert| rule_name(alert).to_owned());
+    names.filter(|name| name.starts_with("Marked")).collect()
+}
+
+/// Checks that an alert left before Docker had described its container.
+fn ensure_pending(alert: &Alert) -> Result<()> {
+    ensure!(
+        identity(alert) == Identity::CgroupOnly,
+        "the container was known already: {:?}",
+        alert.container
+    );
+    Ok(())
+}
+
+fn identity(alert: &Alert) -> Identity {
+    let container = alert.container.as_ref();
+    container.map_or(Identity::Unspecified, |container| container.identity())
 }

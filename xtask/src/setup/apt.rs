@@ -57,16 +57,22 @@ pub(super) fn install(packages: &BTreeSet<&str>) -> Result<()> {
         update();
         updated = true;
     }
-    refuse_removals(packages)?;
-    let first = run(apt_get("install")
-        .arg("--no-install-recommends")
-        .args(packages));
-    if first.is_ok() || updated {
+    let first = install_once(packages);
+    let Err(error) = &first else {
+        return first;
+    };
+    if updated {
         return first;
     }
     // Lists that are older than the archive name files that are gone.
-    println!("setup: trying again with fresh package lists");
+    println!("setup: {error:#}; trying again with fresh package lists");
     update();
+    install_once(packages)
+}
+
+/// Each attempt asks anew what apt would do: lists that were renewed can change the answer.
+fn install_once(packages: &BTreeSet<&str>) -> Result<()> {
+    refuse_removals(packages)?;
     run(apt_get("install")
         .arg("--no-install-recommends")
         .args(packages))
@@ -103,19 +109,21 @@ fn unknown<'a>(packages: &BTreeSet<&'a str>) -> Vec<&'a str> {
         .collect()
 }
 
-/// Stops if apt would take something away. A QEMU tool from another release is the one exception:
-/// it shares files with the QEMU of this release, so the two cannot stay together.
+/// Stops if apt would take something away, or does not say whether it would. A QEMU tool from
+/// another release is the one exception: it shares files with the QEMU of this release, so the two
+/// cannot stay together.
 fn refuse_removals(packages: &BTreeSet<&str>) -> Result<()> {
     let output = apt_get("install")
         .args(["--simulate", "--no-install-recommends"])
         .args(packages)
         .output()
         .context("could not start apt-get")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let removed: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("Remv ")?.split_whitespace().next())
-        .collect();
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        bail!("apt cannot install {packages:?}: {}", why.trim());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let removed = removals(&text);
     if removed.is_empty() {
         return Ok(());
     }
@@ -129,4 +137,25 @@ fn refuse_removals(packages: &BTreeSet<&str>) -> Result<()> {
     bail!(
         "apt would remove {list}; install {packages:?} by hand, or leave parts out with `--without`"
     )
+}
+
+/// The packages that a simulated installation takes away.
+fn removals(simulation: &str) -> Vec<&str> {
+    simulation
+        .lines()
+        .filter_map(|line| line.strip_prefix("Remv ")?.split_whitespace().next())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removals_are_told_from_installations() {
+        let simulation = "Reading package lists...\nInst jq (1.6-2.1 Debian:12 [amd64])\n\
+                          Remv mawk [1.3.4] [base-files:amd64 ]\nConf jq (1.6-2.1)\n";
+        assert_eq!(removals(simulation), ["mawk"]);
+        assert!(removals("").is_empty());
+    }
 }

@@ -1,12 +1,12 @@
 //! One command under a deadline.
 
-use std::process::{self, Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use super::processes::{self, Marker};
 use crate::run::shown;
@@ -14,6 +14,8 @@ use crate::run::shown;
 const POLL: Duration = Duration::from_millis(50);
 /// Between asking processes to end and ending them.
 const GRACE: Duration = Duration::from_secs(10);
+/// What ends by itself within this after its step is ending, not left behind.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// How a command ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(super) enum Outcome {
 }
 
 /// Runs a command with its output untouched. Ends it, and all that it started, at the deadline;
-/// what it left running when it ended by itself is named and ended too.
+/// what it left running when it ended by itself is ended too and makes it fail.
 pub(super) fn supervise(command: &mut Command, deadline: Duration) -> Result<Outcome> {
     static RUN: AtomicU32 = AtomicU32::new(0);
     let run = RUN.fetch_add(1, Ordering::Relaxed);
@@ -36,16 +38,21 @@ pub(super) fn supervise(command: &mut Command, deadline: Duration) -> Result<Out
         .with_context(|| format!("could not start `{}`", shown(command)))?;
     while started.elapsed() < deadline {
         if let Some(status) = child.try_wait()? {
-            end_leftovers(&marker, &mut child);
-            return Ok(if status.success() {
-                Outcome::Passed
-            } else {
-                Outcome::Failed(status.to_string())
+            let left = end_leftovers(&marker);
+            return Ok(match (status.success(), left) {
+                (true, None) => Outcome::Passed,
+                (true, Some(left)) => Outcome::Failed(left),
+                (false, None) => Outcome::Failed(status.to_string()),
+                (false, Some(left)) => Outcome::Failed(format!("{status}; {left}")),
             });
         }
         thread::sleep(POLL);
     }
-    end_all(&marker, &mut child);
+    let root = Pid::from_child(&child);
+    end_all(|| {
+        let _ = child.try_wait(); // reaps it, so that it counts as gone
+        processes::marked(&marker, Some(root))
+    });
     child.wait()?;
     Ok(Outcome::Failed(format!(
         "ended after {:.0} s: deadline",
@@ -53,30 +60,40 @@ pub(super) fn supervise(command: &mut Command, deadline: Duration) -> Result<Out
     )))
 }
 
-/// A compiler cache serves later builds; everything else that outlives its step is a leak.
-fn end_leftovers(marker: &Marker, child: &mut Child) {
-    let left: Vec<String> = processes::marked(marker, None)
+/// Ends what outlived its step, and says what it was.
+fn end_leftovers(marker: &Marker) -> Option<String> {
+    let ended = Instant::now();
+    let mut left = leaks(marker);
+    while !left.is_empty() && ended.elapsed() < ENDING {
+        thread::sleep(POLL);
+        left = leaks(marker);
+    }
+    let names: Vec<String> = left
         .into_iter()
         .map(|pid| format!("{} ({})", processes::name(pid), pid.as_raw_nonzero()))
-        .filter(|name| !name.starts_with("sccache"))
         .collect();
-    if left.is_empty() {
-        return;
+    if names.is_empty() {
+        return None;
     }
-    println!("left running, now ended: {}", left.join(", "));
-    end_all(marker, child);
+    end_all(|| leaks(marker));
+    Some(format!("left running: {}", names.join(", ")))
 }
 
-fn end_all(marker: &Marker, child: &mut Child) {
-    let root = rustix::process::Pid::from_child(child);
+/// A compiler cache serves later builds; everything else that outlives its step is a leak.
+fn leaks(marker: &Marker) -> Vec<Pid> {
+    let mut left = processes::marked(marker, None);
+    left.retain(|pid| !processes::name(*pid).starts_with("sccache"));
+    left
+}
+
+fn end_all(mut living: impl FnMut() -> Vec<Pid>) {
     for signal in [Signal::TERM, Signal::KILL] {
         let asked = Instant::now();
-        for pid in processes::marked(marker, Some(root)) {
+        for pid in living() {
             let _ = rustix::process::kill_process(pid, signal); // it may be gone by now
         }
         while asked.elapsed() < GRACE {
-            let _ = child.try_wait(); // reaps it, so that it counts as gone
-            if processes::marked(marker, Some(root)).is_empty() {
+            if living().is_empty() {
                 return;
             }
             thread::sleep(POLL);
@@ -100,12 +117,24 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_leaves_behind_is_ended() {
+    fn what_a_command_leaves_behind_is_ended_and_fails_it() {
         let mut command = Command::new("sh");
-        command.args(["-c", "sh -c 'sleep 61; true' &"]);
+        command.args(["-c", "sleep 61 &"]);
+        let outcome = supervise(&mut command, Duration::from_secs(20)).unwrap();
+        let Outcome::Failed(why) = outcome else {
+            panic!("passed, with a process left running");
+        };
+        let pid = why.strip_prefix("left running: sleep (").unwrap();
+        let pid = pid.strip_suffix(')').unwrap();
+        let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(!command_line.starts_with(b"sleep"), "{why}");
+    }
+
+    #[test]
+    fn what_is_just_ending_is_not_left_behind() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 0.3 &"]);
         let outcome = supervise(&mut command, Duration::from_secs(20)).unwrap();
         assert_eq!(outcome, Outcome::Passed);
-        let own = Marker::new(&format!("{}.", process::id()));
-        assert!(processes::marked(&own, None).is_empty());
     }
 }

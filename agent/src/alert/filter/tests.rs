@@ -47,6 +47,17 @@ fn pending() -> Facts {
     alert(sample::pending_container_view())
 }
 
+/// The addition to an alert.
+fn amend(alert: &Facts) -> Facts {
+    match alert {
+        Facts::Alert { rule, container } => Facts::Amend {
+            rule: Arc::clone(rule),
+            container: container.clone(),
+        },
+        other => panic!("no alert: {other:?}"),
+    }
+}
+
 fn loss(name: &str) -> Facts {
     Facts::Loss {
         container: Some(ContainerName {
@@ -104,8 +115,15 @@ fn what_is_not_known_excludes_nothing() {
     assert!(deny(|s| s.images = list(&["redis"])).admits(&pending()));
     assert!(deny(|s| s.container_names = list(&["*"])).admits(&pending()));
     assert!(!deny(|s| s.container_ids = list(&["abcdef"])).admits(&pending()));
-    let rule = Arc::new(sample::rule());
-    assert!(allow(|s| s.container_names = list(&["db"])).admits(&Facts::Amend { rule }));
+    assert!(allow(|s| s.container_names = list(&["db"])).admits(&amend(&pending())));
+}
+
+#[test]
+fn an_addition_to_an_alert_that_was_kept_back_is_kept_back() {
+    let other = allow(|s| s.container_ids = list(&["bbbbbb"]));
+    assert!(!other.admits(&pending()) && !other.admits(&amend(&pending())));
+    let denied = deny(|s| s.container_ids = list(&["abcdef"]));
+    assert!(!denied.admits(&pending()) && !denied.admits(&amend(&pending())));
 }
 
 #[test]
@@ -182,4 +200,40 @@ proptest! {
             slow_glob(pattern.as_bytes(), text.as_bytes())
         );
     }
+    #[test]
+    fn an_addition_passes_exactly_where_its_alert_does(
+        allow in prop::collection::vec(selectors(), 0..3),
+        deny in prop::collection::vec(selectors(), 0..3),
+        min_severity in 0..9i32,
+        identified: bool,
+    ) {
+        let filter = Filter::new(proto::Filter { min_severity, allow, deny }).unwrap();
+        let alert = if identified { known() } else { pending() };
+        prop_assert_eq!(filter.admits(&amend(&alert)), filter.admits(&alert));
+    }
+}
+
+/// Selectors of which each list may match the sample alert, miss it, or ask nothing.
+fn selectors() -> impl Strategy<Value = proto::Selector> {
+    fn some(values: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+        prop::sample::subsequence(values, 0..=values.len()).prop_map(|values| list(&values))
+    }
+    (
+        some(&["Shell*", "Other"]),
+        some(&["shell", "nope"]),
+        some(&["T1059", "T1105"]),
+        some(&["abcdef", "bbbbbb", "host"]),
+        some(&["web", "db"]),
+        some(&["*nginx*", "redis"]),
+    )
+        .prop_map(
+            |(rules, tags, attack_ids, container_ids, container_names, images)| proto::Selector {
+                rules,
+                tags,
+                attack_ids,
+                container_ids,
+                container_names,
+                images,
+            },
+        )
 }

@@ -67,6 +67,31 @@ async fn an_alert_without_identity_is_amended_once() {
 }
 
 #[tokio::test]
+async fn an_alert_that_a_filter_keeps_back_is_not_amended_either() {
+    let (sender, stage) = channel_of(8);
+    sender.raise(sample::alert_in(sample::pending_container_view()));
+    sender.identified(sample::known_container());
+    drop(sender);
+    let spool = Arc::clone(stage.writer.spool());
+    stage.run().await;
+    let other = proto::Selector {
+        container_ids: vec!["bbbbbb".to_owned()],
+        ..proto::Selector::default()
+    };
+    let filter = Filter::new(proto::Filter {
+        allow: vec![other],
+        ..proto::Filter::default()
+    });
+    let mut subscription = Subscription::new(spool, Start::Oldest, filter.unwrap()).unwrap();
+    let steps = std::iter::from_fn(|| Some(subscription.step()));
+    let steps: Vec<_> = steps.take_while(|step| *step != Step::End).collect();
+    assert!(
+        steps.iter().all(|step| *step == Step::Filtered),
+        "{steps:?}"
+    );
+}
+
+#[tokio::test]
 async fn alerts_beyond_the_queue_are_counted_and_leave_a_gap() {
     let (sender, stage) = channel_of(2);
     for _ in 0..5 {
@@ -123,7 +148,15 @@ fn the_list_of_awaiting_alerts_is_bounded() {
     let mut awaiting = Awaiting::default();
     let rule = Arc::new(sample::rule());
     for sequence in 1..=MAX_AWAITING as u64 + 10 {
-        awaiting.add(&format!("c{}", sequence % 5), sequence, "id", &rule);
+        awaiting.add(Sent {
+            sequence,
+            id: "id".to_owned(),
+            rule: Arc::clone(&rule),
+            container: Arc::new(Container {
+                id: format!("c{}", sequence % 5),
+                ..Container::clone(&sample::known_container())
+            }),
+        });
     }
     assert_eq!(awaiting.order.len(), MAX_AWAITING);
     let left: usize = (0..5).map(|c| awaiting.take(&format!("c{c}")).len()).sum();
