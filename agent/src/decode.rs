@@ -7,6 +7,7 @@
 
 mod context;
 mod open;
+mod origin;
 mod socket;
 mod view;
 
@@ -19,6 +20,7 @@ use zerocopy::FromBytes;
 
 pub use context::Context;
 pub use open::OpenView;
+pub use origin::{Origin, origin};
 pub use socket::SocketView;
 pub use view::{CgroupView, ExeView, ExecView, ExitView, SetIdsView, TaskView};
 

@@ -3,6 +3,7 @@
 mod answers;
 mod records;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,7 +18,7 @@ use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTabl
 use crate::enrich::process_table::ProcessTable;
 use crate::model::{ContainerView, Event, Identity, Priority};
 use crate::probe::{CounterReader, Probe};
-use crate::telemetry::{Board, RulesSnapshot};
+use crate::telemetry::{Board, LossAccount, RulesSnapshot};
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -54,8 +55,10 @@ pub(super) struct Detector {
     /// Events so far.
     number: u64,
     barriers: answers::Barriers,
+    /// Every account, as it was taken last.
+    accounts: Vec<LossAccount>,
     /// Removed cgroups whose kernel counters are to be folded away, with the time of removal.
-    removed: Vec<(u64, u64)>,
+    removed: VecDeque<(u64, u64)>,
 }
 
 impl Detector {
@@ -78,7 +81,8 @@ impl Detector {
             now_ns: boot_ns,
             number: 0,
             barriers: answers::Barriers::default(),
-            removed: Vec::new(),
+            accounts: Vec::new(),
+            removed: VecDeque::new(),
         }
     }
 

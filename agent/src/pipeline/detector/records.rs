@@ -8,7 +8,7 @@ use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_p
 use super::Detector;
 use crate::decode::{
     CgroupView, Context, DecodeError, ExecView, ExitView, Head, OpenView, Record, SetIdsView,
-    SocketView, decode,
+    SocketView, decode, origin,
 };
 use crate::ingest::Batch;
 use crate::model::{ContainerView, Event, EventFlags, Payload, Process, SetIds, Syscall};
@@ -46,7 +46,9 @@ impl Detector {
             match decode(bytes) {
                 Ok((head, record)) => self.record(head, &record),
                 Err(error) => {
-                    self.ledger.undecodable(hook_of_raw(bytes));
+                    if let Some(origin) = origin(bytes) {
+                        self.ledger.undecodable(origin);
+                    }
                     Undecodable { error }.emit();
                 }
             }
@@ -121,7 +123,7 @@ impl Detector {
             }
             Kind::CgroupRmdir => {
                 self.containers.rmdir(change.cgroup_id, head.boot_ns);
-                self.removed.push((head.boot_ns, change.cgroup_id));
+                self.removed.push_back((head.boot_ns, change.cgroup_id));
             }
             _ => {}
         }
@@ -229,20 +231,5 @@ impl Detector {
             },
         };
         self.detect(&event, origin.cgroup_id);
-    }
-}
-
-/// The hook that a damaged record came from, as far as its first byte tells.
-fn hook_of_raw(bytes: &[u8]) -> Hook {
-    match bytes.first().copied().and_then(Kind::from_number) {
-        Some(Kind::Exec) => Hook::Exec,
-        Some(Kind::Fork) => Hook::Fork,
-        Some(Kind::Exit) => Hook::Exit,
-        Some(Kind::CgroupMkdir) => Hook::CgroupMkdir,
-        Some(Kind::CgroupRmdir) => Hook::CgroupRmdir,
-        Some(Kind::CgroupAttach) => Hook::CgroupAttach,
-        Some(Kind::SetIds) => Hook::SetIds,
-        Some(Kind::Socket) => Hook::Connect,
-        _ => Hook::Open,
     }
 }
