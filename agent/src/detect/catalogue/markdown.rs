@@ -14,6 +14,7 @@ This page is written from the code; `GRAVLENS_BLESS=1 cargo test -p gravlens --l
 
 A field that an event does not have is *missing*: every comparison with it is false, `!=` included.
 A field marked *runtime* is *unknown* until the container runtime has answered, and missing if it cannot.
+All fields of the container are unknown while the process's cgroup is.
 `[n]` takes a number, `[key]` a name or pattern; brackets in parentheses may be left out.
 ";
 

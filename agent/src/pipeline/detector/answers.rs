@@ -144,6 +144,21 @@ impl Detector {
         self.board
             .post_accounting(Accounting { events, taken: now });
         self.fold_removed();
+        self.look_for_lost_cgroups();
+    }
+
+    /// Which cgroups came and went is not known where records about it were lost.
+    fn look_for_lost_cgroups(&mut self) {
+        let changes = [Hook::CgroupMkdir.name(), Hook::CgroupRmdir.name()];
+        let accounts = self.accounts.iter();
+        let lost = accounts
+            .filter(|account| changes.contains(&account.hook.as_str()))
+            .map(|account| account.events.dropped())
+            .sum();
+        if lost > self.lost_changes {
+            self.lost_changes = lost;
+            self.containers.want_scan();
+        }
     }
 
     fn status(&mut self) -> StatusSnapshot {
@@ -194,11 +209,11 @@ impl Detector {
         true
     }
 
-    fn named(&mut self, cgroup_id: u64, hook: Hook, events: EventCounts) -> LossAccount {
+    fn named(&self, cgroup_id: u64, hook: Hook, events: EventCounts) -> LossAccount {
         let view = if cgroup_id == limits::OTHER_CGROUP {
             None
         } else {
-            self.containers.view(cgroup_id)
+            self.containers.known(cgroup_id)
         };
         let container = view.as_ref().and_then(|view| view.container());
         LossAccount {
@@ -222,6 +237,9 @@ impl Detector {
     /// room in the kernel's map back: earlier when many are removed, or those that are made
     /// meanwhile would find no room.
     fn fold_removed(&mut self) {
+        let gone = self.containers.take_gone();
+        let gone = gone.into_iter().map(|cgroup_id| (self.now_ns, cgroup_id));
+        self.removed.extend(gone);
         let excess = self.removed.len().saturating_sub(MAX_REMOVED);
         let due = self.removed.iter().enumerate().take_while(|(at, removed)| {
             *at < excess || removed.0.saturating_add(REMOVED_RETENTION_NS) <= self.now_ns

@@ -11,7 +11,7 @@ use crate::decode::{
     SocketView, decode, origin,
 };
 use crate::ingest::Batch;
-use crate::model::{ContainerView, Event, EventFlags, Payload, Process, SetIds, Syscall};
+use crate::model::{Event, EventFlags, Payload, Process, SetIds, Syscall};
 use crate::probe::FoundTask;
 use crate::telemetry::{Counter, Failure};
 
@@ -67,6 +67,7 @@ impl Detector {
 
     fn record(&mut self, head: Head, record: &Record<'_>) {
         self.now_ns = self.now_ns.max(head.boot_ns);
+        self.containers.tick(self.now_ns);
         match record {
             Record::Exec(exec) => self.exec(head, exec),
             Record::Fork(child) => self.fork(head, child),
@@ -122,11 +123,12 @@ impl Detector {
                     .mkdir(change.cgroup_id, change.path, head.boot_ns);
             }
             Kind::CgroupRmdir => {
-                self.containers.rmdir(change.cgroup_id, head.boot_ns);
-                self.removed.push_back((head.boot_ns, change.cgroup_id));
+                self.containers
+                    .rmdir(change.cgroup_id, change.path, head.boot_ns);
             }
             _ => {}
         }
+        self.cgroups_settled();
         let process = match change.kind {
             Kind::CgroupMkdir | Kind::CgroupRmdir => self.processes.peek(&change.context),
             _ => self.processes.refresh(&change.context),
@@ -210,10 +212,7 @@ impl Detector {
         payload: Payload<'_>,
     ) {
         self.number += 1;
-        let container = self
-            .containers
-            .view(origin.cgroup_id)
-            .unwrap_or(ContainerView::Host);
+        let container = self.containers.view(origin.cgroup_id);
         let event = Event {
             number: self.number,
             boot_ns: origin.head.boot_ns,
