@@ -8,6 +8,7 @@
 mod context;
 mod lexical;
 mod open;
+mod origin;
 mod socket;
 mod view;
 
@@ -22,6 +23,7 @@ use crate::model::ExecId;
 
 pub use context::Context;
 pub use open::OpenView;
+pub use origin::{Origin, origin};
 pub use socket::SocketView;
 pub use view::{CgroupView, ExeView, ExecView, ExitView, ForkView, SetIdsView, TaskView};
 

@@ -39,10 +39,7 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
         event: Some(event::event(event)),
         process: Some(process::process(&event.process, boot)),
         ancestors: listed,
-        container: match &event.container {
-            ContainerView::Host => None,
-            ContainerView::Container(known) => Some(container(known, *late)),
-        },
+        container: view(&event.container, *late),
         evidence: finding.evidence.iter().map(term).collect(),
         undecided: finding.undecided.iter().map(term).collect(),
         ancestors_truncated: ancestors.next().is_some(),
@@ -104,6 +101,31 @@ fn term(term: &MatchedTerm) -> proto::Term {
         operand: term.operand.clone(),
         value: term.value.clone(),
         negated: term.negated,
+    }
+}
+
+/// The container of a process; `None` for a process of the node.
+pub(super) fn view(view: &ContainerView, late: bool) -> Option<proto::Container> {
+    match view {
+        ContainerView::Host => None,
+        ContainerView::Container(known) => Some(container(known, late)),
+        ContainerView::Unknown { cgroup_id, why } => Some(unknown(*cgroup_id, why.as_deref())),
+    }
+}
+
+/// Neither the node nor a container that can be named.
+fn unknown(cgroup_id: u64, why: Option<&str>) -> proto::Container {
+    let identity = if why.is_some() {
+        proto::Identity::Failed
+    } else {
+        proto::Identity::CgroupOnly
+    };
+    proto::Container {
+        identity: identity.into(),
+        identity_error: why.unwrap_or_default().to_owned(),
+        runtime: runtime(Runtime::Unknown).to_owned(),
+        cgroup_id,
+        ..proto::Container::default()
     }
 }
 

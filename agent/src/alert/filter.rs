@@ -187,9 +187,13 @@ impl Selector {
 
     fn matches_container(&self, view: &ContainerView) -> Match {
         let Self(wanted) = self;
-        let Some(container) = view.container() else {
-            let no_metadata = wanted.container_names.is_empty() && wanted.images.is_empty();
-            return (any(&wanted.container_ids, |id| id == HOST) && no_metadata).into();
+        let container = match view {
+            ContainerView::Container(container) => container,
+            ContainerView::Unknown { .. } => return self.container_unknown(),
+            ContainerView::Host => {
+                let no_metadata = wanted.container_names.is_empty() && wanted.images.is_empty();
+                return (any(&wanted.container_ids, |id| id == HOST) && no_metadata).into();
+            }
         };
         let id: Match = any(&wanted.container_ids, |id| has_prefix(&container.id, id)).into();
         both(id, self.matches_metadata(container))

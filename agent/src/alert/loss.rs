@@ -3,14 +3,20 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use gravlens_common::limits::OTHER_CGROUP;
+
 use super::{AlertSender, Loss, LossReason};
 use crate::telemetry::{EventCounts, LossAccount};
 
 /// Turns the growth of loss accounts into LOSS records. The detection task owns it and calls
 /// [`LossWatch::report`] each second or at a barrier.
+///
+/// What was reported of a cgroup is kept until the cgroup's account moves to `other`, and moves
+/// with it. So the sum of all LOSS records is what was lost, and nothing is told twice, whatever
+/// accounts a call leaves out.
 #[derive(Debug)]
 pub struct LossWatch {
-    reported: HashMap<(String, u64, LossReason), Reported>,
+    by_cgroup: HashMap<u64, HashMap<(String, LossReason), Reported>>,
     last: SystemTime,
 }
 
@@ -34,44 +40,59 @@ impl LossWatch {
     /// Counts from zero at `started`.
     pub fn new(started: SystemTime) -> Self {
         Self {
-            reported: HashMap::new(),
+            by_cgroup: HashMap::new(),
             last: started,
         }
     }
 
     /// Sends one LOSS for each account and reason that has grown. What the queue has no room for
-    /// is reported by a later call. Accounts that are gone are forgotten.
+    /// is reported by a later call.
     pub fn report(&mut self, accounts: &[LossAccount], now: SystemTime, alerts: &AlertSender) {
         self.report_to(accounts, now, |loss| alerts.loss(loss));
     }
 
-    fn report_to(
+    pub(crate) fn report_to(
         &mut self,
         accounts: &[LossAccount],
         now: SystemTime,
         mut send: impl FnMut(Loss) -> bool,
     ) {
-        let mut next = HashMap::with_capacity(self.reported.len());
         for account in accounts {
             for (reason, count) in REASONS {
                 let count = count(&account.events);
                 if count == 0 {
                     continue;
                 }
-                let key = (account.hook.clone(), account.cgroup_id, reason);
-                let before = self.reported.get(&key).copied().unwrap_or(Reported {
-                    count: 0,
-                    until: self.last,
-                });
+                let of_cgroup = self.by_cgroup.entry(account.cgroup_id).or_default();
+                let before = of_cgroup
+                    .entry((account.hook.clone(), reason))
+                    .or_insert(Reported {
+                        count: 0,
+                        until: self.last,
+                    });
                 let lost = count.saturating_sub(before.count);
-                let sent = lost == 0 || send(loss(account, reason, lost, (before.until, now)));
-                let until = if sent { now } else { before.until };
-                let count = if sent { count } else { before.count };
-                next.insert(key, Reported { count, until });
+                if lost == 0 || send(loss(account, reason, lost, (before.until, now))) {
+                    before.count += lost;
+                    before.until = now;
+                }
             }
         }
-        self.reported = next;
         self.last = now;
+    }
+
+    /// A cgroup's account has moved to `other`: what was reported of it counts there from now on.
+    pub fn fold(&mut self, cgroup_id: u64) {
+        let moving = self.by_cgroup.remove(&cgroup_id).unwrap_or_default();
+        let other = self.by_cgroup.entry(OTHER_CGROUP).or_default();
+        for (key, moved) in moving {
+            other
+                .entry(key)
+                .and_modify(|reported| {
+                    reported.count += moved.count;
+                    reported.until = reported.until.min(moved.until);
+                })
+                .or_insert(moved);
+        }
     }
 }
 
@@ -147,5 +168,31 @@ mod tests {
         let mut watch = LossWatch::new(at(0));
         watch.report_to(&[account("open", 3, 0)], at(1), |_| false);
         assert_eq!(report(&mut watch, &[account("open", 4, 0)], 2), [(4, 0, 2)]);
+    }
+
+    #[test]
+    fn an_account_that_is_left_out_once_is_not_told_again() {
+        let mut watch = LossWatch::new(at(0));
+        report(&mut watch, &[account("open", 3, 0)], 1);
+        assert_eq!(report(&mut watch, &[], 2), []);
+        assert_eq!(report(&mut watch, &[account("open", 4, 0)], 3), [(1, 1, 3)]);
+    }
+
+    #[test]
+    fn a_folded_account_is_not_told_again_but_what_it_lost_since_is() {
+        let mut watch = LossWatch::new(at(0));
+        let other = |ring_full| LossAccount {
+            cgroup_id: OTHER_CGROUP,
+            ..account("open", ring_full, 0)
+        };
+        report(&mut watch, &[account("open", 3, 0), other(10)], 1);
+        watch.fold(7);
+        assert_eq!(report(&mut watch, &[other(13)], 2), []);
+        assert_eq!(report(&mut watch, &[other(15)], 3), [(2, 2, 3)]);
+        assert_eq!(
+            report(&mut watch, &[account("open", 1, 0), other(15)], 4),
+            [(1, 3, 4)],
+            "a new account under the same id begins at zero"
+        );
     }
 }

@@ -60,6 +60,13 @@ pub(crate) fn pending_container_view() -> ContainerView {
     ContainerView::Container(container(Identity::Pending))
 }
 
+pub(crate) fn unknown_view(cgroup_id: u64, why: Option<&str>) -> ContainerView {
+    ContainerView::Unknown {
+        cgroup_id,
+        why: why.map(Into::into),
+    }
+}
+
 pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Process {
     Process {
         exec_id: ExecId {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 
 use super::{Alert, Downtime, Facts, Loss, SpoolWriter, Stored, encode};
-use crate::model::{Container, ContainerView, Identity, RuleInfo};
+use crate::model::{Container, ContainerView, RuleInfo};
 use crate::proto;
 use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
 
@@ -20,6 +20,7 @@ const MAX_AWAITING: usize = 4_096;
 enum Input {
     Alert(Box<Alert>),
     Identified(Arc<Container>),
+    Located(u64, ContainerView),
     Loss(Loss),
     Downtime(Downtime),
 }
@@ -153,6 +154,18 @@ impl AlertSender {
         }
     }
 
+    /// It has become known whose an unknown cgroup is, or that nobody will know: amends the alerts
+    /// that left without it.
+    pub fn located(&self, cgroup_id: u64, view: ContainerView) {
+        let input = Input::Located(cgroup_id, view);
+        if self.inputs.try_send(input).is_err() {
+            AmendDropped {
+                container: &format!("cgroup {cgroup_id}"),
+            }
+            .emit();
+        }
+    }
+
     /// Reports lost events; false when the queue is full, and they must be reported again.
     #[must_use]
     pub fn loss(&self, loss: Loss) -> bool {
@@ -197,7 +210,8 @@ impl AlertStage {
         self.tell_drops();
         match input {
             Input::Alert(alert) => self.store_alert(&alert),
-            Input::Identified(container) => self.amend(&container),
+            Input::Identified(container) => self.identified(&container),
+            Input::Located(cgroup_id, view) => self.located(cgroup_id, &view),
             Input::Loss(loss) => {
                 let container = loss.container.clone();
                 let body = proto::record::Body::Loss(encode::loss(&loss));
@@ -217,32 +231,50 @@ impl AlertStage {
             rule: Arc::clone(&alert.finding.rule),
             container: alert.event.container.clone(),
         };
-        if let Some(container) = alert.event.container.container()
-            && container.identity == Identity::Pending
-        {
+        if let Some(awaited) = Awaited::of(&alert.event.container) {
             let sent = Sent {
                 sequence,
                 id: id.clone(),
                 rule: Arc::clone(&alert.finding.rule),
-                container: Arc::clone(container),
+                container: alert.event.container.clone(),
             };
-            self.awaiting.add(sent);
+            self.awaiting.add(awaited, sent);
         }
         let body = proto::record::Body::Alert(encode::alert(id, alert));
         self.store(facts, body);
         self.counts.stored.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn amend(&mut self, container: &Container) {
-        for sent in self.awaiting.take(&container.id) {
+    fn identified(&mut self, container: &Container) {
+        let sent = self
+            .awaiting
+            .take(&Awaited::Container(container.id.clone()));
+        self.amend(sent, Some(encode::container(container, true)).as_ref());
+    }
+
+    fn located(&mut self, cgroup_id: u64, view: &ContainerView) {
+        let sent = self.awaiting.take(&Awaited::Cgroup(cgroup_id));
+        match Awaited::of(view) {
+            // Its name is still to come: one AMEND tells both.
+            Some(awaited) => {
+                for sent in sent {
+                    self.awaiting.add(awaited.clone(), sent);
+                }
+            }
+            None => self.amend(sent, encode::view(view, true).as_ref()),
+        }
+    }
+
+    fn amend(&mut self, alerts: Vec<Sent>, container: Option<&proto::Container>) {
+        for sent in alerts {
             let body = proto::record::Body::Amend(proto::Amend {
                 alert_id: sent.id,
                 alert_sequence: sent.sequence,
-                container: Some(encode::container(container, true)),
+                container: container.cloned(),
             });
             let facts = Facts::Amend {
                 rule: sent.rule,
-                container: ContainerView::Container(sent.container),
+                container: sent.container,
             };
             self.store(facts, body);
             self.counts.amended.fetch_add(1, Ordering::AcqRel);
@@ -273,13 +305,35 @@ impl AlertStage {
     }
 }
 
+/// What an alert waits for after it has left.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Awaited {
+    /// The name of the container with this id.
+    Container(String),
+    /// Whose the cgroup with this id is.
+    Cgroup(u64),
+}
+
+impl Awaited {
+    fn of(view: &ContainerView) -> Option<Self> {
+        if !view.is_pending() {
+            return None;
+        }
+        match view {
+            ContainerView::Host => None,
+            ContainerView::Container(container) => Some(Self::Container(container.id.clone())),
+            ContainerView::Unknown { cgroup_id, .. } => Some(Self::Cgroup(*cgroup_id)),
+        }
+    }
+}
+
 /// Alerts whose container was not identified when they left.
 #[derive(Debug, Default)]
 struct Awaiting {
-    by_container: HashMap<String, Vec<Sent>>,
-    /// Container of each, oldest first. Entries of identified containers linger until they are
-    /// the oldest.
-    order: VecDeque<(u64, String)>,
+    by_awaited: HashMap<Awaited, Vec<Sent>>,
+    /// What each waits for, oldest first. Entries of what has come linger until they are the
+    /// oldest.
+    order: VecDeque<(u64, Awaited)>,
 }
 
 #[derive(Debug)]
@@ -288,33 +342,32 @@ struct Sent {
     id: String,
     rule: Arc<RuleInfo>,
     /// As the alert told it.
-    container: Arc<Container>,
+    container: ContainerView,
 }
 
 impl Awaiting {
-    fn add(&mut self, sent: Sent) {
+    fn add(&mut self, awaited: Awaited, sent: Sent) {
         if self.order.len() >= MAX_AWAITING
-            && let Some((oldest, container)) = self.order.pop_front()
+            && let Some((oldest, awaited)) = self.order.pop_front()
         {
-            self.forget(oldest, &container);
+            self.forget(oldest, &awaited);
         }
-        let container = sent.container.id.clone();
-        self.order.push_back((sent.sequence, container.clone()));
-        self.by_container.entry(container).or_default().push(sent);
+        self.order.push_back((sent.sequence, awaited.clone()));
+        self.by_awaited.entry(awaited).or_default().push(sent);
     }
 
-    fn forget(&mut self, sequence: u64, container: &str) {
-        if let Some(sent) = self.by_container.get_mut(container) {
+    fn forget(&mut self, sequence: u64, awaited: &Awaited) {
+        if let Some(sent) = self.by_awaited.get_mut(awaited) {
             sent.retain(|sent| sent.sequence != sequence);
             if sent.is_empty() {
-                self.by_container.remove(container);
+                self.by_awaited.remove(awaited);
             }
         }
     }
 
-    fn take(&mut self, container: &str) -> Vec<Sent> {
-        let sent = self.by_container.remove(container).unwrap_or_default();
-        if self.by_container.is_empty() {
+    fn take(&mut self, awaited: &Awaited) -> Vec<Sent> {
+        let sent = self.by_awaited.remove(awaited).unwrap_or_default();
+        if self.by_awaited.is_empty() {
             self.order.clear();
         }
         sent

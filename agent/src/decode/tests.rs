@@ -1,4 +1,6 @@
-use gravlens_common::{BulkContext, OpenRecord, ProcessContext, exe_flags, path_flags};
+use gravlens_common::{
+    BulkContext, Hook, OpenRecord, ProcessContext, SocketRecord, exe_flags, path_flags,
+};
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
@@ -52,6 +54,57 @@ fn exec_record() -> Vec<u8> {
     let tail = tail.concat();
     record.header = header(Kind::Exec, size_of::<ExecRecord>() + tail.len());
     [record.as_bytes(), &tail].concat()
+}
+
+fn cgroup_record(kind: Kind) -> Vec<u8> {
+    let record = CgroupRecord {
+        header: header(kind, size_of::<CgroupRecord>()),
+        process: ProcessContext {
+            cgroup_id: 8,
+            ..ProcessContext::default()
+        },
+        cgroup_id: 9,
+        ..CgroupRecord::default()
+    };
+    record.as_bytes().to_vec()
+}
+
+fn origin_of(bytes: &[u8]) -> Option<(Option<u64>, Hook)> {
+    origin(bytes).map(|origin| (origin.cgroup_id, origin.hook))
+}
+
+#[test]
+fn a_damaged_record_tells_its_account_while_its_fixed_part_is_there() {
+    let change = cgroup_record(Kind::CgroupRmdir);
+    assert_eq!(origin_of(&change), Some((Some(9), Hook::CgroupRmdir)));
+    assert_eq!(origin_of(&change[..160]), Some((None, Hook::CgroupRmdir)));
+    let mut exec = exec_record();
+    exec.truncate(size_of::<ExecRecord>());
+    exec[16] = 7;
+    assert!(decode(&exec).is_err());
+    assert_eq!(origin_of(&exec), Some((Some(7), Hook::Exec)));
+    let mut open = open_record(b"/x", 0);
+    open[46] = u8::MAX;
+    assert!(decode(&open).is_err());
+    assert_eq!(origin_of(&open), Some((Some(0), Hook::Open)));
+}
+
+#[test]
+fn a_socket_record_without_its_call_and_a_strange_kind_tell_no_account() {
+    let mut socket = SocketRecord {
+        header: header(Kind::Socket, size_of::<SocketRecord>()),
+        call: Call::Bind as u8,
+        ..SocketRecord::default()
+    };
+    socket.context.cgroup_id = 5;
+    assert_eq!(origin_of(socket.as_bytes()), Some((Some(5), Hook::Bind)));
+    socket.call = u8::MAX;
+    assert_eq!(origin_of(socket.as_bytes()), Some((None, Hook::Connect)));
+    socket.header.kind = u8::MAX;
+    assert_eq!(origin_of(socket.as_bytes()), Some((None, Hook::Open)));
+    socket.header.kind = Kind::Marker as u8;
+    assert_eq!(origin_of(socket.as_bytes()), None);
+    assert_eq!(origin_of(&[]), Some((None, Hook::Open)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::testing::{event, exec, in_container, metadata, open, process, verdict, with_condition};
 use super::*;
-use crate::model::{Identity, Payload, Syscall};
+use crate::model::{ContainerView, Identity, Payload, Syscall};
 
 #[test]
 fn a_missing_field_makes_every_comparison_false() {
@@ -26,6 +26,29 @@ fn a_missing_field_makes_every_comparison_false() {
     ] {
         assert_eq!(verdict(condition, &event), expected, "{condition}");
     }
+}
+
+#[test]
+fn nothing_is_decided_about_the_container_of_an_unknown_cgroup() {
+    let mut event = exec(process(10, "sh", &[], None));
+    event.container = ContainerView::Unknown {
+        cgroup_id: 7,
+        why: None,
+    };
+    for condition in [
+        "container.id = host",
+        "container.id != host",
+        "container.name = web",
+        "container.image.repository in (nginx)",
+        "k8s.ns.name = prod",
+        "proc.name = sh and container.type = docker",
+    ] {
+        assert_eq!(verdict(condition, &event), "unknown", "{condition}");
+    }
+    assert_eq!(
+        verdict("proc.name = bash and container.id = host", &event),
+        "false"
+    );
 }
 
 #[test]

@@ -106,14 +106,31 @@ pub enum ContainerView {
     Host,
     /// A container.
     Container(Arc<Container>),
+    /// A process in a cgroup of which nothing is known: the node's or a container's. Every
+    /// `container.*` field is *unknown*.
+    Unknown {
+        /// cgroup v2 id.
+        cgroup_id: u64,
+        /// Why it stays unknown, once looking for it has failed; the reason is for people.
+        why: Option<Arc<str>>,
+    },
 }
 
 impl ContainerView {
-    /// The container, unless the process belongs to the node.
+    /// The container, unless the process belongs to the node or its cgroup is unknown.
     pub fn container(&self) -> Option<&Arc<Container>> {
         match self {
-            Self::Host => None,
+            Self::Host | Self::Unknown { .. } => None,
             Self::Container(container) => Some(container),
+        }
+    }
+
+    /// More will be known soon: somebody has been asked.
+    pub fn is_pending(&self) -> bool {
+        match self {
+            Self::Host => false,
+            Self::Container(container) => container.identity == Identity::Pending,
+            Self::Unknown { why, .. } => why.is_none(),
         }
     }
 }

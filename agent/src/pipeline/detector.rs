@@ -4,6 +4,7 @@ mod answers;
 mod records;
 mod repair;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,14 +12,14 @@ use tokio::sync::mpsc;
 
 use super::clock::WallClock;
 use super::ledger::Ledger;
-use super::pending::{Limits, Pending, Waiting};
+use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
 use crate::alert::{Alert, AlertSender, LossWatch};
 use crate::detect::{Outcome, RuleIndex, RuleSet, Truth};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
 use crate::enrich::process_table::ProcessTable;
-use crate::model::{ContainerView, Event, Identity, Priority};
+use crate::model::{Event, Identity, Priority};
 use crate::probe::{CounterReader, Probe, RingMeter};
-use crate::telemetry::{Board, Gauge, RulesSnapshot};
+use crate::telemetry::{Board, Gauge, LossAccount, RulesSnapshot};
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -60,8 +61,12 @@ pub(super) struct Detector {
     /// Events so far.
     number: u64,
     barriers: answers::Barriers,
+    /// Every account, as it was taken last.
+    accounts: Vec<LossAccount>,
+    /// Lost records about cgroups, as of the last account.
+    lost_changes: u64,
     /// Removed cgroups whose kernel counters are to be folded away, with the time of removal.
-    removed: Vec<(u64, u64)>,
+    removed: VecDeque<(u64, u64)>,
     repair: repair::Repair,
 }
 
@@ -87,7 +92,9 @@ impl Detector {
             now_ns: boot_ns,
             number: 0,
             barriers: answers::Barriers::default(),
-            removed: Vec::new(),
+            accounts: Vec::new(),
+            lost_changes: 0,
+            removed: VecDeque::new(),
             repair: repair::Repair::default(),
         }
     }
@@ -96,6 +103,7 @@ impl Detector {
     pub(super) fn container_message(&mut self, message: ContainerMessage) {
         let changed = self.containers.apply(message);
         self.ask_runtimes();
+        self.cgroups_settled();
         if changed.is_empty() {
             return;
         }
@@ -103,13 +111,24 @@ impl Detector {
             .iter()
             .map(|container| container.id.as_str())
             .collect();
-        for waiting in self.pending.take_of(&ids) {
-            self.reconsider(waiting);
-        }
+        self.reconsider(&Awaited::Containers(&ids));
         for container in &changed {
             if container.identity != Identity::Pending {
                 self.alerts.identified(Arc::clone(container));
             }
+        }
+    }
+
+    /// Decides anew about what waited for unknown cgroups of which more is known now.
+    fn cgroups_settled(&mut self) {
+        let settled = self.containers.take_settled();
+        if settled.is_empty() {
+            return;
+        }
+        self.reconsider(&Awaited::Cgroups(&settled));
+        for cgroup_id in settled {
+            let view = self.containers.view(cgroup_id);
+            self.alerts.located(cgroup_id, view);
         }
     }
 
@@ -120,7 +139,7 @@ impl Detector {
 
     /// Something waits for time to pass.
     pub(super) fn is_waiting(&self) -> bool {
-        self.pending.len() > 0 || self.barriers.are_asked()
+        self.pending.len() > 0 || self.barriers.are_asked() || self.containers.is_scan_due()
     }
 
     /// Time passed.
@@ -155,7 +174,7 @@ impl Detector {
         let mut outcome = std::mem::take(&mut self.outcome);
         self.rules.evaluate(event, &mut outcome);
         for rule in outcome.matched.drain(..) {
-            if is_pending(&event.container) && !self.is_urgent(rule) {
+            if event.container.is_pending() && !self.is_urgent(rule) {
                 self.wait(event, rule, true, cgroup_id);
             } else {
                 self.raise(event.to_owned(), rule, false);
@@ -163,7 +182,7 @@ impl Detector {
         }
         for rule in outcome.undecided.drain(..) {
             // Of a container that is known, nothing more will come.
-            if self.is_urgent(rule) || !is_pending(&event.container) {
+            if self.is_urgent(rule) || !event.container.is_pending() {
                 self.raise(event.to_owned(), rule, false);
             } else {
                 self.wait(event, rule, false, cgroup_id);
@@ -191,49 +210,39 @@ impl Detector {
         }
     }
 
-    /// The identity of a waiting pair's container has changed.
-    fn reconsider(&mut self, mut waiting: Waiting) {
-        self.look_up_again(&mut waiting);
-        let late = self.pending.is_late(&waiting, self.now_ns);
-        if waiting.definite {
-            if is_pending(&waiting.event.container) {
-                self.put_back(waiting);
-            } else {
-                self.raise(waiting.event, waiting.rule, late);
+    /// More is known about the containers of these pairs.
+    fn reconsider(&mut self, awaited: &Awaited<'_>) {
+        let Self {
+            pending,
+            containers,
+            rules,
+            ..
+        } = self;
+        let leaving = pending.reconsider(awaited, |waiting| {
+            waiting.event.container = containers.view(waiting.cgroup_id);
+            match truth(rules, waiting) {
+                Truth::True if waiting.definite && waiting.event.container.is_pending() => {
+                    Verdict::Wait
+                }
+                Truth::True => Verdict::Raise,
+                Truth::False => Verdict::Drop,
+                Truth::Unknown if waiting.event.container.is_pending() => Verdict::Wait,
+                // Of a container that is known, nothing more will come.
+                Truth::Unknown => Verdict::Raise,
             }
-            return;
-        }
-        match self.rules.decide(waiting.rule, &waiting.event) {
-            Truth::True => self.raise(waiting.event, waiting.rule, late),
-            Truth::False => {}
-            Truth::Unknown if is_pending(&waiting.event.container) => self.put_back(waiting),
-            Truth::Unknown => self.raise(waiting.event, waiting.rule, late),
-        }
-    }
-
-    fn put_back(&mut self, waiting: Waiting) {
-        if let Some(oldest) = self.pending.push(waiting) {
-            self.release(oldest);
+        });
+        for waiting in leaving {
+            let late = self.pending.is_late(&waiting, self.now_ns);
+            self.raise(waiting.event, waiting.rule, late);
         }
     }
 
     /// A pair has waited long enough: it leaves with what is known now.
     fn release(&mut self, mut waiting: Waiting) {
-        self.look_up_again(&mut waiting);
-        let late = !is_pending(&waiting.event.container);
-        let truth = if waiting.definite {
-            Truth::True
-        } else {
-            self.rules.decide(waiting.rule, &waiting.event)
-        };
-        if truth != Truth::False {
+        waiting.event.container = self.containers.view(waiting.cgroup_id);
+        let late = !waiting.event.container.is_pending();
+        if truth(&self.rules, &waiting) != Truth::False {
             self.raise(waiting.event, waiting.rule, late);
-        }
-    }
-
-    fn look_up_again(&mut self, waiting: &mut Waiting) {
-        if let Some(view) = self.containers.view(waiting.cgroup_id) {
-            waiting.event.container = view;
         }
     }
 
@@ -247,8 +256,11 @@ impl Detector {
     }
 }
 
-fn is_pending(container: &ContainerView) -> bool {
-    container
-        .container()
-        .is_some_and(|container| container.identity == Identity::Pending)
+/// What a waiting pair's rule says now. A match is one whatever the container turns out to be.
+fn truth(rules: &RuleSet, waiting: &Waiting) -> Truth {
+    if waiting.definite {
+        Truth::True
+    } else {
+        rules.decide(waiting.rule, &waiting.event)
+    }
 }

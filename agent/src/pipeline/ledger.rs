@@ -1,9 +1,16 @@
 //! The account of events: what the kernel counted against what arrived.
+//!
+//! Each cgroup with an entry of its own in the kernel's map has an account of its own here. The
+//! rest share one, `other`: cgroups that found the map full, and those that are gone. An account
+//! moves to `other` with both of its sides, or the equation would hold for neither; and it moves
+//! once and for good, so that no event is ever counted under two names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::AddAssign;
 
-use gravlens_common::{Hook, limits};
+use gravlens_common::{Hook, limits::OTHER_CGROUP};
 
+use crate::decode::Origin;
 use crate::probe::KernelAccount;
 use crate::telemetry::EventCounts;
 
@@ -11,8 +18,22 @@ use crate::telemetry::EventCounts;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     received: HashMap<(u64, Hook), Received>,
-    /// Accounts of cgroups that are gone: they stay in the node's totals.
-    gone: HashMap<Hook, EventCounts>,
+    /// Both sides of the accounts that cgroups left behind in `other`.
+    left: HashMap<Hook, Sides>,
+    /// Cgroups whose account stands in `other` although the kernel may count them by themselves:
+    /// it began to when a part of their events had been counted in `other`.
+    shared: HashSet<u64>,
+    /// Undecodable records that do not even tell their cgroup.
+    unattributed: HashMap<Hook, u64>,
+}
+
+/// All accounts at one time.
+#[derive(Debug, Default)]
+pub(super) struct Balance {
+    /// By cgroup and hook; [`OTHER_CGROUP`] is `other`.
+    pub(super) accounts: Vec<(u64, Hook, EventCounts)>,
+    /// Cgroups whose account has moved to `other` since the last time.
+    pub(super) folded: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,87 +42,126 @@ struct Received {
     undecodable: u64,
 }
 
-impl Ledger {
-    /// A record was decoded.
-    pub(super) fn received(&mut self, cgroup_id: u64, hook: Hook) {
-        self.received.entry((cgroup_id, hook)).or_default().decoded += 1;
+impl Received {
+    const fn total(self) -> u64 {
+        self.decoded + self.undecodable
     }
+}
 
-    /// A record could not be decoded; its cgroup is unknown.
-    pub(super) fn undecodable(&mut self, hook: Hook) {
-        let key = (limits::OTHER_CGROUP, hook);
-        self.received.entry(key).or_default().undecodable += 1;
+impl AddAssign for Received {
+    fn add_assign(&mut self, other: Self) {
+        self.decoded += other.decoded;
+        self.undecodable += other.undecodable;
     }
+}
 
-    /// The account of one cgroup and hook. In flight is what the kernel put into a ring and what
-    /// has not arrived, so the account balances only if kernel and daemon counted the same events.
-    pub(super) fn account(&self, cgroup_id: u64, hook: Hook, kernel: KernelAccount) -> EventCounts {
-        let received = self
-            .received
-            .get(&(cgroup_id, hook))
-            .copied()
-            .unwrap_or_default();
+#[derive(Clone, Copy, Debug, Default)]
+struct Sides {
+    kernel: KernelAccount,
+    received: Received,
+}
+
+impl Sides {
+    /// In flight is what the kernel put into a ring and what has not arrived, so the account
+    /// balances only if kernel and daemon counted the same events.
+    fn counts(self) -> EventCounts {
+        let Self { kernel, received } = self;
         EventCounts {
             seen: kernel.seen,
             delivered: received.decoded,
             ring_full: kernel.ring_full,
             scratch_busy: kernel.scratch_busy,
             decode: received.undecodable,
-            in_flight: kernel
-                .delivered
-                .saturating_sub(received.decoded + received.undecodable),
+            in_flight: kernel.delivered.saturating_sub(received.total()),
             ..EventCounts::default()
         }
     }
+}
 
-    /// Moves a removed cgroup's account to the totals of those that are gone.
-    pub(super) fn retire(&mut self, cgroup_id: u64, hook: Hook, counts: EventCounts) {
-        *self.gone.entry(hook).or_default() += counts;
-        self.received.remove(&(cgroup_id, hook));
+impl Ledger {
+    /// A record was decoded.
+    pub(super) fn received(&mut self, cgroup_id: u64, hook: Hook) {
+        self.received.entry((cgroup_id, hook)).or_default().decoded += 1;
     }
 
-    /// Accounts of cgroups that are gone.
-    pub(super) fn gone(&self) -> impl Iterator<Item = (Hook, EventCounts)> + '_ {
-        self.gone.iter().map(|(hook, counts)| (*hook, *counts))
+    /// A record could not be decoded. One that does not tell its cgroup is counted as seen and
+    /// lost in `other`, and the account that it left in the kernel goes on showing it in flight.
+    pub(super) fn undecodable(&mut self, origin: Origin) {
+        match origin.cgroup_id {
+            Some(cgroup_id) => {
+                let key = (cgroup_id, origin.hook);
+                self.received.entry(key).or_default().undecodable += 1;
+            }
+            None => *self.unattributed.entry(origin.hook).or_default() += 1,
+        }
+    }
+
+    /// Compares what arrived with a whole reading of the kernel's counters.
+    pub(super) fn balance(&mut self, kernel: &[(u64, Hook, KernelAccount)]) -> Balance {
+        let folded = self.fold_foreign(kernel);
+        let mut other = self.left.clone();
+        let mut accounts = Vec::with_capacity(kernel.len());
+        for &(cgroup_id, hook, kernel) in kernel {
+            if cgroup_id == OTHER_CGROUP || self.shared.contains(&cgroup_id) {
+                other.entry(hook).or_default().kernel += kernel;
+                continue;
+            }
+            let received = self.received.get(&(cgroup_id, hook));
+            let received = received.copied().unwrap_or_default();
+            accounts.push((cgroup_id, hook, Sides { kernel, received }.counts()));
+        }
+        for (&hook, &records) in &self.unattributed {
+            let Sides { kernel, received } = other.entry(hook).or_default();
+            kernel.seen += records;
+            kernel.delivered += records;
+            received.undecodable += records;
+        }
+        let other = other.into_iter();
+        accounts.extend(other.map(|(hook, sides)| (OTHER_CGROUP, hook, sides.counts())));
+        Balance { accounts, folded }
+    }
+
+    /// Moves a cgroup that is gone to `other`, with the last its kernel entry counted.
+    pub(super) fn retire(&mut self, cgroup_id: u64, kernel: &[(Hook, KernelAccount)]) {
+        for &(hook, account) in kernel {
+            self.left.entry(hook).or_default().kernel += account;
+        }
+        self.shared.remove(&cgroup_id);
+        for hook in Hook::ALL {
+            if let Some(received) = self.received.remove(&(cgroup_id, hook)) {
+                self.left.entry(hook).or_default().received += received;
+            }
+        }
+    }
+
+    /// Moves what arrived from cgroups that the kernel does not, or not only, count by
+    /// themselves to `other`. Returns those that move for the first time.
+    fn fold_foreign(&mut self, kernel: &[(u64, Hook, KernelAccount)]) -> Vec<u64> {
+        let delivered: HashMap<(u64, Hook), u64> = kernel
+            .iter()
+            .map(|&(cgroup_id, hook, account)| ((cgroup_id, hook), account.delivered))
+            .collect();
+        // More arrived than the entry put into a ring: the kernel counted some of it elsewhere.
+        let foreign = self.received.iter().filter(|(key, received)| {
+            received.total() > delivered.get(key).copied().unwrap_or_default()
+        });
+        let foreign: HashSet<u64> = foreign.map(|(&(cgroup_id, _), _)| cgroup_id).collect();
+        let mut folded = Vec::new();
+        for cgroup_id in foreign {
+            if cgroup_id != OTHER_CGROUP && self.shared.insert(cgroup_id) {
+                folded.push(cgroup_id);
+            }
+        }
+        let shared = &self.shared;
+        let moving = self.received.extract_if(|(cgroup_id, _), _| {
+            *cgroup_id == OTHER_CGROUP || shared.contains(cgroup_id)
+        });
+        for ((_, hook), received) in moving {
+            self.left.entry(hook).or_default().received += received;
+        }
+        folded
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kernel(seen: u64, delivered: u64, ring_full: u64) -> KernelAccount {
-        KernelAccount {
-            seen,
-            delivered,
-            ring_full,
-            ..KernelAccount::default()
-        }
-    }
-
-    #[test]
-    fn the_account_balances_when_all_is_counted() {
-        let mut ledger = Ledger::default();
-        for _ in 0..3 {
-            ledger.received(7, Hook::Open);
-        }
-        let counts = ledger.account(7, Hook::Open, kernel(10, 4, 6));
-        assert_eq!((counts.delivered, counts.in_flight), (3, 1));
-        assert!(counts.balances());
-    }
-
-    #[test]
-    fn an_event_that_the_kernel_forgot_to_count_shows() {
-        let ledger = Ledger::default();
-        assert!(!ledger.account(7, Hook::Open, kernel(10, 4, 5)).balances());
-    }
-
-    #[test]
-    fn a_removed_cgroup_stays_in_the_totals() {
-        let mut ledger = Ledger::default();
-        ledger.received(7, Hook::Open);
-        let counts = ledger.account(7, Hook::Open, kernel(1, 1, 0));
-        ledger.retire(7, Hook::Open, counts);
-        assert_eq!(ledger.gone().next(), Some((Hook::Open, counts)));
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! Findings that wait for a container's identity.
 //!
 //! Two kinds wait, in one bounded list:
-//! - a definite match whose container has no name yet, at most for the grace: then it leaves and
-//!   is amended when the name comes;
+//! - a definite match whose container has no name yet, or whose cgroup is not known, at most for
+//!   the grace: then it leaves and is amended when the name comes;
 //! - a rule that cannot be decided without the metadata, until it comes: deciding early would
 //!   mean guessing. After a much longer limit it leaves as undecided, since silence would be a
 //!   guess too.
@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 
 use crate::detect::RuleIndex;
-use crate::model::Event;
+use crate::model::{ContainerView, Event};
 use crate::telemetry::{QueueDepth, WhenFull};
 
 /// Limits of the list.
@@ -39,6 +39,40 @@ pub(super) struct Waiting {
     pub(super) cgroup_id: u64,
     /// When it began to wait, nanoseconds since boot.
     pub(super) since_ns: u64,
+}
+
+/// What pairs wait for.
+#[derive(Debug)]
+pub(super) enum Awaited<'a> {
+    /// The metadata of these containers, by id.
+    Containers(&'a [&'a str]),
+    /// Whose these cgroups are.
+    Cgroups(&'a [u64]),
+}
+
+impl Awaited<'_> {
+    fn covers(&self, waiting: &Waiting) -> bool {
+        match (self, &waiting.event.container) {
+            (Self::Containers(ids), ContainerView::Container(container)) => {
+                ids.contains(&container.id.as_str())
+            }
+            (Self::Cgroups(ids), ContainerView::Unknown { cgroup_id, .. }) => {
+                ids.contains(cgroup_id)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What becomes of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It goes on waiting.
+    Wait,
+    /// It leaves as an alert.
+    Raise,
+    /// Its rule does not match after all.
+    Drop,
 }
 
 /// The list, oldest first.
@@ -74,24 +108,46 @@ impl Pending {
         }
     }
 
-    /// Adds a pair; returns the oldest one if it must leave for it.
+    /// Adds a pair; returns the oldest one if it must leave for it. A pair may come after newer
+    /// ones: a late record makes it.
     pub(super) fn push(&mut self, waiting: Waiting) -> Option<Waiting> {
-        let oldest = if self.list.len() >= self.limits.max {
+        let since = waiting.since_ns;
+        let at = self.list.partition_point(|other| other.since_ns <= since);
+        self.list.insert(at, waiting);
+        if self.list.len() > self.limits.max {
             self.evicted += 1;
             self.list.pop_front()
         } else {
             None
-        };
-        self.list.push_back(waiting);
-        oldest
+        }
     }
 
-    /// Takes every pair whose container is one of these.
-    pub(super) fn take_of(&mut self, container_ids: &[&str]) -> Vec<Waiting> {
-        self.take(|waiting| {
-            let container = waiting.event.container.container();
-            container.is_some_and(|container| container_ids.contains(&container.id.as_str()))
-        })
+    /// Asks about every pair of these whether it goes on waiting. Returns those that leave to be
+    /// raised, oldest first; the others keep their places.
+    pub(super) fn reconsider(
+        &mut self,
+        awaited: &Awaited<'_>,
+        mut verdict: impl FnMut(&mut Waiting) -> Verdict,
+    ) -> Vec<Waiting> {
+        if !self.list.iter().any(|waiting| awaited.covers(waiting)) {
+            return Vec::new();
+        }
+        let mut raised = Vec::new();
+        let mut kept = VecDeque::with_capacity(self.list.len());
+        for mut waiting in self.list.drain(..) {
+            let verdict = if awaited.covers(&waiting) {
+                verdict(&mut waiting)
+            } else {
+                Verdict::Wait
+            };
+            match verdict {
+                Verdict::Wait => kept.push_back(waiting),
+                Verdict::Raise => raised.push(waiting),
+                Verdict::Drop => {}
+            }
+        }
+        self.list = kept;
+        raised
     }
 
     /// Takes every pair that has waited as long as it may.
@@ -133,8 +189,10 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::alert::sample::{CONTAINER_ID, alert_in, pending_container_view};
+    use crate::alert::sample::{CONTAINER_ID, alert_in, pending_container_view, unknown_view};
 
     const LIMITS: Limits = Limits {
         grace_ns: 250,
@@ -172,8 +230,67 @@ mod tests {
     fn only_pairs_of_the_container_are_taken() {
         let mut pending = Pending::new(LIMITS);
         pending.push(waiting(1, true, 0));
-        assert!(pending.take_of(&["another"]).is_empty());
-        assert_eq!(rules(&pending.take_of(&[CONTAINER_ID])), [1]);
+        pending.push(Waiting {
+            event: alert_in(unknown_view(7, None)).event,
+            ..waiting(2, true, 1)
+        });
+        let raised = |pending: &mut Pending, awaited| {
+            rules(&pending.reconsider(&awaited, |_| Verdict::Raise))
+        };
+        assert!(raised(&mut pending, Awaited::Containers(&["another"])).is_empty());
+        assert!(raised(&mut pending, Awaited::Cgroups(&[1])).is_empty());
+        assert_eq!(
+            raised(&mut pending, Awaited::Containers(&[CONTAINER_ID])),
+            [1]
+        );
+        assert_eq!(raised(&mut pending, Awaited::Cgroups(&[7])), [2]);
+    }
+
+    #[test]
+    fn who_goes_on_waiting_keeps_its_place() {
+        let mut pending = Pending::new(LIMITS);
+        for rule in 1..=3 {
+            pending.push(waiting(rule, false, u64::from(rule)));
+        }
+        let awaited = Awaited::Containers(&[CONTAINER_ID]);
+        let raised = pending.reconsider(&awaited, |waiting| match waiting.rule.0 {
+            2 => Verdict::Raise,
+            _ => Verdict::Wait,
+        });
+        assert_eq!(rules(&raised), [2]);
+        pending.push(waiting(4, false, 4));
+        let oldest = pending.push(waiting(5, false, 5));
+        assert_eq!(oldest.map(|waiting| waiting.rule.0), Some(1));
+        assert_eq!(rules(&pending.take_all()), [3, 4, 5]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_list_is_bounded_and_oldest_first(
+            steps in prop::collection::vec((0..20_u64, 0..3_u8), 0..40),
+            max in 0..6_usize,
+        ) {
+            let mut pending = Pending::new(Limits { max, ..LIMITS });
+            let mut inside: Vec<u64> = Vec::new();
+            for (since, kind) in steps {
+                inside.push(since);
+                inside.sort_unstable();
+                if let Some(left) = pending.push(waiting(0, false, since)) {
+                    prop_assert_eq!(left.since_ns, inside.remove(0));
+                }
+                prop_assert!(pending.len() <= max);
+                let verdict = [Verdict::Wait, Verdict::Raise, Verdict::Drop][kind as usize];
+                let picked = |at: u64| at.is_multiple_of(4);
+                let awaited = Awaited::Containers(&[CONTAINER_ID]);
+                let raised = pending.reconsider(&awaited, |waiting| {
+                    if picked(waiting.since_ns) { verdict } else { Verdict::Wait }
+                });
+                prop_assert!(raised.is_sorted_by_key(|waiting| waiting.since_ns));
+                inside.retain(|since| verdict == Verdict::Wait || !picked(*since));
+                let order: Vec<u64> = pending.list.iter().map(|w| w.since_ns).collect();
+                prop_assert_eq!(&order, &inside);
+            }
+        }
     }
 
     #[test]

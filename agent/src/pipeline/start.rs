@@ -114,9 +114,11 @@ pub(super) fn scan(mount: &Path, scope: &str) -> std::io::Result<ContainerMessag
         mount_point: mount.to_owned(),
         root: "/".into(),
     };
+    let cgroups = scan_cgroups(&mount, Path::new(scope))?;
     Ok(ContainerMessage::Scan {
         started_boot_ns,
-        cgroups: scan_cgroups(&mount, Path::new(scope))?,
+        ended_boot_ns: boot_ns(),
+        cgroups,
     })
 }
 

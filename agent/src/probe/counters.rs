@@ -1,8 +1,10 @@
 //! Loss counters as the kernel keeps them.
 
+use std::ops::AddAssign;
+
 use aya::{
     Ebpf, Pod,
-    maps::{Array, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use gravlens_common::{CgroupCounters, DropReason, Hook, HookCounters, limits};
 
@@ -28,12 +30,23 @@ pub struct KernelAccount {
     pub scratch_busy: u64,
 }
 
-impl KernelAccount {
-    fn add(&mut self, counters: &HookCounters) {
-        self.seen += counters.seen;
-        self.delivered += counters.delivered;
-        self.ring_full += counters.dropped[DropReason::RingFull as usize];
-        self.scratch_busy += counters.dropped[DropReason::ScratchBusy as usize];
+impl AddAssign for KernelAccount {
+    fn add_assign(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.delivered += other.delivered;
+        self.ring_full += other.ring_full;
+        self.scratch_busy += other.scratch_busy;
+    }
+}
+
+impl From<&HookCounters> for KernelAccount {
+    fn from(counters: &HookCounters) -> Self {
+        Self {
+            seen: counters.seen,
+            delivered: counters.delivered,
+            ring_full: counters.dropped[DropReason::RingFull as usize],
+            scratch_busy: counters.dropped[DropReason::ScratchBusy as usize],
+        }
     }
 }
 
@@ -51,42 +64,46 @@ impl CounterReader {
         })
     }
 
-    /// Calls `visit` with every account that has seen an event. cgroup id
-    /// [`limits::OTHER_CGROUP`] stands for all that found no entry of their own.
-    pub fn visit(&self, mut visit: impl FnMut(u64, Hook, KernelAccount)) -> Result<(), ProbeError> {
+    /// Every account that has seen an event. cgroup id [`limits::OTHER_CGROUP`] stands for all
+    /// that found no entry of their own. Fails as a whole: a part would look as if the rest of
+    /// the cgroups had none.
+    pub fn read(&self) -> Result<Vec<(u64, Hook, KernelAccount)>, ProbeError> {
+        let mut accounts = Vec::new();
+        let mut add = |cgroup_id, values: &PerCpuValues<CountersPod>| {
+            accounts.extend(by_hook(values).map(|(hook, account)| (cgroup_id, hook, account)));
+        };
         for entry in &self.by_cgroup {
-            // An entry can go away between key and value; its counts were read before.
-            let Ok((cgroup_id, values)) = entry else {
-                continue;
-            };
-            visit_hooks(cgroup_id, &values, &mut visit);
+            let (cgroup_id, values) = entry.map_err(map_error)?;
+            add(cgroup_id, &values);
         }
-        let other = self.other.get(&0, 0).map_err(map_error)?;
-        visit_hooks(limits::OTHER_CGROUP, &other, &mut visit);
-        Ok(())
+        add(
+            limits::OTHER_CGROUP,
+            &self.other.get(&0, 0).map_err(map_error)?,
+        );
+        Ok(accounts)
     }
 
-    /// Forgets a cgroup that is gone and whose counts have been taken.
-    pub fn forget(&mut self, cgroup_id: u64) {
-        // It may have had no event.
-        let _ = self.by_cgroup.remove(&cgroup_id);
+    /// Takes the accounts of a cgroup that is gone out of the kernel's map, which gives their room
+    /// back. Empty when it has none.
+    pub fn take(&mut self, cgroup_id: u64) -> Result<Vec<(Hook, KernelAccount)>, ProbeError> {
+        let values = match self.by_cgroup.get(&cgroup_id, 0) {
+            Err(MapError::KeyNotFound) => return Ok(Vec::new()),
+            values => values.map_err(map_error)?,
+        };
+        self.by_cgroup.remove(&cgroup_id).map_err(map_error)?;
+        Ok(by_hook(&values).collect())
     }
 }
 
-fn visit_hooks(
-    cgroup_id: u64,
-    values: &PerCpuValues<CountersPod>,
-    visit: &mut impl FnMut(u64, Hook, KernelAccount),
-) {
-    for hook in Hook::ALL {
+/// Sums over the CPUs, of the hooks that have seen an event.
+fn by_hook(values: &PerCpuValues<CountersPod>) -> impl Iterator<Item = (Hook, KernelAccount)> {
+    Hook::ALL.into_iter().filter_map(|hook| {
         let mut account = KernelAccount::default();
         for value in values.iter() {
-            account.add(&value.0.hooks[hook as usize]);
+            account += (&value.0.hooks[hook as usize]).into();
         }
-        if account.seen > 0 {
-            visit(cgroup_id, hook, account);
-        }
-    }
+        (account.seen > 0).then_some((hook, account))
+    })
 }
 
 /// Gives the programs the zero value that they insert.
@@ -99,6 +116,6 @@ pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
         .map_err(map_error)
 }
 
-fn map_error(error: impl Into<aya::maps::MapError>) -> ProbeError {
+fn map_error(error: impl Into<MapError>) -> ProbeError {
     ProbeError::Load(error.into().to_string())
 }

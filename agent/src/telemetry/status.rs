@@ -138,7 +138,7 @@ pub struct ContainerName {
 pub struct LossAccount {
     /// Hook.
     pub hook: String,
-    /// cgroup v2 id; 0 is `other`: cgroups that had no room in the kernel's table.
+    /// cgroup v2 id; 0 is `other`: cgroups that had no room in the kernel's table, or are gone.
     pub cgroup_id: u64,
     /// Path below the cgroup root; empty when it is not known any more.
     pub cgroup_path: String,

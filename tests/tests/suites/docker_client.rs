@@ -148,19 +148,17 @@ fn finds_what_ran_before(bench: &Bench) -> Result<()> {
         let mut table = ContainerTable::new(TableSettings::default());
         let scan = ContainerMessage::Scan {
             started_boot_ns: 1,
+            ended_boot_ns: 1,
             cgroups: scan_cgroups(&cgroup::mount()?, Path::new(&cgroup.path()))?,
         };
         table.apply(scan);
         let own = cgroup.directory().join(container.id());
         let own = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(own)?);
-        let Some(ContainerView::Container(found)) = table.view(own) else {
+        let ContainerView::Container(found) = table.view(own) else {
             bail!("the scan did not find the container");
         };
         ensure!((found.id.as_str(), found.runtime) == (container.id(), Runtime::Unknown));
-        ensure!(matches!(
-            table.view(cgroup.id()?),
-            Some(ContainerView::Host)
-        ));
+        ensure!(matches!(table.view(cgroup.id()?), ContainerView::Host));
 
         let mut client = Client::start(&engine).await?;
         let metadata = client.described(container.id(), |_| true).await?;
@@ -170,7 +168,7 @@ fn finds_what_ran_before(bench: &Bench) -> Result<()> {
             id: container.id().to_owned(),
             metadata,
         });
-        let Some(ContainerView::Container(found)) = table.view(own) else {
+        let ContainerView::Container(found) = table.view(own) else {
             bail!("the container is lost");
         };
         ensure!(found.runtime == Runtime::Docker);

@@ -1,6 +1,8 @@
 //! Containers are named, and rules about images decide rightly, however slow Docker is.
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -13,7 +15,7 @@ use integration_test::docker_proxy::DockerProxy;
 use integration_test::images::Image;
 use integration_test::runtime::block_on;
 
-use crate::watched::{Watched, ensure_named};
+use crate::watched::{ALERT_LIMIT, Watched, ensure_named};
 use crate::{Bench, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -21,6 +23,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     (
         "identity::a_container_that_lives_20_ms_is_named",
         short_lived,
+    ),
+    (
+        "identity::a_container_whose_path_was_cut_is_not_the_host",
+        cut_path,
     ),
     ("identity::image_rules_decide_at_once", at_once),
     (
@@ -97,6 +103,54 @@ fn older(bench: &Bench) -> Result<()> {
         let alert = watched.alert(SHADOW, &container).await?;
         ensure_named(&alert, &container)?;
         drop(container);
+        watched.finish()
+    })
+}
+
+/// The record of the creation does not hold a path this long; only a scan can tell the container.
+fn cut_path(bench: &Bench) -> Result<()> {
+    const RULES: &str = "\
+- rule: Marked on the node
+  desc: False of a container.
+  condition: evt.type = execve and proc.args contains marked-by-the-suite and container.id = host
+  output: marked
+  priority: WARNING
+
+- rule: Marked in a container
+  desc: True of a container.
+  condition: evt.type = execve and proc.args contains marked-by-the-suite and container.id != host
+  output: marked
+  priority: WARNING
+";
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = start_with_rules(bench, engine.socket(), RULES).await?;
+        let id = "c".repeat(64);
+        let mut own = watched.cgroup.directory().to_owned();
+        for level in ["d", "e", "f", "g"] {
+            own.push(level.repeat(250));
+        }
+        own.push(&id);
+        fs::create_dir_all(&own)?;
+        let shell = Command::new("sh")
+            .args([
+                "-c",
+                "echo $$ > \"$0/cgroup.procs\" && exec /bin/true marked-by-the-suite",
+            ])
+            .arg(&own)
+            .status()?;
+        ensure!(shell.success(), "the process did not get into its cgroup");
+        let found = watched
+            .watcher
+            .wait_for("Marked in a container", &id, ALERT_LIMIT);
+        let alert = found.await?;
+        ensure!(alert.undecided.is_empty(), "{:?}", alert.undecided);
+        watched.settle().await?;
+        let alerts = watched.watcher.alerts();
+        let wrong = alerts
+            .iter()
+            .find(|alert| rule_name(alert) == "Marked on the node");
+        ensure!(wrong.is_none(), "it counted as the host: {wrong:?}");
         watched.finish()
     })
 }

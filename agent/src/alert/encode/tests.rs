@@ -51,6 +51,17 @@ fn own_image(process: &mut Process) -> &mut Image {
 }
 
 #[test]
+fn an_unknown_cgroup_is_neither_the_node_nor_a_known_container() {
+    let unknown = |why| alert("id".into(), &sample::alert_in(sample::unknown_view(9, why)));
+    let waits = unknown(None).container.unwrap();
+    assert_eq!(waits.identity(), proto::Identity::CgroupOnly);
+    assert_eq!((waits.cgroup_id, waits.id.as_str()), (9, ""));
+    let failed = unknown(Some("gone")).container.unwrap();
+    assert_eq!(failed.identity(), proto::Identity::Failed);
+    assert_eq!(failed.identity_error, "gone");
+}
+
+#[test]
 fn long_chains_and_long_arguments_of_ancestors_are_cut() {
     let mut chain = sample::process(1, "init", None);
     own_image(&mut chain).argv.push(vec![b'x'; 10_000].into());

@@ -110,6 +110,14 @@ fn container_lists_match_id_prefix_name_and_image() {
 }
 
 #[test]
+fn an_alert_of_an_unknown_cgroup_passes_every_list_of_containers() {
+    let unknown = alert(sample::unknown_view(7, None));
+    assert!(allow(|s| s.container_ids = list(&["host"])).admits(&unknown));
+    assert!(allow(|s| s.container_ids = list(&["abcdef"])).admits(&unknown));
+    assert!(allow(|s| s.images = list(&["nginx"])).admits(&unknown));
+}
+
+#[test]
 fn what_is_not_known_excludes_nothing() {
     assert!(allow(|s| s.images = list(&["redis"])).admits(&pending()));
     assert!(deny(|s| s.images = list(&["redis"])).admits(&pending()));

@@ -66,6 +66,42 @@ async fn an_alert_without_identity_is_amended_once() {
     assert_eq!(counts.account(0).amended, 1);
 }
 
+fn amends(records: &[proto::Record]) -> Vec<&proto::Amend> {
+    let bodies = records.iter().filter_map(|record| record.body.as_ref());
+    bodies
+        .filter_map(|body| match body {
+            Body::Amend(amend) => Some(amend),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn an_alert_of_an_unknown_cgroup_is_amended_with_what_the_cgroup_was() {
+    let (sender, stage) = channel_of(16);
+    for cgroup_id in 1..=3 {
+        sender.raise(sample::alert_in(sample::unknown_view(cgroup_id, None)));
+    }
+    sender.located(1, ContainerViewHost);
+    sender.located(2, sample::pending_container_view());
+    sender.identified(sample::known_container());
+    sender.located(3, sample::unknown_view(3, Some("gone")));
+    drop(sender);
+    let records = stored(stage).await;
+    let container = alert_of(&records[0]).container.as_ref().unwrap();
+    assert_eq!(container.identity(), proto::Identity::CgroupOnly);
+    assert_eq!((container.cgroup_id, container.id.as_str()), (1, ""));
+    let [host, named, gone] = amends(&records)[..] else {
+        panic!("not one amend for each alert");
+    };
+    assert_eq!((host.alert_sequence, &host.container), (1, &None));
+    let named = (named.alert_sequence, named.container.as_ref().unwrap());
+    assert_eq!((named.0, named.1.name.as_str()), (2, "web"));
+    let gone = gone.container.as_ref().unwrap();
+    assert_eq!(gone.identity(), proto::Identity::Failed);
+    assert_eq!(gone.identity_error, "gone");
+}
+
 #[tokio::test]
 async fn an_alert_that_a_filter_keeps_back_is_not_amended_either() {
     let (sender, stage) = channel_of(8);
@@ -146,20 +182,19 @@ async fn downtime_says_how_long_and_why() {
 #[test]
 fn the_list_of_awaiting_alerts_is_bounded() {
     let mut awaiting = Awaiting::default();
+    let container = |number: u64| Awaited::Container(format!("c{number}"));
     let rule = Arc::new(sample::rule());
     for sequence in 1..=MAX_AWAITING as u64 + 10 {
-        awaiting.add(Sent {
+        let sent = Sent {
             sequence,
-            id: "id".to_owned(),
+            id: "id".into(),
             rule: Arc::clone(&rule),
-            container: Arc::new(Container {
-                id: format!("c{}", sequence % 5),
-                ..Container::clone(&sample::known_container())
-            }),
-        });
+            container: sample::pending_container_view(),
+        };
+        awaiting.add(container(sequence % 5), sent);
     }
     assert_eq!(awaiting.order.len(), MAX_AWAITING);
-    let left: usize = (0..5).map(|c| awaiting.take(&format!("c{c}")).len()).sum();
+    let left: usize = (0..5).map(|c| awaiting.take(&container(c)).len()).sum();
     assert_eq!(left, MAX_AWAITING);
     assert!(awaiting.order.is_empty());
 }

@@ -5,7 +5,7 @@ use super::super::glob::Glob;
 use super::super::value::{Value, Values};
 use super::put;
 use super::time::unix_nanoseconds;
-use crate::model::{ContainerMetadata, Event, Identity, Mount, Runtime};
+use crate::model::{ContainerMetadata, ContainerView, Event, Identity, Mount, Runtime};
 
 family! { Container {
     Id = text("container.id", "First twelve digits of the container's id; `host` for the node.");
@@ -41,13 +41,10 @@ pub(super) fn get<'a>(
     argument: Option<&'a FieldArg>,
     scratch: &'a mut Vec<u8>,
 ) -> Value<'a> {
-    let Some(container) = event.container.container() else {
-        return match field {
-            Container::Id | Container::FullId | Container::Type | Container::Name => {
-                Value::text(b"host")
-            }
-            _ => Value::Missing,
-        };
+    let container = match &event.container {
+        ContainerView::Container(container) => container,
+        ContainerView::Host => return of_host(field),
+        ContainerView::Unknown { .. } => return Value::Unknown,
     };
     match (field, &container.identity) {
         (Container::Id, _) => Value::text(container.short_id().as_bytes()),
@@ -56,6 +53,15 @@ pub(super) fn get<'a>(
         (_, Identity::Pending) => Value::Unknown,
         (_, Identity::Failed(_)) => Value::Missing,
         (_, Identity::Full(metadata)) => of_metadata(event, metadata, field, argument, scratch),
+    }
+}
+
+fn of_host<'a>(field: Container) -> Value<'a> {
+    match field {
+        Container::Id | Container::FullId | Container::Type | Container::Name => {
+            Value::text(b"host")
+        }
+        _ => Value::Missing,
     }
 }
 

@@ -47,6 +47,8 @@ pub enum ContainerMessage {
     Scan {
         /// Boot time before the walk began, in nanoseconds.
         started_boot_ns: u64,
+        /// Boot time when it was done.
+        ended_boot_ns: u64,
         /// Every cgroup in scope, parents before children.
         cgroups: Vec<ScannedCgroup>,
     },

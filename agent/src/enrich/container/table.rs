@@ -1,21 +1,27 @@
 //! The containers in scope, by cgroup id.
 
+mod pace;
 mod runtimes;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use gravlens_common::limits;
+
+use self::pace::ScanPace;
 use self::runtimes::RuntimeStates;
 pub use self::settings::{ContainerCounters, TableSettings};
+use self::unknown::UnknownCgroups;
 use super::metadata_cache::MetadataCache;
 use super::{ContainerMessage, ContainerPath, ContainerRequest, ScannedCgroup, parse_cgroup_path};
 use crate::model::{Container, ContainerMetadata, ContainerView, Identity, Runtime};
 
-/// Least time between two scans that the table asks for, in nanoseconds.
-const SCAN_INTERVAL_NS: u64 = 1_000_000_000;
+/// Length of a path that the kernel programs may have cut: their limit, less the final zero.
+const CUT_PATH_LEN: usize = limits::CGROUP_PATH_MAX - 1;
 
 /// The container table. The detection task owns it: no locks, no I/O, and no clock but the boot
 /// times that events and ticks bring.
@@ -27,6 +33,9 @@ const SCAN_INTERVAL_NS: u64 = 1_000_000_000;
 /// Container names in a path can be forged by who may write to the cgroup filesystem inside a
 /// container. So a nested cgroup that bears the id of a container that lives elsewhere counts as
 /// part of the container around it, and so does one that no runtime knows.
+///
+/// A cgroup is the node's only if its path says so. One whose creation was not told, or whose path
+/// could not be read, is [`ContainerView::Unknown`] until a scan finds it.
 #[derive(Debug)]
 pub struct ContainerTable {
     settings: TableSettings,
@@ -39,18 +48,38 @@ pub struct ContainerTable {
     runtimes: RuntimeStates,
     to_ask: VecDeque<u64>,
     removed: VecDeque<(u64, u64)>,
+    /// Removed cgroups that nobody has taken notice of yet.
+    gone: Vec<u64>,
+    unknown: UnknownCgroups,
+    scans: ScanPace,
     now_ns: u64,
-    scan_wanted: bool,
-    last_scan_ns: Option<u64>,
     counters: ContainerCounters,
 }
 
 #[derive(Debug)]
 struct Cgroup {
-    /// Own cgroup id of the container that this cgroup belongs to.
-    owner: Option<u64>,
+    owner: Owner,
     created_boot_ns: Option<u64>,
+    /// Boot time at which it was there for certain, for one whose creation was not told.
+    found_boot_ns: u64,
     removed_boot_ns: Option<u64>,
+}
+
+impl Cgroup {
+    /// It was there at that time, so whoever looked through the tree since has seen it.
+    fn existed_at(&self, boot_ns: u64) -> bool {
+        self.created_boot_ns.unwrap_or(self.found_boot_ns) < boot_ns
+    }
+}
+
+/// Whose a cgroup is.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Node,
+    /// The container with this own cgroup id.
+    Container(u64),
+    /// Removed before its path was told.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -71,33 +100,28 @@ impl ContainerTable {
             by_id: HashMap::new(),
             to_ask: VecDeque::new(),
             removed: VecDeque::new(),
+            gone: Vec::new(),
+            unknown: UnknownCgroups::default(),
+            scans: ScanPace::default(),
             now_ns: 0,
-            scan_wanted: false,
-            last_scan_ns: None,
             counters: ContainerCounters::default(),
         }
     }
 
-    /// A cgroup was made.
+    /// A cgroup was made. The path is empty when it could not be read.
     pub fn mkdir(&mut self, cgroup_id: u64, path: &[u8], boot_ns: u64) {
         self.tick(boot_ns);
-        self.insert(cgroup_id, path, Some(boot_ns));
+        self.told(cgroup_id, path, Some(boot_ns), boot_ns);
     }
 
-    /// A cgroup was removed. It stays known for a while.
-    pub fn rmdir(&mut self, cgroup_id: u64, boot_ns: u64) {
+    /// A cgroup was removed. It stays known for a while; one that was not known becomes it, for
+    /// what its processes did.
+    pub fn rmdir(&mut self, cgroup_id: u64, path: &[u8], boot_ns: u64) {
         self.tick(boot_ns);
-        // An unknown one leaves a tombstone: a scan that saw it alive may still be under way.
-        let cgroup = self.cgroups.entry(cgroup_id).or_insert(Cgroup {
-            owner: None,
-            created_boot_ns: None,
-            removed_boot_ns: None,
-        });
-        if cgroup.removed_boot_ns.is_none() {
-            cgroup.removed_boot_ns = Some(boot_ns);
-            self.removed.push_back((boot_ns, cgroup_id));
+        if !self.cgroups.contains_key(&cgroup_id) {
+            self.told(cgroup_id, path, None, boot_ns);
         }
-        self.expire();
+        self.bury(cgroup_id, boot_ns);
     }
 
     /// Time passed. Forgets cgroups that were removed long ago.
@@ -106,21 +130,44 @@ impl ContainerTable {
         self.expire();
     }
 
-    /// The container of a process, by the process's cgroup id. `None` when the table does not know
-    /// the cgroup: its creation was lost or is not yet here. That asks for a scan.
-    pub fn view(&mut self, cgroup_id: u64) -> Option<ContainerView> {
-        let view = match self.cgroups.get(&cgroup_id) {
-            Some(Cgroup { owner: None, .. }) => Some(ContainerView::Host),
-            Some(Cgroup {
-                owner: Some(owner), ..
-            }) => self.resolve(*owner).map(ContainerView::Container),
-            None => None,
-        };
-        if view.is_none() {
-            self.counters.unknown_lookups += 1;
-            self.scan_wanted = true;
+    /// The container of a process, by the process's cgroup id. An unknown cgroup, whose creation
+    /// was lost or is not yet here, asks for a scan.
+    pub fn view(&mut self, cgroup_id: u64) -> ContainerView {
+        if let Some(known) = self.known(cgroup_id) {
+            return known;
         }
-        view
+        self.counters.unknown_lookups += 1;
+        let why = if cgroup_id == limits::OTHER_CGROUP {
+            Some("the kernel did not tell the cgroup".into())
+        } else if self.cgroups.contains_key(&cgroup_id) {
+            Some("the cgroup is gone and its path was not told".into())
+        } else {
+            let (look, why) = self.unknown.ask(cgroup_id, self.now_ns);
+            if look {
+                self.scans.want(self.now_ns);
+            }
+            why
+        };
+        ContainerView::Unknown { cgroup_id, why }
+    }
+
+    /// The container of a cgroup; `None` when the table does not know the cgroup.
+    pub fn known(&self, cgroup_id: u64) -> Option<ContainerView> {
+        match self.cgroups.get(&cgroup_id)?.owner {
+            Owner::Node => Some(ContainerView::Host),
+            Owner::Container(owner) => self.resolve(owner).map(ContainerView::Container),
+            Owner::Unknown => None,
+        }
+    }
+
+    /// Cgroups that were asked for while unknown and have become known since, or will never be.
+    pub fn take_settled(&mut self) -> Vec<u64> {
+        self.unknown.take_settled()
+    }
+
+    /// Cgroups that were removed since the last call, whoever told it.
+    pub fn take_gone(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Takes in a message. Returns the containers whose identity changed: events that wait for one
@@ -141,9 +188,10 @@ impl ContainerTable {
             ContainerMessage::RuntimeBack { runtime } => self.runtime_back(runtime),
             ContainerMessage::Scan {
                 started_boot_ns,
+                ended_boot_ns,
                 cgroups,
             } => {
-                self.take_scan(started_boot_ns, &cgroups);
+                self.take_scan(started_boot_ns, ended_boot_ns, &cgroups);
                 Vec::new()
             }
         }
@@ -171,18 +219,20 @@ impl ContainerTable {
         }
     }
 
-    /// Whether an unknown cgroup was met: then a scan should follow. Says so at most once in
-    /// a second, for a table that is full meets unknown cgroups all the time.
+    /// Records about cgroups were lost: a scan finds out which cgroups there are.
+    pub fn want_scan(&mut self) {
+        self.scans.want(self.now_ns);
+    }
+
+    /// Whether a scan should follow now.
+    pub fn is_scan_due(&self) -> bool {
+        self.scans.is_due(self.now_ns)
+    }
+
+    /// Whether a scan should follow now; it is then taken to be under way. Scans are rationed, for
+    /// a table that is full meets unknown cgroups all the time.
     pub fn take_scan_request(&mut self) -> bool {
-        let due = self
-            .last_scan_ns
-            .is_none_or(|last| self.now_ns >= last + SCAN_INTERVAL_NS);
-        if !(self.scan_wanted && due) {
-            return false;
-        }
-        self.scan_wanted = false;
-        self.last_scan_ns = Some(self.now_ns);
-        true
+        self.scans.take(self.now_ns)
     }
 
     /// Every known container, with the boot time of its end if it has ended.
@@ -210,7 +260,24 @@ impl ContainerTable {
         Some(Arc::clone(&entry.container))
     }
 
-    fn insert(&mut self, cgroup_id: u64, path: &[u8], created_boot_ns: Option<u64>) {
+    /// Somebody told of a cgroup. A path that was not read, or not to its end, says nothing of
+    /// whose the cgroup is: a scan will.
+    fn told(&mut self, cgroup_id: u64, path: &[u8], created_boot_ns: Option<u64>, at_ns: u64) {
+        let whole = !path.is_empty() && path.len() < CUT_PATH_LEN;
+        if whole {
+            self.insert(cgroup_id, path, created_boot_ns, at_ns);
+        } else if !self.cgroups.contains_key(&cgroup_id) {
+            self.scans.want(self.now_ns);
+        }
+    }
+
+    fn insert(
+        &mut self,
+        cgroup_id: u64,
+        path: &[u8],
+        created_boot_ns: Option<u64>,
+        found_boot_ns: u64,
+    ) {
         if self.cgroups.contains_key(&cgroup_id) {
             if self.is_same_container(cgroup_id, path) {
                 self.set_created(cgroup_id, created_boot_ns);
@@ -223,8 +290,11 @@ impl ContainerTable {
             return;
         }
         let Ok(owner) = self.owner_of(cgroup_id, path, created_boot_ns) else {
-            // Its container's own cgroup was missed: a scan will bring both, in order.
-            self.scan_wanted = true;
+            // Its container's own cgroup was missed: a scan will bring both, in order. One that
+            // does not will not do better the next time.
+            if created_boot_ns.is_some() {
+                self.scans.want(self.now_ns);
+            }
             return;
         };
         self.cgroups.insert(
@@ -232,21 +302,40 @@ impl ContainerTable {
             Cgroup {
                 owner,
                 created_boot_ns,
+                found_boot_ns,
                 removed_boot_ns: None,
             },
         );
+        self.unknown.settle(cgroup_id);
     }
 
-    /// The own cgroup id of the container that a new cgroup belongs to. Makes the container when
-    /// the new cgroup is its own. `Err` when the path names a container whose cgroup is not known.
+    /// Marks a cgroup as removed. An unknown one leaves a tombstone: a scan that saw it alive may
+    /// still be under way.
+    fn bury(&mut self, cgroup_id: u64, boot_ns: u64) {
+        let cgroup = self.cgroups.entry(cgroup_id).or_insert(Cgroup {
+            owner: Owner::Unknown,
+            created_boot_ns: None,
+            found_boot_ns: boot_ns,
+            removed_boot_ns: None,
+        });
+        if cgroup.removed_boot_ns.is_none() {
+            cgroup.removed_boot_ns = Some(boot_ns);
+            self.removed.push_back((boot_ns, cgroup_id));
+            self.gone.push(cgroup_id);
+        }
+        self.unknown.settle(cgroup_id);
+        self.expire();
+    }
+
+    /// Whose a new cgroup is. Makes the container when the cgroup is a container's own. `Err` when the path names a container whose cgroup is not known.
     fn owner_of(
         &mut self,
         cgroup_id: u64,
         path: &[u8],
         created_boot_ns: Option<u64>,
-    ) -> Result<Option<u64>, UnknownOwner> {
+    ) -> Result<Owner, UnknownOwner> {
         let Some(mut found) = parse_cgroup_path(path) else {
-            return Ok(None);
+            return Ok(Owner::Node);
         };
         let path = std::str::from_utf8(path).unwrap_or_default();
         while self.lives_elsewhere(&found) {
@@ -257,14 +346,15 @@ impl ContainerTable {
             found = *outer;
         }
         if !found.is_own(path) {
-            return self.own_cgroup(&found).map(Some).ok_or(UnknownOwner);
+            let owner = self.own_cgroup(&found).ok_or(UnknownOwner)?;
+            return Ok(Owner::Container(owner));
         }
         let outer = match &found.outer {
             Some(outer) => Some(self.own_cgroup(outer).ok_or(UnknownOwner)?),
             None => None,
         };
         self.add_container(cgroup_id, &found, outer, created_boot_ns);
-        Ok(Some(cgroup_id))
+        Ok(Owner::Container(cgroup_id))
     }
 
     fn add_container(
@@ -414,29 +504,33 @@ impl ContainerTable {
         changed
     }
 
-    /// Adds what the walk found and the records did not tell, and buries what it did not find.
-    fn take_scan(&mut self, started_boot_ns: u64, cgroups: &[ScannedCgroup]) {
-        self.tick(started_boot_ns);
+    /// Adds what the walk found and the records did not tell, and buries what was there before
+    /// the walk and was not found. What came up since may have been made behind the walk's back.
+    fn take_scan(&mut self, started_ns: u64, ended_ns: u64, cgroups: &[ScannedCgroup]) {
+        self.tick(ended_ns);
+        self.scans
+            .done(started_ns, ended_ns.saturating_sub(started_ns));
         for cgroup in cgroups {
             if !self.cgroups.contains_key(&cgroup.id) {
-                self.insert(cgroup.id, &cgroup.path, None);
+                self.insert(cgroup.id, &cgroup.path, None, ended_ns);
             }
         }
-        self.scan_wanted = false;
         let found: HashSet<u64> = cgroups.iter().map(|cgroup| cgroup.id).collect();
         let stale: Vec<u64> = self
             .cgroups
             .iter()
             .filter(|(id, cgroup)| {
                 cgroup.removed_boot_ns.is_none()
-                    && cgroup.created_boot_ns.is_none_or(|ns| ns < started_boot_ns)
+                    && cgroup.existed_at(started_ns)
                     && !found.contains(id)
             })
             .map(|(id, _)| *id)
             .collect();
         for id in stale {
-            self.rmdir(id, started_boot_ns);
+            self.bury(id, started_ns);
         }
+        let absent = self.unknown.scanned(started_ns, &found);
+        self.gone.extend(absent);
     }
 
     fn expire(&mut self) {

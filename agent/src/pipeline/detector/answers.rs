@@ -1,6 +1,5 @@
 //! Answers to the sinks' questions, and the account that they are made of.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,7 +8,8 @@ use tokio::sync::oneshot;
 
 use super::Detector;
 use crate::model::Container;
-use crate::probe::RingMeter;
+use crate::pipeline::ledger::Balance;
+use crate::probe::{ProbeError, RingMeter};
 use crate::sinks::query::Query;
 use crate::telemetry::{
     Accounting, CgroupCounts, ContainerName, Counter, EventCounts, Failure, LossAccount,
@@ -20,6 +20,8 @@ use crate::telemetry::{
 const BARRIER_PATIENCE_NS: u64 = 1_000_000_000;
 /// How long the counters of a removed cgroup stand on their own.
 const REMOVED_RETENTION_NS: u64 = 60_000_000_000;
+/// Removed cgroups whose counters stand on their own at most.
+const MAX_REMOVED: usize = limits::COUNTED_CGROUPS as usize / 2;
 /// A marker stands in each ring.
 const RINGS: u8 = 2;
 
@@ -130,38 +132,57 @@ impl Detector {
     /// Takes the account, posts it, and reports what was lost since the last time. Once a second.
     pub(in crate::pipeline) fn settle(&mut self) {
         self.give_up_barriers();
-        let accounts = self.accounts();
-        self.fold_removed(&accounts);
-        self.repair.watch(&accounts);
-        self.publish(&accounts);
+        let fresh = self.take_accounts();
+        self.publish(fresh);
+        self.fold_removed();
+        self.look_for_lost_cgroups();
     }
 
     /// The last account: what has not arrived by now never will.
     pub(in crate::pipeline) fn settle_finally(&mut self) {
-        let mut accounts = self.accounts();
-        for account in &mut accounts {
+        let fresh = self.take_accounts();
+        for account in &mut self.accounts {
             account.events.give_up_in_flight();
         }
-        self.publish(&accounts);
+        self.publish(fresh);
     }
 
-    fn publish(&mut self, accounts: &[LossAccount]) {
+    /// Accounts that are not fresh may have been folded since, and reported under both names.
+    fn publish(&mut self, fresh: bool) {
         let now = SystemTime::now();
-        self.losses.report(accounts, now, &self.alerts);
+        if fresh {
+            self.repair.watch(&self.accounts);
+            self.losses.report(&self.accounts, now, &self.alerts);
+        }
         let mut events = EventCounts::default();
-        for account in accounts {
+        for account in &self.accounts {
             events += account.events;
         }
         self.board
             .post_accounting(Accounting { events, taken: now });
     }
 
+    /// Which cgroups came and went is not known where records about it were lost.
+    fn look_for_lost_cgroups(&mut self) {
+        let changes = [Hook::CgroupMkdir.name(), Hook::CgroupRmdir.name()];
+        let accounts = self.accounts.iter();
+        let lost = accounts
+            .filter(|account| changes.contains(&account.hook.as_str()))
+            .map(|account| account.events.dropped())
+            .sum();
+        if lost > self.lost_changes {
+            self.lost_changes = lost;
+            self.containers.want_scan();
+        }
+    }
+
     fn status(&mut self) -> StatusSnapshot {
+        self.take_accounts();
         let cgroups = self.containers.counters();
         StatusSnapshot {
             rings: self.rings.iter().map(ring_usage).collect(),
             queues: self.queues(),
-            losses: self.accounts(),
+            losses: self.accounts.clone(),
             containers: self.running_containers().len() as u32,
             processes: self.processes.len() as u32,
             cgroups: CgroupCounts {
@@ -192,54 +213,32 @@ impl Detector {
             .collect()
     }
 
-    /// Every account, by cgroup and hook.
-    fn accounts(&mut self) -> Vec<LossAccount> {
-        let mut raw = Vec::new();
-        let read = self
-            .counters
-            .visit(|cgroup_id, hook, kernel| raw.push((cgroup_id, hook, kernel)));
-        if let Err(error) = read {
-            CountersUnreadable {
-                error: error.to_string(),
+    /// Takes every account, by cgroup and hook. False when the kernel's side cannot be read: then
+    /// those of the last time stand.
+    fn take_accounts(&mut self) -> bool {
+        let kernel = match self.counters.read() {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                counters_unreadable(&error);
+                return false;
             }
-            .emit();
+        };
+        let Balance { accounts, folded } = self.ledger.balance(&kernel);
+        for cgroup_id in folded {
+            self.losses.fold(cgroup_id);
         }
-        let mut accounts: Vec<LossAccount> = raw
+        self.accounts = accounts
             .into_iter()
-            .map(|(cgroup_id, hook, kernel)| {
-                let counts = self.ledger.account(cgroup_id, hook, kernel);
-                self.named(cgroup_id, hook, counts)
-            })
+            .map(|(cgroup_id, hook, counts)| self.named(cgroup_id, hook, counts))
             .collect();
-        self.add_gone(&mut accounts);
-        accounts
+        true
     }
 
-    /// Adds the accounts of removed cgroups to `other`.
-    fn add_gone(&self, accounts: &mut Vec<LossAccount>) {
-        let gone: HashMap<Hook, EventCounts> = self.ledger.gone().collect();
-        for (hook, counts) in gone {
-            let other = accounts.iter_mut().find(|account| {
-                account.cgroup_id == limits::OTHER_CGROUP && account.hook == hook.name()
-            });
-            match other {
-                Some(account) => account.events += counts,
-                None => accounts.push(LossAccount {
-                    hook: hook.name().to_owned(),
-                    cgroup_id: limits::OTHER_CGROUP,
-                    cgroup_path: String::new(),
-                    container: None,
-                    events: counts,
-                }),
-            }
-        }
-    }
-
-    fn named(&mut self, cgroup_id: u64, hook: Hook, events: EventCounts) -> LossAccount {
+    fn named(&self, cgroup_id: u64, hook: Hook, events: EventCounts) -> LossAccount {
         let view = if cgroup_id == limits::OTHER_CGROUP {
             None
         } else {
-            self.containers.view(cgroup_id)
+            self.containers.known(cgroup_id)
         };
         let container = view.as_ref().and_then(|view| view.container());
         LossAccount {
@@ -259,22 +258,27 @@ impl Detector {
         }
     }
 
-    /// Moves the counters of cgroups that were removed a while ago to `other`, and gives their
-    /// room in the kernel's map back.
-    fn fold_removed(&mut self, accounts: &[LossAccount]) {
-        let now = self.now_ns;
-        let due: Vec<u64> = self
-            .removed
-            .extract_if(.., |(since, _)| *since + REMOVED_RETENTION_NS <= now)
-            .map(|(_, cgroup_id)| cgroup_id)
-            .collect();
-        for cgroup_id in due {
-            for account in accounts.iter().filter(|a| a.cgroup_id == cgroup_id) {
-                if let Some(hook) = Hook::ALL.iter().find(|hook| hook.name() == account.hook) {
-                    self.ledger.retire(cgroup_id, *hook, account.events);
+    /// Moves the accounts of cgroups that were removed a while ago to `other`, and gives their
+    /// room in the kernel's map back: earlier when many are removed, or those that are made
+    /// meanwhile would find no room.
+    fn fold_removed(&mut self) {
+        let gone = self.containers.take_gone();
+        let gone = gone.into_iter().map(|cgroup_id| (self.now_ns, cgroup_id));
+        self.removed.extend(gone);
+        let excess = self.removed.len().saturating_sub(MAX_REMOVED);
+        let due = self.removed.iter().enumerate().take_while(|(at, removed)| {
+            *at < excess || removed.0.saturating_add(REMOVED_RETENTION_NS) <= self.now_ns
+        });
+        let due = due.count();
+        for (_, cgroup_id) in self.removed.drain(..due) {
+            match self.counters.take(cgroup_id) {
+                Ok(kernel) => {
+                    self.ledger.retire(cgroup_id, &kernel);
+                    self.losses.fold(cgroup_id);
                 }
+                // It goes on standing by itself.
+                Err(error) => counters_unreadable(&error),
             }
-            self.counters.forget(cgroup_id);
         }
     }
 }
@@ -285,4 +289,11 @@ fn ring_usage(ring: &RingMeter) -> RingUsage {
         capacity_bytes: ring.capacity_bytes(),
         used_bytes: ring.used_bytes(),
     }
+}
+
+fn counters_unreadable(error: &ProbeError) {
+    CountersUnreadable {
+        error: error.to_string(),
+    }
+    .emit();
 }

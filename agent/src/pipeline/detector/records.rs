@@ -8,10 +8,10 @@ use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_p
 use super::Detector;
 use crate::decode::{
     CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
-    SetIdsView, SocketView, decode,
+    SetIdsView, SocketView, decode, origin,
 };
 use crate::ingest::Batch;
-use crate::model::{ContainerView, Event, EventFlags, Payload, Process, SetIds, Syscall};
+use crate::model::{Event, EventFlags, Payload, Process, SetIds, Syscall};
 use crate::probe::FoundTask;
 use crate::telemetry::{Counter, Failure};
 
@@ -46,7 +46,9 @@ impl Detector {
             match decode(bytes) {
                 Ok((head, record)) => self.record(head, &record),
                 Err(error) => {
-                    self.ledger.undecodable(hook_of_raw(bytes));
+                    if let Some(origin) = origin(bytes) {
+                        self.ledger.undecodable(origin);
+                    }
                     Undecodable { error }.emit();
                 }
             }
@@ -68,6 +70,7 @@ impl Detector {
 
     fn record(&mut self, head: Head, record: &Record<'_>) {
         self.now_ns = self.now_ns.max(head.boot_ns);
+        self.containers.tick(self.now_ns);
         match record {
             Record::Exec(exec) => self.exec(head, exec),
             Record::Fork(fork) => self.fork(head, fork),
@@ -126,11 +129,12 @@ impl Detector {
                     .mkdir(change.cgroup_id, change.path, head.boot_ns);
             }
             Kind::CgroupRmdir => {
-                self.containers.rmdir(change.cgroup_id, head.boot_ns);
-                self.removed.push((head.boot_ns, change.cgroup_id));
+                self.containers
+                    .rmdir(change.cgroup_id, change.path, head.boot_ns);
             }
             _ => {}
         }
+        self.cgroups_settled();
         let process = match change.kind {
             Kind::CgroupMkdir | Kind::CgroupRmdir => self.processes.peek(&change.context),
             _ => self.processes.refresh(&change.context, head.boot_ns),
@@ -212,10 +216,7 @@ impl Detector {
         payload: Payload<'_>,
     ) {
         self.number += 1;
-        let container = self
-            .containers
-            .view(origin.cgroup_id)
-            .unwrap_or(ContainerView::Host);
+        let container = self.containers.view(origin.cgroup_id);
         let event = Event {
             number: self.number,
             boot_ns: origin.head.boot_ns,
@@ -233,20 +234,5 @@ impl Detector {
             },
         };
         self.detect(&event, origin.cgroup_id);
-    }
-}
-
-/// The hook that a damaged record came from, as far as its first byte tells.
-fn hook_of_raw(bytes: &[u8]) -> Hook {
-    match bytes.first().copied().and_then(Kind::from_number) {
-        Some(Kind::Exec) => Hook::Exec,
-        Some(Kind::Fork) => Hook::Fork,
-        Some(Kind::Exit) => Hook::Exit,
-        Some(Kind::CgroupMkdir) => Hook::CgroupMkdir,
-        Some(Kind::CgroupRmdir) => Hook::CgroupRmdir,
-        Some(Kind::CgroupAttach) => Hook::CgroupAttach,
-        Some(Kind::SetIds) => Hook::SetIds,
-        Some(Kind::Socket) => Hook::Connect,
-        _ => Hook::Open,
     }
 }

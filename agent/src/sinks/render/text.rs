@@ -27,7 +27,10 @@ pub fn record(record: &proto::Record) -> String {
         }
         Some(Body::Loss(body)) => head(&mut out, record, "LOSS", &loss(body)),
         Some(Body::Amend(body)) => {
-            let named = body.container.as_ref().map_or_else(String::new, container);
+            let named = body
+                .container
+                .as_ref()
+                .map_or_else(|| "a process of the node".to_owned(), container);
             let text = format!("alert {}: {named}", printable(&body.alert_id));
             head(&mut out, record, "AMEND", &text);
         }
@@ -219,12 +222,16 @@ fn short(id: &str) -> String {
 
 fn container(container: &proto::Container) -> String {
     use proto::Identity;
-    let id = short(&container.id);
+    let id = if container.id.is_empty() {
+        format!("cgroup {}", container.cgroup_id)
+    } else {
+        short(&container.id)
+    };
     let known = format!("{} ({id}) image {}", container.name, container.image);
     let text = match container.identity() {
         Identity::Full => known,
         Identity::Late => format!("{known}, identity: late"),
-        Identity::CgroupOnly => format!("{id}, identity: cgroup_only (name not known yet)"),
+        Identity::CgroupOnly => format!("{id}, identity: cgroup_only (not known yet)"),
         Identity::Failed => format!("{id}, identity: failed ({})", container.identity_error),
         Identity::Unspecified => id,
     };

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -52,7 +54,7 @@ fn back() -> ContainerMessage {
 
 fn container(table: &mut ContainerTable, cgroup: u64) -> Arc<Container> {
     match table.view(cgroup) {
-        Some(ContainerView::Container(container)) => container,
+        ContainerView::Container(container) => container,
         other => panic!("cgroup {cgroup} shows {other:?}"),
     }
 }
@@ -126,19 +128,106 @@ fn nested_cgroups_inherit_the_container_and_its_changes() {
     table.mkdir(13, format!("/docker/{A}/init/deeper").as_bytes(), 7);
     table.apply(full(A, "web"));
     assert_eq!(name(&mut table, 13).as_deref(), Some("web"));
-    assert!(matches!(table.view(10), Some(ContainerView::Host)));
+    assert!(matches!(table.view(10), ContainerView::Host));
+}
+
+fn is_unknown(table: &mut ContainerTable, cgroup: u64) -> bool {
+    matches!(table.view(cgroup), ContainerView::Unknown { .. })
+}
+
+fn is_pending(table: &mut ContainerTable, cgroup: u64) -> bool {
+    table.view(cgroup).is_pending()
 }
 
 #[test]
 fn an_unknown_cgroup_is_not_the_host_and_asks_for_a_scan() {
     let mut table = table();
-    assert!(table.view(99).is_none());
+    assert!(is_unknown(&mut table, 99));
     assert_eq!(table.counters().unknown_lookups, 1);
-    assert!(table.take_scan_request());
-    assert!(table.view(99).is_none());
+    assert!(table.take_scan_request(), "at once");
+    assert!(is_unknown(&mut table, 98));
+    assert!(!table.take_scan_request(), "one is under way");
+    table.apply(scan(2, &[(10, "/docker")]));
     assert!(!table.take_scan_request(), "not twice in a second");
     table.tick(2 * SECOND);
+    assert!(!table.take_scan_request(), "both were looked for");
+    assert!(is_unknown(&mut table, 97));
     assert!(table.take_scan_request());
+}
+
+#[test]
+fn a_scan_settles_what_an_unknown_cgroup_is() {
+    let mut table = table();
+    for cgroup in [11, 12, 13] {
+        assert!(is_pending(&mut table, cgroup));
+    }
+    table.apply(scan(
+        5,
+        &[(10, "/docker"), (11, &format!("/docker/{A}")), (12, "/x")],
+    ));
+    let mut settled = table.take_settled();
+    settled.sort_unstable();
+    assert_eq!(settled, [11, 12, 13]);
+    assert_eq!(container(&mut table, 11).id, A);
+    assert!(matches!(table.view(12), ContainerView::Host));
+    assert!(is_unknown(&mut table, 13) && !is_pending(&mut table, 13));
+    assert!(table.take_gone().contains(&13), "its counters go");
+}
+
+#[test]
+fn a_scan_that_began_before_the_cgroup_was_met_settles_nothing() {
+    let mut table = table();
+    table.tick(6);
+    assert!(is_pending(&mut table, 11));
+    assert!(table.take_scan_request());
+    table.apply(scan(5, &[(10, "/docker")]));
+    assert!(is_pending(&mut table, 11));
+    assert!(table.take_settled().is_empty());
+    table.tick(2 * SECOND);
+    assert!(table.take_scan_request(), "another one looks for it");
+}
+
+#[test]
+fn a_cgroup_whose_path_was_not_read_to_its_end_is_not_the_host() {
+    let cut = format!("/{}", "x".repeat(limits::CGROUP_PATH_MAX - 2));
+    for path in ["", &cut] {
+        let mut table = table();
+        table.mkdir(11, path.as_bytes(), 5);
+        assert!(is_pending(&mut table, 11));
+        assert!(table.take_scan_request());
+        table.apply(scan(6, &[(10, "/docker"), (11, &format!("{cut}/{A}"))]));
+        assert_eq!(container(&mut table, 11).id, A);
+        table.mkdir(11, path.as_bytes(), 7);
+        assert_eq!(container(&mut table, 11).id, A, "what is known stays");
+    }
+}
+
+#[test]
+fn the_end_of_an_unknown_cgroup_tells_whose_it_was() {
+    let mut table = table();
+    assert!(is_pending(&mut table, 11) && is_pending(&mut table, 12));
+    table.rmdir(11, &own(A), 5);
+    table.rmdir(12, b"", 5);
+    assert_eq!(table.take_settled(), [11, 12]);
+    assert_eq!(container(&mut table, 11).id, A);
+    assert!(is_unknown(&mut table, 12) && !is_pending(&mut table, 12));
+    assert_eq!(table.take_gone(), [11, 12]);
+}
+
+#[test]
+fn a_full_table_says_why_a_cgroup_stays_unknown() {
+    let mut table = ContainerTable::new(TableSettings {
+        max_cgroups: 1,
+        ..TableSettings::default()
+    });
+    table.mkdir(10, b"/docker", 1);
+    assert!(is_pending(&mut table, 11));
+    table.apply(scan(5, &[(10, "/docker"), (11, "/x")]));
+    let ContainerView::Unknown { why: Some(why), .. } = table.view(11) else {
+        panic!("it is known");
+    };
+    assert!(why.contains("no place"), "{why}");
+    assert!(table.take_gone().is_empty(), "it lives");
 }
 
 #[test]
@@ -146,7 +235,7 @@ fn a_child_whose_container_was_missed_waits_for_the_scan() {
     let mut table = table();
     table.mkdir(12, format!("/docker/{A}/init").as_bytes(), 6);
     assert!(table.take_scan_request());
-    assert!(table.view(12).is_none());
+    assert!(is_unknown(&mut table, 12));
     table.apply(scan(
         7,
         &[
@@ -160,8 +249,13 @@ fn a_child_whose_container_was_missed_waits_for_the_scan() {
 }
 
 fn scan(started_boot_ns: u64, cgroups: &[(u64, &str)]) -> ContainerMessage {
+    scan_that_took(0, started_boot_ns, cgroups)
+}
+
+fn scan_that_took(took: u64, started_boot_ns: u64, cgroups: &[(u64, &str)]) -> ContainerMessage {
     ContainerMessage::Scan {
         started_boot_ns,
+        ended_boot_ns: started_boot_ns + took,
         cgroups: cgroups
             .iter()
             .map(|(id, path)| ScannedCgroup {
@@ -202,18 +296,158 @@ fn a_scan_buries_what_vanished_unseen_but_nothing_newer_than_itself() {
 }
 
 #[test]
+fn an_older_scan_buries_nothing_that_a_newer_one_found() {
+    for newer in [scan(20, &[(10, "/docker"), (11, "/x")]), {
+        // It began earlier and saw the cgroup late.
+        scan_that_took(25, 8, &[(10, "/docker"), (11, "/x")])
+    }] {
+        let mut table = table();
+        table.apply(newer);
+        table.take_gone();
+        table.apply(scan_that_took(30, 10, &[(10, "/docker")]));
+        assert!(table.take_gone().is_empty());
+        table.apply(scan(50, &[(10, "/docker")]));
+        assert_eq!(table.take_gone(), [11], "a later one does");
+    }
+}
+
+proptest! {
+    /// Cgroups come and go, their records may be lost, and scans overlap: a scan never buries a
+    /// cgroup that lives, and after the last one nothing is known wrongly.
+    #[test]
+    fn no_scan_buries_a_living_cgroup(
+        steps in prop::collection::vec((0..6_u8, 0..5_u64, any::<bool>()), 1..80)
+    ) {
+        let mut node = Node::default();
+        for (kind, cgroup, told) in steps {
+            node.step(kind, cgroup, told);
+            for cgroup in &node.alive {
+                let buried = node.table.cgroups.get(cgroup);
+                let buried = buried.is_some_and(|cgroup| cgroup.removed_boot_ns.is_some());
+                prop_assert!(!buried, "{cgroup} lives");
+            }
+        }
+        while !node.scans.is_empty() {
+            node.end_scan();
+        }
+        node.now += 1;
+        node.begin_scan();
+        node.now += 1;
+        node.end_scan();
+        for (cgroup, known) in &node.table.cgroups {
+            let alive = known.removed_boot_ns.is_none();
+            prop_assert_eq!(alive, node.alive.contains(cgroup), "{}", cgroup);
+        }
+    }
+}
+
+/// A cgroup tree, the table that follows it, and scans under way: each has the times of its
+/// beginning and what it saw so far.
+struct Node {
+    table: ContainerTable,
+    now: u64,
+    next_id: u64,
+    alive: Vec<u64>,
+    scans: VecDeque<(u64, HashSet<u64>, Vec<u64>)>,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            table: ContainerTable::new(TableSettings::default()),
+            now: 1,
+            next_id: 1,
+            alive: Vec::new(),
+            scans: VecDeque::new(),
+        }
+    }
+}
+
+impl Node {
+    fn step(&mut self, kind: u8, cgroup: u64, told: bool) {
+        self.now += 1;
+        match kind {
+            0 => self.mkdir(told),
+            1 => self.rmdir(cgroup, told),
+            2 => self.begin_scan(),
+            3 => self.look(cgroup),
+            4 => self.end_scan(),
+            _ => {
+                self.table.view(cgroup);
+            }
+        }
+    }
+
+    fn mkdir(&mut self, told: bool) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.alive.push(id);
+        if told {
+            self.table.mkdir(id, b"/x", self.now);
+        }
+    }
+
+    fn rmdir(&mut self, at: u64, told: bool) {
+        if self.alive.is_empty() {
+            return;
+        }
+        let id = self.alive.remove(at as usize % self.alive.len());
+        if told {
+            self.table.rmdir(id, b"/x", self.now);
+        }
+    }
+
+    /// A scan begins: it is certain to see what is there now and is not removed meanwhile.
+    fn begin_scan(&mut self) {
+        let there = self.alive.iter().copied().collect();
+        self.scans.push_back((self.now, there, Vec::new()));
+    }
+
+    /// Each scan may also see what came later.
+    fn look(&mut self, at: u64) {
+        if self.scans.is_empty() || self.alive.is_empty() {
+            return;
+        }
+        let cgroup = self.alive[at as usize % self.alive.len()];
+        let scan = at as usize % self.scans.len();
+        self.scans[scan].2.push(cgroup);
+    }
+
+    /// The newest comes back first.
+    fn end_scan(&mut self) {
+        let Some((started_boot_ns, mut seen, late)) = self.scans.pop_back() else {
+            return;
+        };
+        seen.retain(|cgroup| self.alive.contains(cgroup));
+        seen.extend(late);
+        let cgroups = seen.into_iter().map(|id| ScannedCgroup {
+            id,
+            path: b"/x".to_vec(),
+        });
+        self.table.apply(ContainerMessage::Scan {
+            started_boot_ns,
+            ended_boot_ns: self.now,
+            cgroups: cgroups.collect(),
+        });
+    }
+}
+
+#[test]
 fn a_scan_does_not_revive_what_was_removed_while_it_ran() {
-    let mut table = table();
-    table.rmdir(11, 8);
-    table.apply(scan(4, &[(10, "/docker"), (11, &format!("/docker/{A}"))]));
-    assert_eq!(table.containers().count(), 0);
+    for path in [own(A), Vec::new()] {
+        let mut table = table();
+        table.rmdir(11, &path, 8);
+        table.apply(scan(4, &[(10, "/docker"), (11, &format!("/docker/{A}"))]));
+        let alive = table.containers().filter(|(_, ended)| ended.is_none());
+        assert_eq!(alive.count(), 0);
+    }
 }
 
 #[test]
 fn an_exited_container_stays_known_for_a_while() {
     let mut table = table();
     table.mkdir(11, &own(A), 5);
-    table.rmdir(11, 10 * SECOND);
+    table.rmdir(11, &own(A), 10 * SECOND);
     table.apply(full(A, "short-lived"));
     table.tick(69 * SECOND);
     assert_eq!(
@@ -222,7 +456,7 @@ fn an_exited_container_stays_known_for_a_while() {
         "a late answer counts"
     );
     table.tick(70 * SECOND);
-    assert!(table.view(11).is_none());
+    assert!(is_unknown(&mut table, 11));
     assert_eq!(table.containers().count(), 0);
 }
 
@@ -231,7 +465,7 @@ fn a_restarted_container_is_a_new_value_and_the_old_one_keeps_its_own() {
     let mut table = table();
     table.apply(full(A, "before"));
     table.mkdir(11, &own(A), 5);
-    table.rmdir(11, 6);
+    table.rmdir(11, &own(A), 6);
     table.mkdir(15, &own(A), 7);
     table.mkdir(16, format!("/docker/{A}/init").as_bytes(), 8);
     assert_eq!(
@@ -253,7 +487,7 @@ fn a_cgroup_id_used_again_belongs_to_the_new_cgroup() {
     assert_eq!(container(&mut table, 11).id, B);
     assert_eq!(requests(&mut table), [B]);
     table.mkdir(11, b"/plain", 7);
-    assert!(matches!(table.view(11), Some(ContainerView::Host)));
+    assert!(matches!(table.view(11), ContainerView::Host));
 }
 
 #[test]
@@ -356,11 +590,11 @@ fn the_table_stays_within_its_bounds() {
         table.mkdir(id, format!("/x/{id}").as_bytes(), id);
     }
     assert_eq!(table.counters().refused_cgroups, 4);
-    table.rmdir(0, 10);
+    table.rmdir(0, b"/x/0", 10);
     table.mkdir(9, b"/x/9", 11);
-    assert!(table.view(9).is_some(), "a removed one made room");
+    assert!(table.known(9).is_some(), "a removed one made room");
     for id in 100..200 {
-        table.rmdir(id, id);
+        table.rmdir(id, b"", id);
     }
     assert!(table.cgroups.len() <= 4 + 2 && table.removed.len() <= 2);
 }
