@@ -10,6 +10,7 @@ mod setup;
 mod steps;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ enum Verb {
     #[command(subcommand)]
     IntegrationTest(integration_test::Where),
     Tidy(tidy::Args),
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::verb(&args),
         Verb::IntegrationTest(place) => integration_test::verb(&place),
         Verb::Tidy(args) => tidy::verb(&args),
+        Verb::Vm(args) => vm::verb(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -38,7 +38,11 @@ fn steps(part: Part) -> Vec<String> {
         Part::Docker => &["install Docker Engine: dockerd, containerd, runc and the docker client"],
         Part::Rootfs => &["install debootstrap and a static busybox"],
         Part::Tools => &["install iproute2 and kmod"],
-        Part::Vm => &["install qemu-system-x86_64 and cpio"],
+        Part::Vm => &["install qemu-system-x86_64, QEMU's virtiofsd, cpio and xz"],
+        Part::Kernels => &[
+            "unpack Debian's linux-image-6.1.*-cloud-amd64 into target/vm/kernels/6.1 and \
+             linux-image-6.12.*-cloud-amd64 into target/vm/kernels/6.12",
+        ],
         Part::Python => &["install Python 3.9 or later with its venv module"],
     };
     fixed.iter().map(|step| (*step).to_owned()).collect()

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use super::{Missing, bpf_linker, elf, python};
 use crate::ebpf_toolchain;
 use crate::run::find_program;
+use crate::vm::Kernel;
 
 /// One thing that building or testing needs.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,14 +25,16 @@ pub(crate) enum Part {
     Rootfs,
     /// network and module tools
     Tools,
-    /// virtual machines with other kernels
+    /// virtual machines
     Vm,
+    /// Debian's cloud kernels for them
+    Kernels,
     /// Python with stock gRPC clients
     Python,
 }
 
 /// In the order in which they are installed and reported.
-pub(super) const ALL: [Part; 8] = [
+pub(super) const ALL: [Part; 9] = [
     Part::Compiler,
     Part::EbpfRustc,
     Part::BpfLinker,
@@ -39,6 +42,7 @@ pub(super) const ALL: [Part; 8] = [
     Part::Rootfs,
     Part::Tools,
     Part::Vm,
+    Part::Kernels,
     Part::Python,
 ];
 
@@ -102,7 +106,10 @@ const TOOLS: &[Need] = &[
 ];
 const VM: &[Need] = &[
     need("qemu-system-x86", &[Program("qemu-system-x86_64")]),
+    // virtio-fs is served by a program of this package.
+    need("qemu-system-common", &[File("/usr/lib/qemu/virtiofsd")]),
     need("cpio", &[Program("cpio")]),
+    need("xz-utils", &[Program("xz")]),
 ];
 
 const fn need(package: &'static str, found: &'static [Trace]) -> Need {
@@ -126,6 +133,7 @@ impl Part {
             Self::Rootfs => probe_needs(ROOTFS),
             Self::Tools => probe_needs(TOOLS),
             Self::Vm => probe_needs(VM),
+            Self::Kernels => probe_kernels(),
             Self::Python => python::probe(),
         }
     }
@@ -138,6 +146,7 @@ impl Part {
             }
             Self::BpfLinker => bpf_linker::install(),
             Self::Python => python::install(),
+            Self::Kernels => install_kernels(),
             _ => Ok(()),
         }
     }
@@ -176,6 +185,32 @@ fn probe_ebpf_rustc() -> State {
             },
         }),
     }
+}
+
+fn probe_kernels() -> State {
+    let (there, absent): (Vec<Kernel>, Vec<Kernel>) = Kernel::value_variants()
+        .iter()
+        .partition(|kernel| kernel.is_installed());
+    let versions = |kernels: Vec<Kernel>| {
+        let versions: Vec<String> = kernels.into_iter().map(Kernel::version).collect();
+        versions.join(", ")
+    };
+    if absent.is_empty() {
+        return State::Present(format!("target/vm/kernels with {}", versions(there)));
+    }
+    State::Missing(Missing {
+        what: format!("target/vm/kernels lacks {}", versions(absent)),
+        packages: vec![],
+    })
+}
+
+fn install_kernels() -> Result<()> {
+    for kernel in Kernel::value_variants() {
+        if !kernel.is_installed() {
+            kernel.install()?;
+        }
+    }
+    Ok(())
 }
 
 /// LLVM is needed only where the linker has to be built; `LLVM_PREFIX` may name one.
