@@ -10,6 +10,8 @@ pub enum DropReason {
     RingFull = 0,
     /// Every scratch slot of this CPU was taken by a preempted program.
     ScratchBusy = 1,
+    /// The cgroup used up its share of the ring.
+    RateLimited = 2,
 }
 
 /// Counters of one hook. Never reset: the daemon takes differences.
@@ -23,12 +25,12 @@ pub struct HookCounters {
     /// Records put into a ring.
     pub delivered: u64,
     /// Events dropped, indexed by [`DropReason`].
-    pub dropped: [u64; 2],
+    pub dropped: [u64; 3],
 }
 
 assert_layout!(
     HookCounters,
-    size = 32,
+    size = 40,
     seen = 0,
     delivered = 8,
     dropped = 16
@@ -48,7 +50,7 @@ impl CgroupCounters {
         hooks: [HookCounters {
             seen: 0,
             delivered: 0,
-            dropped: [0; 2],
+            dropped: [0; 3],
         }; Hook::COUNT],
     };
 }

@@ -19,11 +19,20 @@ pub enum Hook {
     Bind = 10,
     Listen = 11,
     Accept = 12,
+    FileChange = 13,
+    Mount = 14,
+    Privilege = 15,
+    Memory = 16,
+    Descriptor = 17,
+    Signal = 18,
+    Socket = 19,
+    ExecFailed = 20,
+    Dns = 21,
 }
 
 impl Hook {
     /// Number of hooks.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 22;
 
     /// Every hook, by number.
     pub const ALL: [Self; Self::COUNT] = [
@@ -40,6 +49,15 @@ impl Hook {
         Self::Bind,
         Self::Listen,
         Self::Accept,
+        Self::FileChange,
+        Self::Mount,
+        Self::Privilege,
+        Self::Memory,
+        Self::Descriptor,
+        Self::Signal,
+        Self::Socket,
+        Self::ExecFailed,
+        Self::Dns,
     ];
 
     /// Name, as in `doctor`, metrics and the stream.
@@ -58,11 +76,20 @@ impl Hook {
             Self::Bind => "bind",
             Self::Listen => "listen",
             Self::Accept => "accept",
+            Self::FileChange => "file_change",
+            Self::Mount => "mount",
+            Self::Privilege => "privilege",
+            Self::Memory => "memory",
+            Self::Descriptor => "descriptor",
+            Self::Signal => "signal",
+            Self::Socket => "socket",
+            Self::ExecFailed => "exec_failed",
+            Self::Dns => "dns",
         }
     }
 
     /// Records of this hook travel in the critical ring and are never displaced by bulk ones.
     pub const fn is_critical(self) -> bool {
-        (self as u32) < Self::Open as u32
+        matches!(self, Self::Mount | Self::Privilege) || (self as u32) < Self::Open as u32
     }
 }

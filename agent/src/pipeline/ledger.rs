@@ -71,6 +71,7 @@ impl Sides {
             delivered: received.decoded,
             ring_full: kernel.ring_full,
             scratch_busy: kernel.scratch_busy,
+            rate_limited: kernel.rate_limited,
             decode: received.undecodable,
             in_flight: kernel.delivered.saturating_sub(received.total()),
             ..EventCounts::default()

@@ -28,6 +28,8 @@ pub struct KernelAccount {
     pub ring_full: u64,
     /// Dropped because every scratch buffer was in use.
     pub scratch_busy: u64,
+    /// Dropped because the cgroup had used up its share of the ring.
+    pub rate_limited: u64,
 }
 
 impl AddAssign for KernelAccount {
@@ -36,6 +38,7 @@ impl AddAssign for KernelAccount {
         self.delivered += other.delivered;
         self.ring_full += other.ring_full;
         self.scratch_busy += other.scratch_busy;
+        self.rate_limited += other.rate_limited;
     }
 }
 
@@ -46,6 +49,7 @@ impl From<&HookCounters> for KernelAccount {
             delivered: counters.delivered,
             ring_full: counters.dropped[DropReason::RingFull as usize],
             scratch_busy: counters.dropped[DropReason::ScratchBusy as usize],
+            rate_limited: counters.dropped[DropReason::RateLimited as usize],
         }
     }
 }

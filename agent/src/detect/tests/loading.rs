@@ -46,7 +46,7 @@ fn the_loader_says_where_and_why() {
             "no event type 'opne'",
         ),
         (
-            "evt.type = ptrace",
+            "evt.type = sendfile",
             4,
             5,
             RefusalKind::UntracedEvent,
@@ -435,8 +435,8 @@ fn warnings_tell_what_may_surprise() {
     for (text, expected) in [
         ("proc.name = x", "names no event type"),
         (
-            "evt.type in (execve, ptrace) and proc.name = x",
-            "no loaded hook produces ptrace",
+            "evt.type in (execve, sendfile) and proc.name = x",
+            "no loaded hook produces sendfile",
         ),
         ("evt.type = vfork", "reported as 'clone'"),
         ("evt.num = 0", "never holds"),
