@@ -53,11 +53,11 @@ fn the_loader_says_where_and_why() {
             "no loaded hook produces",
         ),
         (
-            "evt.type in (dup, execve) and evt.type in (dup)",
+            "evt.type in (pause, execve) and evt.type in (pause)",
             4,
             5,
             RefusalKind::UntracedEvent,
-            "dup",
+            "pause",
         ),
         (
             "proc.pid contains 3",
