@@ -66,3 +66,16 @@ pub struct RingState {
 }
 
 assert_layout!(RingState, size = 8, idle = 0, threshold_armed = 4);
+
+/// What a cgroup has left of its share of the bulk ring, as one number.
+///
+/// A full bucket, and each that has never been used, is any time long past.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// Boot time at which the bucket was empty: it has filled since. In the future when CPUs have
+    /// taken the last token at the same time, which is then paid back.
+    pub empty_at_ns: u64,
+}
+
+assert_layout!(Bucket, size = 8, empty_at_ns = 0);

@@ -17,7 +17,7 @@ mod records;
 
 pub use call::Call;
 pub use context::{BulkContext, ExecKey, ProcessContext, context_valid};
-pub use counters::{CgroupCounters, DropReason, HookCounters, RingState};
+pub use counters::{Bucket, CgroupCounters, DropReason, HookCounters, RingState};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};

@@ -13,6 +13,7 @@ use gravlens_common::{ABI_VERSION, DropReason, Kind, RecordHeader, RingState};
 
 use crate::{
     account::Account,
+    fairness::Paid,
     globals::WAKE_BYTES,
     maps::{BULK, CRITICAL, RING_STATE},
 };
@@ -56,9 +57,9 @@ pub unsafe fn critical(record: *const u8, size: u64, wake: Wake, account: Option
 ///
 /// `record` has `size` initialised bytes.
 #[inline(always)]
-pub unsafe fn bulk(record: *const u8, size: u64, account: Option<Account>) {
+pub unsafe fn bulk(record: *const u8, size: u64, paid: Paid) {
     // SAFETY: forwarded.
-    unsafe { output(&BULK, 1, record, size, Wake::Later, account) };
+    unsafe { output(&BULK, 1, record, size, Wake::Later, paid.account()) };
 }
 
 #[inline(always)]

@@ -9,6 +9,7 @@
 
 mod account;
 mod emit;
+mod fairness;
 mod globals;
 mod hooks;
 mod kernel;

@@ -3,9 +3,9 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{CgroupCounters, RingState, limits};
+use gravlens_common::{Bucket, CgroupCounters, RingState, limits};
 
 use crate::{
     ongoing::OngoingCall,
@@ -32,6 +32,12 @@ pub static COUNTERS: PerCpuHashMap<u64, CgroupCounters> =
 /// Counters of the cgroups that found no room in `COUNTERS`.
 #[map]
 pub static OTHER_COUNTERS: PerCpuArray<CgroupCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// What each cgroup has left of its share of the bulk ring, by cgroup v2 id. The loader makes the
+/// entry that those share who find no room.
+#[map]
+pub static BUCKETS: HashMap<u64, Bucket> =
+    HashMap::with_max_entries(limits::COUNTED_CGROUPS, BPF_F_NO_PREALLOC);
 
 /// A zero value to insert: too large for the stack.
 #[map]

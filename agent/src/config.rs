@@ -34,6 +34,8 @@ pub struct Config {
     pub scope: Scope,
     /// Ring buffers.
     pub rings: Rings,
+    /// What one cgroup may take of the rings.
+    pub limits: Limits,
     /// Rules.
     pub rules: Rules,
     /// Docker Engine.
@@ -64,6 +66,15 @@ pub struct Rings {
     pub critical_bytes: u32,
     /// Ring of file and network records.
     pub bulk_bytes: u32,
+}
+
+/// What one cgroup may take of the ring of file and network records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Events a second in the long run; 0 is no limit.
+    pub events_per_second: u32,
+    /// Events at once after a quiet time.
+    pub burst: u32,
 }
 
 /// Rules.
@@ -153,6 +164,10 @@ impl Default for Config {
             rings: Rings {
                 critical_bytes: 8 << 20,
                 bulk_bytes: 16 << 20,
+            },
+            limits: Limits {
+                events_per_second: 50_000,
+                burst: 100_000,
             },
             rules: Rules {
                 paths: Vec::new(),

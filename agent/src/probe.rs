@@ -23,7 +23,7 @@ pub use counters::{CounterReader, KernelAccount};
 pub use doctor::{Report, TopicReport, examine};
 pub use error::ProbeError;
 pub(crate) use loader::RingStatePod;
-pub use loader::{Probe, ProbeOptions, Rings};
+pub use loader::{EventLimit, Probe, ProbeOptions, Rings};
 pub use offsets::{OffsetReport, ResolvedOffset};
 pub use requirements::check as check_requirements;
 pub use ring_meter::RingMeter;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 /// Every offender, by the name of its binary.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
     "memfd_exec",
+    "connect_once",
     "connect_udp",
     "connect_unseen",
     "send_many",

@@ -27,6 +27,8 @@ mod demo;
 mod docker_client;
 #[path = "suites/doctor.rs"]
 mod doctor;
+#[path = "suites/fairness.rs"]
+mod fairness;
 #[path = "suites/image_rules.rs"]
 mod image_rules;
 #[path = "suites/lifecycle.rs"]
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         arguments::TESTS,
         image_rules::TESTS,
         loss::TESTS,
+        fairness::TESTS,
         stock_client::TESTS,
         lifecycle::TESTS,
         doctor::TESTS,

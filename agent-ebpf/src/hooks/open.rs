@@ -8,8 +8,8 @@ use gravlens_common::{
 };
 
 use crate::{
-    account::{self, Account},
-    emit,
+    account, emit,
+    fairness::{self, Paid},
     kernel::{
         path::{self, BuiltPath},
         read_user,
@@ -60,6 +60,9 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
         return 0;
     };
     let account = account::seen(caller.cgroup_id, Hook::Open);
+    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+        return 0;
+    };
     let Some(buffer) = scratch::take(&PATH_SCRATCH) else {
         if let Some(account) = account {
             account.dropped(DropReason::ScratchBusy);
@@ -72,7 +75,7 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
         Some(seen) => seen,
         None => asked(task, call, result, buffer),
     };
-    emit_open(&seen, caller, task, call, result, buffer, account);
+    emit_open(&seen, caller, task, call, result, buffer, paid);
     scratch::release(buffer);
     0
 }
@@ -182,7 +185,7 @@ fn emit_open(
     call: Call,
     result: i32,
     buffer: *mut PathScratch,
-    account: Option<Account>,
+    paid: Paid,
 ) {
     const FIXED: u64 = size_of::<OpenRecord>() as u64;
     let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
@@ -202,7 +205,7 @@ fn emit_open(
     };
     let Some(start) = path::byte_at(buffer, seen.path.start - FIXED) else {
         // Never so, but the verifier cannot know it; the account stays whole even then.
-        if let Some(account) = account {
+        if let Some(account) = paid.account() {
             account.dropped(DropReason::ScratchBusy);
         }
         return;
@@ -210,6 +213,6 @@ fn emit_open(
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
     unsafe {
         bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const record).cast());
-        emit::bulk(start, size, account);
+        emit::bulk(start, size, paid);
     }
 }

@@ -104,6 +104,26 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.rings.bulk_bytes = v.into_u32(),
     },
     Setting {
+        key: "limits.events_per_second",
+        about: "file and network events of one cgroup each second, in the long run; 0: no limit",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        get: |c| Value::Number(c.limits.events_per_second.into()),
+        set: |c, v| c.limits.events_per_second = v.into_u32(),
+    },
+    Setting {
+        key: "limits.burst",
+        about: "file and network events of one cgroup at once, after a quiet time",
+        kind: Kind::Integer {
+            min: 1,
+            max: 10_000_000,
+        },
+        get: |c| Value::Number(c.limits.burst.into()),
+        set: |c, v| c.limits.burst = v.into_u32(),
+    },
+    Setting {
         key: "rules.bundled",
         about: "load the bundled rules",
         kind: Kind::Bool,

@@ -9,7 +9,7 @@ use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
 use crate::enrich::container::{Cgroup2Mount, ContainerMessage, scan_cgroups};
 use crate::ingest::boot_ns;
 use crate::model::{Priority, RuleInfo};
-use crate::probe::{AttachedTopic, ProbeOptions};
+use crate::probe::{AttachedTopic, EventLimit, ProbeOptions};
 use crate::telemetry::{
     HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
 };
@@ -104,6 +104,10 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
             .unwrap_or_default(),
         critical_bytes: config.rings.critical_bytes,
         bulk_bytes: config.rings.bulk_bytes,
+        limit: (config.limits.events_per_second > 0).then_some(EventLimit {
+            per_second: config.limits.events_per_second,
+            burst: config.limits.burst,
+        }),
     }
 }
 

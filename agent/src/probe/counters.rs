@@ -4,9 +4,9 @@ use std::ops::AddAssign;
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
-use gravlens_common::{CgroupCounters, DropReason, Hook, HookCounters, limits};
+use gravlens_common::{Bucket, CgroupCounters, DropReason, Hook, HookCounters, limits};
 
 use super::ProbeError;
 
@@ -16,6 +16,13 @@ struct CountersPod(CgroupCounters);
 
 // SAFETY: integers without padding.
 unsafe impl Pod for CountersPod {}
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct BucketPod(Bucket);
+
+// SAFETY: one integer.
+unsafe impl Pod for BucketPod {}
 
 /// The kernel's side of the account of one hook in one cgroup, summed over the CPUs. Monotonic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,13 +65,15 @@ impl From<&HookCounters> for KernelAccount {
 pub struct CounterReader {
     by_cgroup: PerCpuHashMap<MapData, u64, CountersPod>,
     other: PerCpuArray<MapData, CountersPod>,
+    buckets: HashMap<MapData, u64, BucketPod>,
 }
 
 impl CounterReader {
-    pub(super) fn new(by_cgroup: Map, other: Map) -> Result<Self, ProbeError> {
+    pub(super) fn new(by_cgroup: Map, other: Map, buckets: Map) -> Result<Self, ProbeError> {
         Ok(Self {
             by_cgroup: PerCpuHashMap::try_from(by_cgroup).map_err(map_error)?,
             other: PerCpuArray::try_from(other).map_err(map_error)?,
+            buckets: HashMap::try_from(buckets).map_err(map_error)?,
         })
     }
 
@@ -88,13 +97,18 @@ impl CounterReader {
     }
 
     /// Takes the accounts of a cgroup that is gone out of the kernel's map, which gives their room
-    /// back. Empty when it has none.
+    /// back, and that of its bucket. Empty when it has none.
     pub fn take(&mut self, cgroup_id: u64) -> Result<Vec<(Hook, KernelAccount)>, ProbeError> {
         let values = match self.by_cgroup.get(&cgroup_id, 0) {
             Err(MapError::KeyNotFound) => return Ok(Vec::new()),
             values => values.map_err(map_error)?,
         };
         self.by_cgroup.remove(&cgroup_id).map_err(map_error)?;
+        match self.buckets.remove(&cgroup_id) {
+            // It has made no bulk event.
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(map_error(error)),
+        }
         Ok(by_hook(&values).collect())
     }
 }
@@ -110,14 +124,22 @@ fn by_hook(values: &PerCpuValues<CountersPod>) -> impl Iterator<Item = (Hook, Ke
     })
 }
 
-/// Gives the programs the zero value that they insert.
+/// Gives the programs the zero value that they insert, and the bucket for cgroups without one.
 pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let map = ebpf
-        .map_mut("ZERO_COUNTERS")
-        .ok_or_else(|| ProbeError::Load("the object has no map ZERO_COUNTERS".to_owned()))?;
-    let mut zero = Array::<_, CountersPod>::try_from(map).map_err(map_error)?;
+    let mut zero =
+        Array::<_, CountersPod>::try_from(map_mut(ebpf, "ZERO_COUNTERS")?).map_err(map_error)?;
     zero.set(0, CountersPod(CgroupCounters::ZERO), 0)
+        .map_err(map_error)?;
+    let mut buckets =
+        HashMap::<_, u64, BucketPod>::try_from(map_mut(ebpf, "BUCKETS")?).map_err(map_error)?;
+    buckets
+        .insert(limits::OTHER_CGROUP, BucketPod(Bucket::default()), 0)
         .map_err(map_error)
+}
+
+fn map_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Map, ProbeError> {
+    ebpf.map_mut(name)
+        .ok_or_else(|| ProbeError::Load(format!("the object has no map {name}")))
 }
 
 fn map_error(error: impl Into<MapError>) -> ProbeError {

@@ -33,6 +33,25 @@ pub struct ProbeOptions {
     pub critical_bytes: u32,
     /// Size of the bulk ring in bytes, likewise.
     pub bulk_bytes: u32,
+    /// What one cgroup may put into the bulk ring; `None` for no limit.
+    pub limit: Option<EventLimit>,
+}
+
+/// A token bucket's size and speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventLimit {
+    /// Events that come back each second, from 1.
+    pub per_second: u32,
+    /// Events that a bucket holds.
+    pub burst: u32,
+}
+
+impl EventLimit {
+    /// Time in which one event comes back, and in which an empty bucket fills up.
+    fn nanoseconds(self) -> (u64, u64) {
+        let interval = (1_000_000_000 / u64::from(self.per_second.max(1))).max(1);
+        (interval, interval * u64::from(self.burst.max(1)))
+    }
 }
 
 /// The two rings, for the ingest task alone.
@@ -143,7 +162,8 @@ impl Probe {
     pub fn take_counters(&mut self) -> Result<CounterReader, ProbeError> {
         let by_cgroup = self.take_map("COUNTERS")?;
         let other = self.take_map("OTHER_COUNTERS")?;
-        CounterReader::new(by_cgroup, other)
+        let buckets = self.take_map("BUCKETS")?;
+        CounterReader::new(by_cgroup, other, buckets)
     }
 
     /// Puts a marker into each ring: everything that was written before this call stands before
@@ -237,6 +257,7 @@ fn load_object(
     let cpus = aya::util::nr_cpus()
         .map_err(|(what, error)| ProbeError::io(format!("cannot count CPUs: {what}"), error))?;
     let scratch = cpus as u32 * SCRATCH_PER_CPU;
+    let (interval_ns, depth_ns) = options.limit.map_or((0, 0), EventLimit::nanoseconds);
     let globals: Vec<(&'static str, u32)> = offsets.globals().collect();
     let mut loader = EbpfLoader::new();
     loader
@@ -245,6 +266,8 @@ fn load_object(
         .override_global("SCOPE_CGROUP", &scope_id, false)
         .override_global("SCOPE_LEVEL", &scope.level, false)
         .override_global("WAKE_BYTES", &wake_bytes, false)
+        .override_global("BUCKET_INTERVAL_NS", &interval_ns, false)
+        .override_global("BUCKET_DEPTH_NS", &depth_ns, false)
         .map_max_entries("CRITICAL", options.critical_bytes)
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
@@ -264,5 +287,18 @@ impl std::fmt::Debug for Probe {
             .field("scope", &self.scope.path)
             .field("directory", &self.scope_directory.as_raw_fd())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_whole_number_of_nanoseconds() {
+        let times = |per_second, burst| EventLimit { per_second, burst }.nanoseconds();
+        assert_eq!(times(50_000, 100_000), (20_000, 2_000_000_000));
+        assert_eq!(times(1_000_000, 1), (1_000, 1_000));
+        assert_eq!(times(3, 0), (333_333_333, 333_333_333));
     }
 }
