@@ -36,6 +36,8 @@ pub struct Config {
     pub rings: Rings,
     /// What one cgroup may take of the rings.
     pub limits: Limits,
+    /// The canary.
+    pub canary: Canary,
     /// Rules.
     pub rules: Rules,
     /// Docker Engine.
@@ -75,6 +77,15 @@ pub struct Limits {
     pub events_per_second: u32,
     /// Events at once after a quiet time.
     pub burst: u32,
+}
+
+/// The helper whose calls prove that the hooks see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Time from one round to the next.
+    pub interval: Duration,
 }
 
 /// Rules.
@@ -168,6 +179,10 @@ impl Default for Config {
             limits: Limits {
                 events_per_second: 50_000,
                 burst: 100_000,
+            },
+            canary: Canary {
+                enabled: true,
+                interval: Duration::from_secs(4),
             },
             rules: Rules {
                 paths: Vec::new(),

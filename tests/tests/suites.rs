@@ -17,6 +17,8 @@ mod alerts;
 mod arguments;
 #[path = "suites/calls.rs"]
 mod calls;
+#[path = "suites/canary.rs"]
+mod canary;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         image_rules::TESTS,
         loss::TESTS,
         fairness::TESTS,
+        canary::TESTS,
         stock_client::TESTS,
         lifecycle::TESTS,
         doctor::TESTS,

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
-use super::{Alert, Downtime, Facts, Loss, SpoolWriter, Stored, encode};
+use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView, RuleInfo};
 use crate::proto;
 use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
@@ -19,6 +19,7 @@ const MAX_AWAITING: usize = 4_096;
 #[derive(Debug)]
 enum Input {
     Alert(Box<Alert>),
+    Sensor(SensorFinding),
     Identified(Arc<Container>),
     Located(u64, ContainerView),
     Loss(Loss),
@@ -139,6 +140,17 @@ impl AlertSender {
         }
     }
 
+    /// Raises a finding about the sensor; false when the queue is full, and it must be raised again.
+    #[must_use]
+    pub fn sensor(&self, finding: SensorFinding) -> bool {
+        let Ok(slot) = self.inputs.try_reserve() else {
+            return false;
+        };
+        self.counts.raised.fetch_add(1, Ordering::AcqRel);
+        slot.send(Input::Sensor(finding));
+        true
+    }
+
     /// A container's identity has become known or has failed for good: amends the alerts that
     /// left without it. Call it for every container that ceases to be pending.
     pub fn identified(&self, container: Arc<Container>) {
@@ -210,6 +222,7 @@ impl AlertStage {
         self.tell_drops();
         match input {
             Input::Alert(alert) => self.store_alert(&alert),
+            Input::Sensor(finding) => self.store_sensor(finding),
             Input::Identified(container) => self.identified(&container),
             Input::Located(cgroup_id, view) => self.located(cgroup_id, &view),
             Input::Loss(loss) => {
@@ -226,7 +239,7 @@ impl AlertStage {
 
     fn store_alert(&mut self, alert: &Alert) {
         let sequence = self.writer.next_sequence();
-        let id = format!("{:016x}-{sequence}", self.writer.spool().epoch());
+        let id = self.next_id();
         let facts = Facts::Alert {
             rule: Arc::clone(&alert.finding.rule),
             container: alert.event.container.clone(),
@@ -243,6 +256,22 @@ impl AlertStage {
         let body = proto::record::Body::Alert(encode::alert(id, alert));
         self.store(facts, body);
         self.counts.stored.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn store_sensor(&mut self, finding: SensorFinding) {
+        let id = self.next_id();
+        let body = proto::record::Body::Alert(encode::sensor(id, &finding));
+        let facts = Facts::Alert {
+            rule: finding.rule,
+            container: ContainerView::Host,
+        };
+        self.store(facts, body);
+        self.counts.stored.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn next_id(&self) -> String {
+        let sequence = self.writer.next_sequence();
+        format!("{:016x}-{sequence}", self.writer.spool().epoch())
     }
 
     fn identified(&mut self, container: &Container) {

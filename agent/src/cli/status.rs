@@ -33,6 +33,7 @@ fn text(status: &GetStatusResponse) -> String {
     [
         output::table(&summary(status)),
         output::table(&hooks(status)),
+        canary(status),
         output::table(&queues(status)),
         losses(status),
         not_seen(status),
@@ -134,6 +135,26 @@ fn hooks(status: &GetStatusResponse) -> Vec<Vec<String>> {
         ]);
     }
     rows
+}
+
+/// What the canary last told, hook by hook.
+fn canary(status: &GetStatusResponse) -> String {
+    let Some(canary) = &status.canary else {
+        return String::new();
+    };
+    if !canary.off.is_empty() {
+        return format!("No canary: {}\n", canary.off);
+    }
+    let header = ["CANARY", "LAST SEEN", "STATE"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for hook in &canary.hooks {
+        rows.push(vec![
+            hook.hook.clone(),
+            render::duration(Duration::from_millis(hook.age_ms)) + " ago",
+            if hook.blind { "BLIND" } else { "sees" }.to_owned(),
+        ]);
+    }
+    output::table(&rows)
 }
 
 fn topic_state(state: State) -> &'static str {
@@ -331,6 +352,15 @@ fn document(status: &GetStatusResponse) -> Value {
             .map(|failure| (failure.kind.clone(), failure.count.into()))
             .collect::<serde_json::Map<String, Value>>(),
         "not_seen": status.not_seen,
+        "canary": status.canary.as_ref().map(|canary| json!({
+            "off": (!canary.off.is_empty()).then_some(&canary.off),
+            "interval_ms": canary.interval_ms,
+            "hooks": canary.hooks.iter().map(|hook| json!({
+                "hook": hook.hook,
+                "age_ms": hook.age_ms,
+                "blind": hook.blind,
+            })).collect::<Vec<_>>(),
+        })),
     })
 }
 
@@ -348,7 +378,9 @@ fn loss(account: &LossAccount) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{CgroupStatus, MissingProgram, QueueStatus, RingStatus};
+    use crate::proto::{
+        CanaryHook, CanaryStatus, CgroupStatus, MissingProgram, QueueStatus, RingStatus,
+    };
 
     #[test]
     fn losses_stand_with_the_largest_first() {
@@ -442,6 +474,31 @@ mod tests {
         assert_eq!(json["hooks"][0]["state"], "partial");
         assert_eq!(json["hooks"][0]["attached"][0], "sys_exit_openat");
         assert_eq!(json["hooks"][0]["missing"][0]["not_seen"], "openat2 calls");
+    }
+
+    #[test]
+    fn the_canary_is_shown_hook_by_hook() {
+        let mut canary = CanaryStatus {
+            interval_ms: 4_000,
+            hooks: vec![CanaryHook {
+                hook: "open".into(),
+                age_ms: 9_100,
+                blind: true,
+            }],
+            ..Default::default()
+        };
+        let status = |canary: &CanaryStatus| GetStatusResponse {
+            canary: Some(canary.clone()),
+            ..Default::default()
+        };
+        assert!(text(&status(&canary)).contains("open    9.1 s ago  BLIND"));
+        assert_eq!(
+            document(&status(&canary))["canary"]["hooks"][0]["blind"],
+            true
+        );
+        canary.off = "no room".into();
+        assert!(text(&status(&canary)).contains("No canary: no room"));
+        assert_eq!(document(&status(&canary))["canary"]["off"], "no room");
     }
 
     #[test]

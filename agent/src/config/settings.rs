@@ -124,6 +124,23 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.limits.burst = v.into_u32(),
     },
     Setting {
+        key: "canary.enabled",
+        about: "prove that the hooks see, with a helper whose calls reach each of them",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.canary.enabled),
+        set: |c, v| c.canary.enabled = v.into_bool(),
+    },
+    Setting {
+        key: "canary.interval_ms",
+        about: "time between its rounds; a hook without a sign for two is reported as blind",
+        kind: Kind::Integer {
+            min: 500,
+            max: 60_000,
+        },
+        get: |c| millis(c.canary.interval),
+        set: |c, v| c.canary.interval = Duration::from_millis(v.into_number()),
+    },
+    Setting {
         key: "rules.bundled",
         about: "load the bundled rules",
         kind: Kind::Bool,

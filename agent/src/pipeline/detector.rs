@@ -1,8 +1,11 @@
 //! The detection task: owns process table, container table, rules in force and what waits.
 
 mod answers;
+mod guard;
 mod records;
 mod repair;
+
+pub(super) use guard::Guard;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ pub(super) struct Parts {
     pub(super) rings: Vec<RingMeter>,
     pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
+    pub(super) guard: Guard,
 }
 
 /// All detection state, and the only code that changes it.
@@ -68,6 +72,7 @@ pub(super) struct Detector {
     /// Removed cgroups whose kernel counters are to be folded away, with the time of removal.
     removed: VecDeque<(u64, u64)>,
     repair: repair::Repair,
+    guard: Guard,
 }
 
 impl Detector {
@@ -96,6 +101,7 @@ impl Detector {
             lost_changes: 0,
             removed: VecDeque::new(),
             repair: repair::Repair::default(),
+            guard: parts.guard,
         }
     }
 

@@ -5,6 +5,7 @@
 //! moves to `other` with both of its sides, or the equation would hold for neither; and it moves
 //! once and for good, so that no event is ever counted under two names.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 
@@ -23,6 +24,10 @@ pub(super) struct Ledger {
     /// Cgroups whose account stands in `other` although the kernel may count them by themselves:
     /// it began to when a part of their events had been counted in `other`.
     shared: HashSet<u64>,
+    /// Cgroups that are counted under another: what the canary makes counts as the canary's.
+    counted_as: HashMap<u64, u64>,
+    /// What such cgroups that are gone had counted, under the other.
+    kept: HashMap<(u64, Hook), KernelAccount>,
     /// Undecodable records that do not even tell their cgroup.
     unattributed: HashMap<Hook, u64>,
 }
@@ -82,7 +87,18 @@ impl Sides {
 impl Ledger {
     /// A record was decoded.
     pub(super) fn received(&mut self, cgroup_id: u64, hook: Hook) {
+        let cgroup_id = self.account_of(cgroup_id);
         self.received.entry((cgroup_id, hook)).or_default().decoded += 1;
+    }
+
+    /// From now on the events of one cgroup stand in the account of another, until it is retired.
+    pub(super) fn count_as(&mut self, cgroup_id: u64, other: u64) {
+        self.counted_as.insert(cgroup_id, other);
+    }
+
+    fn account_of(&self, cgroup_id: u64) -> u64 {
+        let other = self.counted_as.get(&cgroup_id);
+        other.copied().unwrap_or(cgroup_id)
     }
 
     /// A record could not be decoded. One that does not tell its cgroup is counted as seen and
@@ -90,7 +106,7 @@ impl Ledger {
     pub(super) fn undecodable(&mut self, origin: Origin) {
         match origin.cgroup_id {
             Some(cgroup_id) => {
-                let key = (cgroup_id, origin.hook);
+                let key = (self.account_of(cgroup_id), origin.hook);
                 self.received.entry(key).or_default().undecodable += 1;
             }
             None => *self.unattributed.entry(origin.hook).or_default() += 1,
@@ -99,6 +115,7 @@ impl Ledger {
 
     /// Compares what arrived with a whole reading of the kernel's counters.
     pub(super) fn balance(&mut self, kernel: &[(u64, Hook, KernelAccount)]) -> Balance {
+        let kernel = &*self.gathered(kernel);
         let folded = self.fold_foreign(kernel);
         let mut other = self.left.clone();
         let mut accounts = Vec::with_capacity(kernel.len());
@@ -122,8 +139,32 @@ impl Ledger {
         Balance { accounts, folded }
     }
 
-    /// Moves a cgroup that is gone to `other`, with the last its kernel entry counted.
+    /// The kernel's reading with each entry under the cgroup that it is counted as.
+    fn gathered<'a>(
+        &self,
+        kernel: &'a [(u64, Hook, KernelAccount)],
+    ) -> Cow<'a, [(u64, Hook, KernelAccount)]> {
+        if self.counted_as.is_empty() && self.kept.is_empty() {
+            return Cow::Borrowed(kernel);
+        }
+        let mut sums = self.kept.clone();
+        for &(cgroup_id, hook, account) in kernel {
+            *sums.entry((self.account_of(cgroup_id), hook)).or_default() += account;
+        }
+        let sums = sums.into_iter();
+        sums.map(|((cgroup_id, hook), account)| (cgroup_id, hook, account))
+            .collect()
+    }
+
+    /// Moves a cgroup that is gone to `other`, with the last its kernel entry counted; one that was
+    /// counted as another stays with that.
     pub(super) fn retire(&mut self, cgroup_id: u64, kernel: &[(Hook, KernelAccount)]) {
+        if let Some(other) = self.counted_as.remove(&cgroup_id) {
+            for &(hook, account) in kernel {
+                *self.kept.entry((other, hook)).or_default() += account;
+            }
+            return;
+        }
         for &(hook, account) in kernel {
             self.left.entry(hook).or_default().kernel += account;
         }

@@ -9,11 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::detector::{Detector, Parts};
+use super::detector::{Detector, Guard, Parts};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, Sinks, Stages};
 use crate::alert::{self, Filter, Spool, Start, StartError, Subscription};
+use crate::canary::{Canary, Watch};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
 use crate::downtime::{self, Moment, Pulse};
@@ -21,7 +22,7 @@ use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings
 use crate::enrich::docker::{self, DockerSettings};
 use crate::ingest::{self, Batch, IngestError, boot_ns};
 use crate::model::Runtime;
-use crate::probe::{Hooks, Probe, ProbeError};
+use crate::probe::{AttachedTopic, Hooks, Probe, ProbeError};
 use crate::run_lock::{RunLock, RunLockError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
@@ -111,13 +112,17 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let meters = probe.ring_meters()?;
     let rings = probe.take_rings()?;
     let counters = probe.take_counters()?;
+    // Before the hooks: what brings it to its cgroup is nobody's event.
+    let mut canary = start_canary(&config.canary, &probe);
     let (topics, hooks) = probe.attach()?;
+    let watch = watch_canary(&mut canary, &topics, config.canary.interval);
     if let Some(last) = last {
         alerts.downtime(last.until(&Moment::now()));
     }
     facts.rules = rules.facts.clone();
     facts.hooks = hook_status(&topics);
     facts.blind_spots = probe.blind_spots(&topics);
+    facts.blind_spots.extend(start::unproven(&topics, &watch));
     facts.scope_cgroup.clone_from(&probe.scope().path);
     let board = Board::new(facts);
     let services = Services::new(
@@ -151,6 +156,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         rings: meters,
         gauges,
         started,
+        guard: Guard { canary: watch },
     })?;
     let (drain, draining) = oneshot::channel();
     let stages = Stages::spawn(tasks::Parts {
@@ -173,7 +179,34 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     );
     stages.until_stopped(sinks, stop_signal()).await?;
     pulse.stop(unwatched.get());
+    drop(canary);
     Ok(())
+}
+
+fn start_canary(config: &config::Canary, probe: &Probe) -> Result<Canary, String> {
+    if !config.enabled {
+        return Err("canary.enabled is false".to_owned());
+    }
+    Canary::start(&probe.scope().directory, config.interval)
+}
+
+/// Lets the canary begin, and watches it at the hooks that are attached.
+fn watch_canary(
+    canary: &mut Result<Canary, String>,
+    topics: &[AttachedTopic],
+    interval: Duration,
+) -> Result<Watch, String> {
+    let canary = canary.as_mut().map_err(|why| why.clone())?;
+    canary
+        .begin()
+        .map_err(|error| format!("its process has ended: {error}"))?;
+    let hooks = start::attached_hooks(topics);
+    Ok(Watch::new(
+        canary.identity(),
+        hooks,
+        nanos(interval),
+        boot_ns(),
+    ))
 }
 
 fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {

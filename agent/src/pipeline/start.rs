@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gravlens_common::Hook;
+
 use super::run::RunError;
+use crate::canary::{self, Watch};
 use crate::config::Config;
 use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
 use crate::enrich::container::{Cgroup2Mount, ContainerMessage, scan_cgroups};
@@ -11,7 +14,7 @@ use crate::ingest::boot_ns;
 use crate::model::{Priority, RuleInfo};
 use crate::probe::{AttachedTopic, EventLimit, ProbeOptions};
 use crate::telemetry::{
-    HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
+    HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot, TopicState,
 };
 
 /// The rules in force, with what there is to say about them.
@@ -124,6 +127,25 @@ pub(super) fn scan(mount: &Path, scope: &str) -> std::io::Result<ContainerMessag
         ended_boot_ns: boot_ns(),
         cgroups,
     })
+}
+
+/// The hooks that see something.
+pub(super) fn attached_hooks(topics: &[AttachedTopic]) -> impl Iterator<Item = Hook> {
+    topics
+        .iter()
+        .filter(|topic| topic.state() != TopicState::Off)
+        .filter_map(|topic| topic.hook)
+}
+
+/// Of which hooks nothing proves that they see, in words.
+pub(super) fn unproven(topics: &[AttachedTopic], canary: &Result<Watch, String>) -> Vec<String> {
+    if let Err(why) = canary {
+        return vec![format!("hooks that go blind: there is no canary ({why})")];
+    }
+    attached_hooks(topics)
+        .filter(|hook| !canary::reaches(*hook))
+        .map(|hook| format!("{} going blind: the canary does not reach it", hook.name()))
+        .collect()
 }
 
 /// The sensor's report as the stream and `status` show it.

@@ -5,6 +5,7 @@ use aya::{Btf, Ebpf, programs::FEntry};
 use super::{
     AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, loader::chain, requirements,
 };
+use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
 
 /// A kernel function that every supported kernel has and that is rarely called.
@@ -47,11 +48,17 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
     let mut probe = Probe::load(options)?;
     // Held until the report is made.
     let (topics, _hooks) = probe.attach()?;
+    let mut blind_spots = probe.blind_spots(&topics);
+    if let Err(why) = canary::check_cgroup(&probe.scope().directory) {
+        blind_spots.push(format!(
+            "hooks that go blind: there can be no canary ({why})"
+        ));
+    }
     Ok(Report {
         kernel_release: requirements::kernel_release(),
         cgroup_mount: probe.scope().mount.display().to_string(),
         scope: probe.scope().path.clone(),
-        blind_spots: probe.blind_spots(&topics),
+        blind_spots,
         topics,
         trampolines: probe.trampolines().clone(),
         offsets: probe.offsets().clone(),

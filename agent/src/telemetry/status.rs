@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use super::QueueDepth;
+use super::{CanaryStatus, QueueDepth};
 use crate::model::RuleInfo;
 
 /// A hook that the kernel refused.
@@ -185,6 +185,8 @@ pub struct StatusSnapshot {
     pub processes: u32,
     /// Cgroups that found no place.
     pub cgroups: CgroupCounts,
+    /// The canary.
+    pub canary: CanaryStatus,
 }
 
 impl StatusSnapshot {

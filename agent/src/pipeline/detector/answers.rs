@@ -1,12 +1,13 @@
 //! Answers to the sinks' questions, and the account that they are made of.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use gravlens_common::{Hook, limits};
 use tokio::sync::oneshot;
 
 use super::Detector;
+use crate::canary;
 use crate::model::Container;
 use crate::pipeline::ledger::Balance;
 use crate::probe::{ProbeError, RingMeter};
@@ -136,6 +137,7 @@ impl Detector {
         self.publish(fresh);
         self.fold_removed();
         self.look_for_lost_cgroups();
+        self.look_at_canary();
     }
 
     /// The last account: what has not arrived by now never will.
@@ -158,8 +160,13 @@ impl Detector {
         for account in &self.accounts {
             events += account.events;
         }
-        self.board
-            .post_accounting(Accounting { events, taken: now });
+        let canary = self.guard.canary.as_ref().ok();
+        let canary_age = canary.and_then(|watch| watch.oldest_age_ns(self.now_ns));
+        self.board.post_accounting(Accounting {
+            events,
+            taken: now,
+            canary_age: canary_age.map(Duration::from_nanos),
+        });
     }
 
     /// Which cgroups came and went is not known where records about it were lost.
@@ -190,6 +197,7 @@ impl Detector {
                 refused_cgroups: cgroups.refused_cgroups,
                 identity_conflicts: cgroups.identity_conflicts,
             },
+            canary: self.guard.canary_status(self.now_ns),
         }
     }
 
@@ -235,6 +243,15 @@ impl Detector {
     }
 
     fn named(&self, cgroup_id: u64, hook: Hook, events: EventCounts) -> LossAccount {
+        if self.guard.canary_cgroup() == Some(cgroup_id) {
+            return LossAccount {
+                hook: hook.name().to_owned(),
+                cgroup_id,
+                cgroup_path: canary::ACCOUNT.to_owned(),
+                container: None,
+                events,
+            };
+        }
         let view = if cgroup_id == limits::OTHER_CGROUP {
             None
         } else {

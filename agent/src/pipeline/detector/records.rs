@@ -37,6 +37,8 @@ struct Origin {
     tid: u32,
     process: Arc<Process>,
     process_unknown: bool,
+    /// The canary made it: no rule sees it.
+    canary: bool,
 }
 
 impl Detector {
@@ -122,6 +124,13 @@ impl Detector {
             Kind::CgroupRmdir => Hook::CgroupRmdir,
             _ => Hook::CgroupAttach,
         };
+        let canary = self.guard.is_canary(&change.context, hook, head.boot_ns);
+        if canary
+            && let Some(own) = self.guard.canary_cgroup()
+            && own != change.cgroup_id
+        {
+            self.ledger.count_as(change.cgroup_id, own);
+        }
         self.ledger.received(change.cgroup_id, hook);
         match change.kind {
             Kind::CgroupMkdir => {
@@ -145,6 +154,7 @@ impl Detector {
             tid: change.context.tid,
             process,
             process_unknown: false,
+            canary,
         };
         let payload = cgroup_payload(change.cgroup_id, change.path);
         self.event(&origin, cgroup_syscall(change.kind), None, payload);
@@ -188,6 +198,7 @@ impl Detector {
             tid: context.tid,
             process,
             process_unknown: false,
+            canary: self.guard.is_canary(context, hook, head.boot_ns),
         }
     }
 
@@ -205,6 +216,7 @@ impl Detector {
             tid: context.tid,
             process,
             process_unknown,
+            canary: self.guard.is_canary_thread(context, hook, head.boot_ns),
         }
     }
 
@@ -215,6 +227,9 @@ impl Detector {
         result: Option<i64>,
         payload: Payload<'_>,
     ) {
+        if origin.canary {
+            return;
+        }
         self.number += 1;
         let container = self.containers.view(origin.cgroup_id);
         let event = Event {

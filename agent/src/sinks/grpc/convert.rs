@@ -3,8 +3,8 @@
 use crate::alert::{Progress, encode_rule, encode_severity};
 use crate::proto;
 use crate::telemetry::{
-    CgroupCounts, EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth, RingUsage,
-    RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
+    CanaryStatus, CgroupCounts, EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth,
+    RingUsage, RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
 };
 
 /// How far a subscription has come.
@@ -64,6 +64,20 @@ pub(super) fn cgroups(counts: CgroupCounts) -> proto::CgroupStatus {
         unknown_lookups: counts.unknown_lookups,
         refused_cgroups: counts.refused_cgroups,
         identity_conflicts: counts.identity_conflicts,
+    }
+}
+
+/// The canary.
+pub(super) fn canary(canary: &CanaryStatus) -> proto::CanaryStatus {
+    let hooks = canary.hooks.iter().map(|hook| proto::CanaryHook {
+        hook: hook.hook.to_owned(),
+        age_ms: hook.age_ms,
+        blind: hook.blind,
+    });
+    proto::CanaryStatus {
+        off: canary.off.clone().unwrap_or_default(),
+        interval_ms: canary.interval_ms,
+        hooks: hooks.collect(),
     }
 }
 

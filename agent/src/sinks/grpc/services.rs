@@ -68,6 +68,7 @@ impl Answers {
             failures: convert::failures(),
             cgroups: Some(convert::cgroups(snapshot.cgroups)),
             not_seen: facts.blind_spots.clone(),
+            canary: Some(convert::canary(&snapshot.canary)),
         }
     }
 
