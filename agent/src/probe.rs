@@ -3,10 +3,12 @@
 //! The only module, besides `ingest`, that touches the kernel's BPF interface.
 
 mod attach;
+mod bpf;
 mod btf;
 mod counters;
 mod doctor;
 mod error;
+mod integrity;
 mod loader;
 mod offsets;
 mod overlay;
@@ -22,6 +24,7 @@ pub use btf::{Btf, BtfError, Field};
 pub use counters::{CounterReader, KernelAccount};
 pub use doctor::{Report, TopicReport, examine};
 pub use error::ProbeError;
+pub use integrity::Integrity;
 pub(crate) use loader::RingStatePod;
 pub use loader::{EventLimit, Probe, ProbeOptions, Rings};
 pub use offsets::{OffsetReport, ResolvedOffset};

@@ -29,6 +29,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct AgentSetup {
     folder: PathBuf,
     config: Table,
+    variables: Vec<(&'static str, PathBuf)>,
     _guard: undo::Guard,
 }
 
@@ -43,6 +44,7 @@ impl AgentSetup {
         let mut setup = Self {
             folder,
             config: Table::new(),
+            variables: Vec::new(),
             _guard: guard,
         };
         setup.set("scope.cgroup", scope.path());
@@ -66,6 +68,11 @@ impl AgentSetup {
                 .expect("a key is either a table or a value");
         }
         table.insert(name.to_owned(), value.into());
+    }
+
+    /// Sets an environment variable that names a path.
+    pub fn set_variable(&mut self, name: &'static str, path: &Path) {
+        self.variables.push((name, path.to_owned()));
     }
 
     /// Adds a rule file beside the bundled rules.
@@ -114,6 +121,7 @@ impl AgentSetup {
             .arg("run")
             .arg("--config")
             .arg(self.config_file())
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(File::options().create(true).append(true).open(&log)?)

@@ -21,6 +21,11 @@ pub fn in_image(name: &str) -> String {
     format!("/offenders/{name}")
 }
 
+/// Path of an offender that runs on the node itself.
+pub fn on_node(name: &str) -> Result<PathBuf> {
+    binary(name)
+}
+
 /// The built offender: Cargo puts all binaries of a profile into one folder.
 pub(crate) fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;

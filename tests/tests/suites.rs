@@ -39,6 +39,8 @@ mod lifecycle;
 mod loss;
 #[path = "suites/stock_client.rs"]
 mod stock_client;
+#[path = "suites/tamper.rs"]
+mod tamper;
 #[path = "suites/watched.rs"]
 mod watched;
 
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         loss::TESTS,
         fairness::TESTS,
         canary::TESTS,
+        tamper::TESTS,
         stock_client::TESTS,
         lifecycle::TESTS,
         doctor::TESTS,

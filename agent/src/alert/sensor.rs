@@ -36,12 +36,12 @@ static SEES: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     )
 });
 
-/// A link, a program or a map is not as it was made.
+/// A link or a map is not as it was made.
 static TAMPERED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     rule(
         "Sensor tampered",
         Priority::Critical,
-        "A link, a program or a map of the sensor is not as the agent made it.",
+        "A link or a map of the sensor is not as the agent made it.",
         &["T1562.001", "T1562.006"],
     )
 });
@@ -58,7 +58,7 @@ impl SensorFinding {
         Self::new(&SEES, format!("Sensor sees again: hook {hook}"))
     }
 
-    /// Something of the sensor was changed.
+    /// A link or a map was changed.
     pub fn tampered(what: &str) -> Self {
         Self::new(&TAMPERED, format!("Sensor tampered: {what}"))
     }

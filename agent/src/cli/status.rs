@@ -8,7 +8,9 @@ use super::{Failure, Global, client, output};
 use crate::config::OutputFormat;
 use crate::proto::hook_status::State;
 use crate::proto::status_service_client::StatusServiceClient;
-use crate::proto::{EventAccount, GetStatusRequest, GetStatusResponse, HookStatus, LossAccount};
+use crate::proto::{
+    EventAccount, GetStatusRequest, GetStatusResponse, HookStatus, IntegrityStatus, LossAccount,
+};
 use crate::sinks::render::{self, json as schema};
 
 /// Accounts with losses that are printed for people; JSON has all.
@@ -108,6 +110,9 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
     ];
+    if let Some(integrity) = &status.integrity {
+        rows.push(row("integrity", self::integrity(integrity)));
+    }
     for failure in &status.failures {
         rows.push(row(
             "failures",
@@ -135,6 +140,22 @@ fn hooks(status: &GetStatusResponse) -> Vec<Vec<String>> {
         ]);
     }
     rows
+}
+
+fn integrity(integrity: &IntegrityStatus) -> String {
+    let IntegrityStatus {
+        links,
+        maps,
+        age_ms,
+        faults,
+    } = integrity;
+    let looked = render::duration(Duration::from_millis(*age_ms));
+    let state = if faults.is_empty() {
+        "as they were made".to_owned()
+    } else {
+        format!("TAMPERED: {}", faults.join("; "))
+    };
+    format!("{links} links, {maps} maps {looked} ago: {state}")
 }
 
 /// What the canary last told, hook by hook.
@@ -352,6 +373,12 @@ fn document(status: &GetStatusResponse) -> Value {
             .map(|failure| (failure.kind.clone(), failure.count.into()))
             .collect::<serde_json::Map<String, Value>>(),
         "not_seen": status.not_seen,
+        "integrity": status.integrity.as_ref().map(|integrity| json!({
+            "links": integrity.links,
+            "maps": integrity.maps,
+            "age_ms": integrity.age_ms,
+            "faults": integrity.faults,
+        })),
         "canary": status.canary.as_ref().map(|canary| json!({
             "off": (!canary.off.is_empty()).then_some(&canary.off),
             "interval_ms": canary.interval_ms,
@@ -499,6 +526,26 @@ mod tests {
         canary.off = "no room".into();
         assert!(text(&status(&canary)).contains("No canary: no room"));
         assert_eq!(document(&status(&canary))["canary"]["off"], "no room");
+    }
+
+    #[test]
+    fn what_was_tampered_with_is_shown() {
+        let status = |faults: &[&str]| GetStatusResponse {
+            integrity: Some(IntegrityStatus {
+                links: 30,
+                maps: 2,
+                age_ms: 1_200,
+                faults: faults.iter().map(ToString::to_string).collect(),
+            }),
+            ..Default::default()
+        };
+        assert!(text(&status(&[])).contains("30 links, 2 maps 1.2 s ago: as they were made"));
+        let tampered = status(&["the map x was changed"]);
+        assert!(text(&tampered).contains("TAMPERED: the map x was changed"));
+        assert_eq!(
+            document(&tampered)["integrity"]["faults"][0],
+            "the map x was changed"
+        );
     }
 
     #[test]

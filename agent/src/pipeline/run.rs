@@ -115,6 +115,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     // Before the hooks: what brings it to its cgroup is nobody's event.
     let mut canary = start_canary(&config.canary, &probe);
     let (topics, hooks) = probe.attach()?;
+    let integrity = probe.integrity(&hooks)?;
     let watch = watch_canary(&mut canary, &topics, config.canary.interval);
     if let Some(last) = last {
         alerts.downtime(last.until(&Moment::now()));
@@ -156,7 +157,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         rings: meters,
         gauges,
         started,
-        guard: Guard { canary: watch },
+        guard: Guard::new(watch, integrity),
     })?;
     let (drain, draining) = oneshot::channel();
     let stages = Stages::spawn(tasks::Parts {

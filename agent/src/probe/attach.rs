@@ -1,18 +1,20 @@
 //! Attaches the programs of the topics, says how much of each topic that covers, and holds the
 //! links.
 
-use std::{any::Any, fs::File};
+use std::fs::File;
 
 use aya::{
     Btf, Ebpf,
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, TracePoint,
+        links::FdLink,
     },
 };
 use gravlens_common::Hook;
 
 use super::{
     ProbeError,
+    integrity::{HeldLink, Links},
     loader::chain,
     topics::{Attach, Program, TOPICS, Topic},
 };
@@ -64,7 +66,8 @@ impl AttachedTopic {
 }
 
 /// The links of the attached programs, lifecycle first. The maps stay without them.
-pub struct Hooks(Vec<Link>);
+#[derive(Debug)]
+pub struct Hooks(Links);
 
 impl Hooks {
     /// Detaches every program. Lifecycle last, so that until the end no record is about a process
@@ -74,19 +77,16 @@ impl Hooks {
             drop(link);
         }
     }
+
+    /// The links, to be looked at while they are attached.
+    pub(super) fn links(&self) -> Links {
+        self.0.clone()
+    }
 }
 
 impl Drop for Hooks {
     fn drop(&mut self) {
         self.detach();
-    }
-}
-
-type Link = Box<dyn Any + Send>;
-
-impl std::fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Hooks").field(&self.0.len()).finish()
     }
 }
 
@@ -108,15 +108,16 @@ impl Attacher<'_> {
             .map(|topic| {
                 let better = better_hook(topic, self.trampolines);
                 attach_topic(topic, better, |program| {
-                    links.push(self.attach_program(program)?);
+                    let link = self.attach_program(program)?;
+                    links.push(HeldLink::new(program.name, link)?);
                     Ok(())
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok((topics, Hooks(links)))
+        Ok((topics, Hooks(Links::new(links))))
     }
 
-    fn attach_program(&mut self, program: &Program) -> Result<Link, String> {
+    fn attach_program(&mut self, program: &Program) -> Result<FdLink, String> {
         let loaded = self
             .ebpf
             .program_mut(program.name)
@@ -195,30 +196,30 @@ fn describe(missing: &[MissingProgram]) -> String {
     lines.join("; ")
 }
 
-fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<Link, String> {
+fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<FdLink, String> {
     program.load(name, btf).map_err(|error| chain(&error))?;
     let link = program.attach().map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
-    Ok(Box::new(link))
+    Ok(link.into())
 }
 
-fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<Link, String> {
+fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<FdLink, String> {
     program.load().map_err(|error| chain(&error))?;
     let link = program
         .attach("syscalls", name)
         .map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
-    Ok(Box::new(link))
+    FdLink::try_from(link).map_err(|error| chain(&error))
 }
 
-fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<Link, String> {
+fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<FdLink, String> {
     program.load().map_err(|error| chain(&error))?;
     // A bpf_link is always "multi": other programs on the cgroup go on.
     let link = program
         .attach(directory, CgroupAttachMode::Single)
         .map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
-    Ok(Box::new(link))
+    FdLink::try_from(link).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]

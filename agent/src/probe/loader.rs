@@ -13,7 +13,7 @@ use aya::{
 use gravlens_common::RingState;
 
 use super::{
-    AttachedTopic, CounterReader, Hooks, OffsetReport, ProbeError, RingMeter, Scope,
+    AttachedTopic, CounterReader, Hooks, Integrity, OffsetReport, ProbeError, RingMeter, Scope,
     attach::Attacher, requirements,
 };
 
@@ -186,6 +186,11 @@ impl Probe {
     /// Runs the task iterator and returns its raw output.
     pub(super) fn read_tasks(&mut self) -> Result<Vec<u8>, ProbeError> {
         super::tasks::read(&mut self.ebpf, &self.btf)
+    }
+
+    /// Looks after the links of these hooks, and after the maps that nobody changes.
+    pub fn integrity(&self, hooks: &Hooks) -> Result<Integrity, ProbeError> {
+        Integrity::new(&self.ebpf, hooks.links())
     }
 
     /// Attaches every topic, lifecycle first. Fails when a program of a mandatory topic cannot be

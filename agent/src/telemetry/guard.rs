@@ -23,3 +23,16 @@ pub struct CanaryHook {
     /// It has not done so for two rounds.
     pub blind: bool,
 }
+
+/// Links and maps that are looked after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IntegrityStatus {
+    /// Links.
+    pub links: u64,
+    /// Maps.
+    pub maps: u64,
+    /// Time since the last look.
+    pub age_ms: u64,
+    /// What is not as the agent made it.
+    pub faults: Vec<String>,
+}

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use super::{CanaryStatus, QueueDepth};
+use super::{CanaryStatus, IntegrityStatus, QueueDepth};
 use crate::model::RuleInfo;
 
 /// A hook that the kernel refused.
@@ -187,6 +187,8 @@ pub struct StatusSnapshot {
     pub cgroups: CgroupCounts,
     /// The canary.
     pub canary: CanaryStatus,
+    /// Links and maps.
+    pub integrity: IntegrityStatus,
 }
 
 impl StatusSnapshot {

@@ -1,7 +1,7 @@
 //! Answers to the sinks' questions, and the account that they are made of.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use gravlens_common::{Hook, limits};
 use tokio::sync::oneshot;
@@ -138,6 +138,7 @@ impl Detector {
         self.fold_removed();
         self.look_for_lost_cgroups();
         self.look_at_canary();
+        self.look_at_links();
     }
 
     /// The last account: what has not arrived by now never will.
@@ -160,12 +161,10 @@ impl Detector {
         for account in &self.accounts {
             events += account.events;
         }
-        let canary = self.guard.canary.as_ref().ok();
-        let canary_age = canary.and_then(|watch| watch.oldest_age_ns(self.now_ns));
         self.board.post_accounting(Accounting {
             events,
             taken: now,
-            canary_age: canary_age.map(Duration::from_nanos),
+            canary_age: self.guard.canary_age(self.now_ns),
         });
     }
 
@@ -198,6 +197,7 @@ impl Detector {
                 identity_conflicts: cgroups.identity_conflicts,
             },
             canary: self.guard.canary_status(self.now_ns),
+            integrity: self.guard.integrity_status(self.now_ns),
         }
     }
 

@@ -1,18 +1,28 @@
 //! The sensor's watch over itself.
 
+use std::time::Duration;
+
 use gravlens_common::{BulkContext, Hook};
 
 use super::Detector;
 use crate::alert::SensorFinding;
 use crate::canary::{Change, Watch};
 use crate::decode::Context;
-use crate::telemetry::{CanaryStatus, Counter, Failure};
+use crate::probe::Integrity;
+use crate::telemetry::{CanaryStatus, Counter, Failure, IntegrityStatus};
+
+/// Time from one look at links and maps to the next.
+const LOOK_INTERVAL_NS: u64 = 3_000_000_000;
 
 /// What watches the sensor.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Guard {
     /// The canary, or why there is none.
-    pub(in crate::pipeline) canary: Result<Watch, String>,
+    canary: Result<Watch, String>,
+    integrity: Integrity,
+    looked_ns: u64,
+    /// What the last look found, all of it told.
+    faults: Vec<String>,
 }
 
 struct HookBlind {
@@ -34,7 +44,51 @@ impl Failure for HookBlind {
     }
 }
 
+struct Tampered<'a> {
+    what: &'a str,
+}
+
+impl Failure for Tampered<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("sensor_tampered");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "The sensor was tampered with.",
+            what = self.what,
+            total
+        );
+    }
+}
+
 impl Guard {
+    pub(in crate::pipeline) fn new(canary: Result<Watch, String>, integrity: Integrity) -> Self {
+        Self {
+            canary,
+            integrity,
+            looked_ns: 0,
+            faults: Vec::new(),
+        }
+    }
+
+    pub(super) fn integrity_status(&self, now_ns: u64) -> IntegrityStatus {
+        let (links, maps) = self.integrity.size();
+        IntegrityStatus {
+            links: links as u64,
+            maps: maps as u64,
+            age_ms: now_ns.saturating_sub(self.looked_ns) / 1_000_000,
+            faults: self.faults.clone(),
+        }
+    }
+
+    /// Age of the oldest sign of the canary.
+    pub(super) fn canary_age(&self, now_ns: u64) -> Option<Duration> {
+        let watch = self.canary.as_ref().ok()?;
+        watch.oldest_age_ns(now_ns).map(Duration::from_nanos)
+    }
+
     pub(super) fn canary_status(&self, now_ns: u64) -> CanaryStatus {
         match &self.canary {
             Ok(watch) => watch.status(now_ns),
@@ -81,6 +135,28 @@ impl Guard {
 }
 
 impl Detector {
+    /// Tells of links and maps that are not as they were made, each fault once while it lasts.
+    pub(super) fn look_at_links(&mut self) {
+        let guard = &mut self.guard;
+        if guard.looked_ns + LOOK_INTERVAL_NS > self.now_ns {
+            return;
+        }
+        guard.looked_ns = self.now_ns;
+        let mut faults = guard.integrity.faults();
+        faults.retain(|fault| {
+            if guard.faults.contains(fault) {
+                return true;
+            }
+            // One that finds no room is found again by the next look.
+            let told = self.alerts.sensor(SensorFinding::tampered(fault));
+            if told {
+                Tampered { what: fault }.emit();
+            }
+            told
+        });
+        guard.faults = faults;
+    }
+
     /// Tells of hooks that went blind or see again. Once a second.
     pub(super) fn look_at_canary(&mut self) {
         let Ok(watch) = &mut self.guard.canary else {

@@ -293,3 +293,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_cgroup_that_counts_as_another_stays_with_it_when_it_is_gone() {
+    const OWN: u64 = 7;
+    const MADE: u64 = 8;
+    let mut ledger = Ledger::default();
+    ledger.received(OWN, Hook::CgroupMkdir);
+    ledger.count_as(MADE, OWN);
+    ledger.received(MADE, Hook::CgroupMkdir);
+    let before = [
+        (OWN, Hook::CgroupMkdir, kernel(1, 1, 0)),
+        (MADE, Hook::CgroupMkdir, kernel(2, 1, 1)),
+    ];
+    let balance = ledger.balance(&before);
+    assert_eq!((balance.accounts.len(), balance.folded.len()), (1, 0));
+    let now = counts(&balance, OWN);
+    assert_eq!((now.seen, now.delivered, now.ring_full), (3, 2, 1));
+    ledger.retire(MADE, &[(Hook::CgroupMkdir, kernel(2, 1, 1))]);
+    assert_eq!(counts(&ledger.balance(&before[..1]), OWN), now);
+}

@@ -3,8 +3,8 @@
 use crate::alert::{Progress, encode_rule, encode_severity};
 use crate::proto;
 use crate::telemetry::{
-    CanaryStatus, CgroupCounts, EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth,
-    RingUsage, RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
+    CanaryStatus, CgroupCounts, EventCounts, HookStatus, IntegrityStatus, KernelFacts, LossAccount,
+    QueueDepth, RingUsage, RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
 };
 
 /// How far a subscription has come.
@@ -78,6 +78,16 @@ pub(super) fn canary(canary: &CanaryStatus) -> proto::CanaryStatus {
         off: canary.off.clone().unwrap_or_default(),
         interval_ms: canary.interval_ms,
         hooks: hooks.collect(),
+    }
+}
+
+/// Links and maps.
+pub(super) fn integrity(integrity: &IntegrityStatus) -> proto::IntegrityStatus {
+    proto::IntegrityStatus {
+        links: integrity.links,
+        maps: integrity.maps,
+        age_ms: integrity.age_ms,
+        faults: integrity.faults.clone(),
     }
 }
 

@@ -69,6 +69,7 @@ impl Answers {
             cgroups: Some(convert::cgroups(snapshot.cgroups)),
             not_seen: facts.blind_spots.clone(),
             canary: Some(convert::canary(&snapshot.canary)),
+            integrity: Some(convert::integrity(&snapshot.integrity)),
         }
     }
 
