@@ -64,7 +64,7 @@ fn unseen(bench: &Bench) -> Result<()> {
             Some(Body::Heartbeat(heartbeat)) => heartbeat.canary_age_ms,
             _ => None,
         });
-        ensure!(ages.last().is_some(), "no heartbeat tells of the canary");
+        ensure!(ages.count() > 0, "no heartbeat tells of the canary");
         watched.finish()
     })
 }
