@@ -210,7 +210,7 @@ fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
     let scope = detector.probe.scope();
     let scan = start::scan(&scope.mount, &scope.path).map_err(io("cannot list the cgroups"))?;
     detector.container_message(scan);
-    detector.find_processes()?;
+    detector.find_processes(usize::MAX)?;
     Ok(detector)
 }
 

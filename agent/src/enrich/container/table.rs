@@ -1,6 +1,5 @@
 //! The containers in scope, by cgroup id.
 
-mod pace;
 mod runtimes;
 mod settings;
 #[cfg(test)]
@@ -12,12 +11,12 @@ use std::sync::Arc;
 
 use gravlens_common::limits;
 
-use self::pace::ScanPace;
 use self::runtimes::RuntimeStates;
 pub use self::settings::{ContainerCounters, TableSettings};
 use self::unknown::UnknownCgroups;
 use super::metadata_cache::MetadataCache;
 use super::{ContainerMessage, ContainerPath, ContainerRequest, ScannedCgroup, parse_cgroup_path};
+use crate::enrich::pace::ScanPace;
 use crate::model::{Container, ContainerMetadata, ContainerView, Identity, Runtime};
 
 /// Length of a path that the kernel programs may have cut: their limit, less the final zero.

@@ -151,7 +151,7 @@ impl Detector {
     fn publish(&mut self, fresh: bool) {
         let now = SystemTime::now();
         if fresh {
-            self.repair.watch(&self.accounts);
+            self.repair.watch(&self.accounts, self.now_ns);
             self.losses.report(&self.accounts, now, &self.alerts);
         }
         let mut events = EventCounts::default();

@@ -10,9 +10,9 @@ use crate::decode::{
     CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
     SetIdsView, SocketView, decode, origin,
 };
+use crate::enrich::process_table::ProcDetails;
 use crate::ingest::Batch;
 use crate::model::{Event, EventFlags, Payload, Process, SetIds, Syscall};
-use crate::probe::FoundTask;
 use crate::telemetry::{Counter, Failure};
 
 struct Undecodable {
@@ -56,12 +56,13 @@ impl Detector {
         self.ask_runtimes();
     }
 
-    /// Takes a process that the task iterator found. No event: it began before the agent.
-    pub(in crate::pipeline) fn found(&mut self, task: &FoundTask) {
-        match decode(&task.record) {
+    /// Takes a process that the task iterator found. No event: it began before the agent, or its
+    /// own records were lost.
+    pub(super) fn found(&mut self, record: &[u8], details: &ProcDetails) {
+        match decode(record) {
             Ok((_, Record::Task(view))) => {
                 let now = self.now_ns;
-                self.processes.found(&view, &task.details, now);
+                self.processes.found(&view, details, now);
             }
             Ok(_) => {}
             Err(error) => Undecodable { error }.emit(),
@@ -135,16 +136,25 @@ impl Detector {
             _ => {}
         }
         self.cgroups_settled();
-        let process = match change.kind {
-            Kind::CgroupMkdir | Kind::CgroupRmdir => self.processes.peek(&change.context),
-            _ => self.processes.refresh(&change.context, head.boot_ns),
+        let (process, process_unknown) = match change.kind {
+            // Who changes the tree may lie outside the scope, where nobody can be found.
+            Kind::CgroupMkdir | Kind::CgroupRmdir => {
+                let process = self.processes.peek(&change.context);
+                let unknown = !process.image.known;
+                (process, unknown)
+            }
+            _ => {
+                let process = self.processes.refresh(&change.context, head.boot_ns);
+                let unknown = self.is_unknown(&process);
+                (process, unknown)
+            }
         };
         let origin = Origin {
             head,
             cgroup_id: change.cgroup_id,
             tid: change.context.tid,
             process,
-            process_unknown: false,
+            process_unknown,
         };
         let payload = cgroup_payload(change.cgroup_id, change.path);
         self.event(&origin, cgroup_syscall(change.kind), None, payload);
@@ -182,23 +192,7 @@ impl Detector {
         process: Arc<Process>,
     ) -> Origin {
         self.ledger.received(context.cgroup_id, hook);
-        Origin {
-            head,
-            cgroup_id: context.cgroup_id,
-            tid: context.tid,
-            process,
-            process_unknown: false,
-        }
-    }
-
-    fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
-        self.ledger.received(context.cgroup_id, hook);
-        let found = self.processes.of_bulk(context);
-        let process_unknown = found.is_err();
-        if process_unknown {
-            self.repair.want();
-        }
-        let (Ok(process) | Err(process)) = found;
+        let process_unknown = self.is_unknown(&process);
         Origin {
             head,
             cgroup_id: context.cgroup_id,
@@ -206,6 +200,28 @@ impl Detector {
             process,
             process_unknown,
         }
+    }
+
+    fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
+        self.ledger.received(context.cgroup_id, hook);
+        let process = self.processes.of_bulk(context);
+        let process_unknown = self.is_unknown(&process);
+        Origin {
+            head,
+            cgroup_id: context.cgroup_id,
+            tid: context.tid,
+            process,
+            process_unknown,
+        }
+    }
+
+    /// Whether the image that the process runs is not known; then the task iterator is asked.
+    fn is_unknown(&mut self, process: &Process) -> bool {
+        let unknown = !process.image.known;
+        if unknown {
+            self.repair.want(self.now_ns);
+        }
+        unknown
     }
 
     fn event(
