@@ -157,6 +157,8 @@ pub struct RingUsage {
     pub capacity_bytes: u64,
     /// Bytes not yet consumed.
     pub used_bytes: u64,
+    /// Bytes put into it since the start.
+    pub written_bytes: u64,
 }
 
 /// Cgroups that the container table could not place, since the start.

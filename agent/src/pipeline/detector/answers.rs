@@ -288,6 +288,7 @@ fn ring_usage(ring: &RingMeter) -> RingUsage {
         name: ring.name().to_owned(),
         capacity_bytes: ring.capacity_bytes(),
         used_bytes: ring.used_bytes(),
+        written_bytes: ring.written_bytes(),
     }
 }
 
