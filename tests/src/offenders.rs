@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 /// Every offender, by the name of its binary.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
     "memfd_exec",
     "connect_udp",
     "connect_unseen",
+    "connect_crowd",
     "send_many",
     "setuid_root",
     "open_flood",

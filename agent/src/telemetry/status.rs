@@ -164,7 +164,8 @@ pub struct RingUsage {
 /// Cgroups that the container table could not place, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CgroupCounts {
-    /// Look-ups of a cgroup that the table does not know: its events count as the node's.
+    /// Look-ups of a cgroup that the table does not know: until it is found its events are neither
+    /// the node's nor a container's.
     pub unknown_lookups: u64,
     /// Cgroups refused because the table was full.
     pub refused_cgroups: u64,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use gravlens_common::{Hook, limits};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Detector;
 use crate::model::Container;
@@ -139,12 +140,18 @@ impl Detector {
     }
 
     /// The last account: what has not arrived by now never will.
-    pub(in crate::pipeline) fn settle_finally(&mut self) {
+    pub(super) async fn settle_finally(&mut self, until: Instant) {
         let fresh = self.take_accounts();
         for account in &mut self.accounts {
             account.events.give_up_in_flight();
         }
-        self.publish(fresh);
+        let now = SystemTime::now();
+        if fresh {
+            self.losses
+                .report_finally(&self.accounts, now, &self.alerts, until)
+                .await;
+        }
+        self.post(now);
     }
 
     /// Accounts that are not fresh may have been folded since, and reported under both names.
@@ -154,6 +161,10 @@ impl Detector {
             self.repair.watch(&self.accounts, self.now_ns);
             self.losses.report(&self.accounts, now, &self.alerts);
         }
+        self.post(now);
+    }
+
+    fn post(&self, now: SystemTime) {
         let mut events = EventCounts::default();
         for account in &self.accounts {
             events += account.events;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use gravlens_common::{BulkContext, Hook, Kind, record_flags};
+use tokio::time::Instant;
 
 use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload};
+use super::super::run::is_over;
 use super::Detector;
 use crate::decode::{
     CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
@@ -40,9 +42,13 @@ struct Origin {
 }
 
 impl Detector {
-    /// Takes a batch of records, oldest first.
-    pub(in crate::pipeline) fn batch(&mut self, batch: &Batch) {
+    /// Takes a batch of records, oldest first, at a stop until that time: what is left of it stays
+    /// in flight, as the batches do that are not taken at all.
+    pub(in crate::pipeline) fn batch(&mut self, batch: &Batch, until: Option<Instant>) {
         for bytes in batch.records() {
+            if is_over(until) {
+                break;
+            }
             match decode(bytes) {
                 Ok((head, record)) => self.record(head, &record),
                 Err(error) => {
