@@ -119,18 +119,20 @@ impl Ledger {
     pub(super) fn balance(&mut self, kernel: &[(u64, Hook, KernelAccount)]) -> Balance {
         let folded = self.fold_foreign(kernel);
         let mut other = self.left.clone();
-        let mut own = Vec::with_capacity(kernel.len());
+        // Of a hook that the entry has not counted yet, records may have arrived all the same.
+        let mut own: HashMap<(u64, Hook), Sides> = HashMap::with_capacity(kernel.len());
+        for (&key, &received) in &self.received {
+            own.entry(key).or_default().received = received;
+        }
         for &(cgroup_id, hook, kernel) in kernel {
             if cgroup_id == OTHER_CGROUP || self.shared.contains(&cgroup_id) {
                 other.entry(hook).or_default().kernel += kernel;
-                continue;
+            } else {
+                own.entry((cgroup_id, hook)).or_default().kernel = kernel;
             }
-            let received = self.received.get(&(cgroup_id, hook));
-            let received = received.copied().unwrap_or_default();
-            own.push((cgroup_id, hook, Sides { kernel, received }));
         }
         let mut accounts = Vec::with_capacity(own.len() + other.len());
-        for (cgroup_id, hook, mut sides) in own {
+        for ((cgroup_id, hook), mut sides) in own {
             if sides.excess() > 0 {
                 sides.borrow(other.entry(hook).or_default());
             }
