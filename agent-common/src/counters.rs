@@ -16,13 +16,15 @@ pub enum DropReason {
 
 /// Counters of one hook. Never reset: the daemon takes differences.
 ///
-/// `seen = delivered + dropped[..]` holds exactly whenever no program is running.
+/// `seen = delivered + dropped[..]` holds exactly whenever no program is running. While one runs,
+/// `seen` is the larger side, and `delivered` may count a record that finds no room in the ring: it
+/// is counted before the record can be read, and taken back when there is no room.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HookCounters {
     /// Events in scope.
     pub seen: u64,
-    /// Records put into a ring.
+    /// Records put into a ring, or about to be.
     pub delivered: u64,
     /// Events dropped, indexed by [`DropReason`].
     pub dropped: [u64; 3],

@@ -72,6 +72,11 @@ unsafe fn output(
     account: Option<Account>,
 ) {
     let flags = wake_flags(ring, index, wake);
+    // Before the record can be read: a record that arrives is then always counted already, however
+    // long this program is interrupted.
+    if let Some(account) = account {
+        account.delivered();
+    }
     // SAFETY: the caller vouches for the record.
     let result = unsafe {
         bpf_ringbuf_output(
@@ -82,9 +87,8 @@ unsafe fn output(
         )
     };
     let Some(account) = account else { return };
-    if result == 0 {
-        account.delivered();
-    } else {
+    if result != 0 {
+        account.not_delivered();
         account.dropped(DropReason::RingFull);
     }
 }

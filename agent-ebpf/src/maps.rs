@@ -3,7 +3,7 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use gravlens_common::{Bucket, CgroupCounters, RingState, limits};
 
@@ -43,9 +43,12 @@ pub static BUCKETS: HashMap<u64, Bucket> =
 #[map]
 pub static ZERO_COUNTERS: Array<CgroupCounters> = Array::with_max_entries(1, 0);
 
-/// Socket calls under way, by thread.
+/// Socket calls under way, by thread. Nothing is evicted: a thread that blocks keeps its slot,
+/// whatever others do. The loader sizes it to the threads that the machine can have; memory is
+/// taken by calls under way only.
 #[map]
-pub static ONGOING: LruHashMap<u64, OngoingCall> = LruHashMap::with_max_entries(4096, 0);
+pub static ONGOING: HashMap<u64, OngoingCall> =
+    HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
 
 /// Buffers for exec records; the loader sizes it to CPUs x [`crate::scratch::NESTING`].
 #[map]

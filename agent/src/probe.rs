@@ -31,5 +31,5 @@ pub use offsets::{OffsetReport, ResolvedOffset};
 pub use requirements::check as check_requirements;
 pub use ring_meter::RingMeter;
 pub use scope::Scope;
-pub use tasks::{FoundTask, snapshot};
+pub use tasks::{Snapshot, proc_details};
 pub use tracefs::ensure as ensure_tracefs;

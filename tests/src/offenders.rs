@@ -10,6 +10,7 @@ pub const ALL: [&str; 8] = [
     "connect_once",
     "connect_udp",
     "connect_unseen",
+    "connect_crowd",
     "send_many",
     "setuid_root",
     "open_flood",

@@ -95,12 +95,14 @@ fn opened(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Opti
     let file = task.file(fd)?;
     let flags = file.flags()?;
     let asked = requested_flags(call, Registers::current());
+    // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
+    // have ended since.
+    if asked.is_some_and(|asked| access(asked) != access(flags)) {
+        return None;
+    }
     let mut marks = 0;
     if task.shares_files() {
         marks |= open_marks::FD_SHARED;
-        if asked.is_some_and(|asked| access(asked) != access(flags)) {
-            return None;
-        }
     }
     if file.was_created() {
         marks |= open_marks::CREATED;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView, RuleInfo};
@@ -182,6 +183,13 @@ impl AlertSender {
     #[must_use]
     pub fn loss(&self, loss: Loss) -> bool {
         self.inputs.try_send(Input::Loss(loss)).is_ok()
+    }
+
+    /// Waits, until then at most, for room for one more input; who is the only sender finds it.
+    /// Meant for the end: whoever waits here takes no events meanwhile.
+    pub async fn room(&self, until: Instant) {
+        // Without room, or without a stage, the sending itself says so.
+        let _ = timeout_at(until, self.inputs.reserve()).await;
     }
 
     /// Reports a time that nobody watched. Meant for the start, when the queue is empty.

@@ -341,6 +341,7 @@ fn document(status: &GetStatusResponse) -> Value {
             "name": ring.name,
             "capacity_bytes": ring.capacity_bytes,
             "used_bytes": ring.used_bytes,
+            "written_bytes": ring.written_bytes,
         })).collect::<Vec<_>>(),
         "queues": status.queues.iter().map(|queue| json!({
             "name": queue.name,
@@ -441,6 +442,7 @@ mod tests {
                 name: "bulk".into(),
                 capacity_bytes: 4_096,
                 used_bytes: 17,
+                written_bytes: 40,
             }],
             queues: vec![QueueStatus {
                 name: "requests".into(),

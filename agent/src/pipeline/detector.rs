@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::clock::WallClock;
 use super::ledger::Ledger;
@@ -161,12 +162,15 @@ impl Detector {
         }
     }
 
-    /// Nothing comes any more: whatever waits leaves as it is.
-    pub(super) fn finish(&mut self) {
+    /// Nothing comes any more: the last account, then whatever waits leaves as it is. The account
+    /// first, so that what waits does not take its room. Behind the deadline nothing waits for
+    /// room any more, and what finds none is counted.
+    pub(super) async fn finish(&mut self, until: Instant) {
+        self.settle_finally(until).await;
         for waiting in self.pending.take_all() {
+            self.alerts.room(until).await;
             self.release(waiting);
         }
-        self.settle_finally();
     }
 
     fn ask_runtimes(&mut self) {

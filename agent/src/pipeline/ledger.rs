@@ -3,7 +3,8 @@
 //! Each cgroup with an entry of its own in the kernel's map has an account of its own here. The
 //! rest share one, `other`: cgroups that found the map full, and those that are gone. An account
 //! moves to `other` with both of its sides, or the equation would hold for neither; and it moves
-//! once and for good, so that no event is ever counted under two names.
+//! once and for good, so that no event is ever counted under two names. What the kernel counted of
+//! a cgroup in `other` is counted with the cgroup until it has moved.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -28,6 +29,8 @@ pub(super) struct Ledger {
     counted_as: HashMap<u64, u64>,
     /// What such cgroups that are gone had counted, under the other.
     kept: HashMap<(u64, Hook), KernelAccount>,
+    /// Cgroups of which more had arrived at the last reading than their own entry put into a ring.
+    suspects: HashSet<u64>,
     /// Undecodable records that do not even tell their cgroup.
     unattributed: HashMap<Hook, u64>,
 }
@@ -67,6 +70,22 @@ struct Sides {
 }
 
 impl Sides {
+    /// Records that arrived beyond what the kernel put into a ring.
+    const fn excess(self) -> u64 {
+        let put = self.kernel.delivered;
+        self.received.total().saturating_sub(put)
+    }
+
+    /// Counts the excess here, as far as the kernel counted as much elsewhere.
+    fn borrow(&mut self, elsewhere: &mut Self) {
+        let there = elsewhere.kernel;
+        let events = self.excess().min(there.seen).min(there.delivered);
+        elsewhere.kernel.seen -= events;
+        elsewhere.kernel.delivered -= events;
+        self.kernel.seen += events;
+        self.kernel.delivered += events;
+    }
+
     /// In flight is what the kernel put into a ring and what has not arrived, so the account
     /// balances only if kernel and daemon counted the same events.
     fn counts(self) -> EventCounts {
@@ -118,15 +137,24 @@ impl Ledger {
         let kernel = &*self.gathered(kernel);
         let folded = self.fold_foreign(kernel);
         let mut other = self.left.clone();
-        let mut accounts = Vec::with_capacity(kernel.len());
+        // Of a hook that the entry has not counted yet, records may have arrived all the same.
+        let mut own: HashMap<(u64, Hook), Sides> = HashMap::with_capacity(kernel.len());
+        for (&key, &received) in &self.received {
+            own.entry(key).or_default().received = received;
+        }
         for &(cgroup_id, hook, kernel) in kernel {
             if cgroup_id == OTHER_CGROUP || self.shared.contains(&cgroup_id) {
                 other.entry(hook).or_default().kernel += kernel;
-                continue;
+            } else {
+                own.entry((cgroup_id, hook)).or_default().kernel = kernel;
             }
-            let received = self.received.get(&(cgroup_id, hook));
-            let received = received.copied().unwrap_or_default();
-            accounts.push((cgroup_id, hook, Sides { kernel, received }.counts()));
+        }
+        let mut accounts = Vec::with_capacity(own.len() + other.len());
+        for ((cgroup_id, hook), mut sides) in own {
+            if sides.excess() > 0 {
+                sides.borrow(other.entry(hook).or_default());
+            }
+            accounts.push((cgroup_id, hook, sides.counts()));
         }
         for (&hook, &records) in &self.unattributed {
             let Sides { kernel, received } = other.entry(hook).or_default();
@@ -169,6 +197,7 @@ impl Ledger {
             self.left.entry(hook).or_default().kernel += account;
         }
         self.shared.remove(&cgroup_id);
+        self.suspects.remove(&cgroup_id);
         for hook in Hook::ALL {
             if let Some(received) = self.received.remove(&(cgroup_id, hook)) {
                 self.left.entry(hook).or_default().received += received;
@@ -179,17 +208,8 @@ impl Ledger {
     /// Moves what arrived from cgroups that the kernel does not, or not only, count by
     /// themselves to `other`. Returns those that move for the first time.
     fn fold_foreign(&mut self, kernel: &[(u64, Hook, KernelAccount)]) -> Vec<u64> {
-        let delivered: HashMap<(u64, Hook), u64> = kernel
-            .iter()
-            .map(|&(cgroup_id, hook, account)| ((cgroup_id, hook), account.delivered))
-            .collect();
-        // More arrived than the entry put into a ring: the kernel counted some of it elsewhere.
-        let foreign = self.received.iter().filter(|(key, received)| {
-            received.total() > delivered.get(key).copied().unwrap_or_default()
-        });
-        let foreign: HashSet<u64> = foreign.map(|(&(cgroup_id, _), _)| cgroup_id).collect();
         let mut folded = Vec::new();
-        for cgroup_id in foreign {
+        for cgroup_id in self.foreign(kernel) {
             if cgroup_id != OTHER_CGROUP && self.shared.insert(cgroup_id) {
                 folded.push(cgroup_id);
             }
@@ -202,6 +222,26 @@ impl Ledger {
             self.left.entry(hook).or_default().received += received;
         }
         folded
+    }
+
+    /// Cgroups of which the kernel counts some events elsewhere: those without an entry of their
+    /// own, and those of which more arrived than their entry put into a ring, twice in a row. The
+    /// move is for good, so a single reading, taken while programs run, does not decide it.
+    fn foreign(&mut self, kernel: &[(u64, Hook, KernelAccount)]) -> HashSet<u64> {
+        let entries: HashSet<u64> = kernel.iter().map(|(cgroup_id, ..)| *cgroup_id).collect();
+        let delivered: HashMap<(u64, Hook), u64> = kernel
+            .iter()
+            .map(|&(cgroup_id, hook, account)| ((cgroup_id, hook), account.delivered))
+            .collect();
+        let excessive = self.received.iter().filter(|(key, received)| {
+            received.total() > delivered.get(key).copied().unwrap_or_default()
+        });
+        let excessive = excessive.map(|(&(cgroup_id, _), _)| cgroup_id).collect();
+        let before = std::mem::replace(&mut self.suspects, excessive);
+        let suspects = self.suspects.iter().copied();
+        suspects
+            .filter(|cgroup_id| !entries.contains(cgroup_id) || before.contains(cgroup_id))
+            .collect()
     }
 }
 

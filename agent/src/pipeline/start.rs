@@ -9,12 +9,15 @@ use super::run::RunError;
 use crate::canary::{self, Watch};
 use crate::config::Config;
 use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
-use crate::enrich::container::{Cgroup2Mount, ContainerMessage, scan_cgroups};
+use crate::enrich::container::{
+    Cgroup2Mount, CgroupScan, ContainerMessage, Incomplete, scan_cgroups,
+};
 use crate::ingest::boot_ns;
 use crate::model::{Priority, RuleInfo};
 use crate::probe::{AttachedTopic, EventLimit, ProbeOptions};
 use crate::telemetry::{
-    HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot, TopicState,
+    Counter, Failure, HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
+    TopicState,
 };
 
 /// The rules in force, with what there is to say about them.
@@ -114,6 +117,25 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
     }
 }
 
+struct ScanIncomplete {
+    why: Incomplete,
+}
+
+impl Failure for ScanIncomplete {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("cgroup_scan_incomplete");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message = "Not every cgroup was listed: what was removed unnoticed stays known.",
+            why = %self.why,
+            total
+        );
+    }
+}
+
 /// Walks the cgroups in scope. Blocks.
 pub(super) fn scan(mount: &Path, scope: &str) -> std::io::Result<ContainerMessage> {
     let started_boot_ns = boot_ns();
@@ -121,11 +143,18 @@ pub(super) fn scan(mount: &Path, scope: &str) -> std::io::Result<ContainerMessag
         mount_point: mount.to_owned(),
         root: "/".into(),
     };
-    let cgroups = scan_cgroups(&mount, Path::new(scope))?;
+    let CgroupScan {
+        cgroups,
+        incomplete,
+    } = scan_cgroups(&mount, Path::new(scope))?;
+    if let Some(why) = incomplete {
+        ScanIncomplete { why }.emit();
+    }
     Ok(ContainerMessage::Scan {
         started_boot_ns,
         ended_boot_ns: boot_ns(),
         cgroups,
+        complete: incomplete.is_none(),
     })
 }
 

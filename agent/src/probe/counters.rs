@@ -24,7 +24,8 @@ struct BucketPod(Bucket);
 // SAFETY: one integer.
 unsafe impl Pod for BucketPod {}
 
-/// The kernel's side of the account of one hook in one cgroup, summed over the CPUs. Monotonic.
+/// The kernel's side of the account of one hook in one cgroup, summed over the CPUs. Monotonic, but
+/// for `delivered`, which counts a record a moment before it is known whether the ring takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KernelAccount {
     /// Events in scope.
@@ -97,7 +98,8 @@ impl CounterReader {
     }
 
     /// Takes the accounts of a cgroup that is gone out of the kernel's map, which gives their room
-    /// back, and that of its bucket. Empty when it has none.
+    /// back, and that of its bucket. Empty when it has none. Only of one that is gone for certain:
+    /// what a program counts between the reading and the removal is in no account.
     pub fn take(&mut self, cgroup_id: u64) -> Result<Vec<(Hook, KernelAccount)>, ProbeError> {
         let values = match self.by_cgroup.get(&cgroup_id, 0) {
             Err(MapError::KeyNotFound) => return Ok(Vec::new()),

@@ -21,6 +21,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"))
 
 /// Scratch slots per CPU, as in the kernel programs.
 const SCRATCH_PER_CPU: u32 = 3;
+/// Socket calls under way that are followed at most; a send beyond them is counted as lost. Empty,
+/// the table of so many takes 4 MiB.
+const MAX_SOCKET_CALLS: u32 = 1 << 18;
 /// Share of the bulk ring whose fill wakes the consumer.
 const WAKE_DIVISOR: u32 = 4;
 
@@ -231,6 +234,19 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     format!("{} | ... | {}", lines[0], tail.join(" | "))
 }
 
+/// Socket calls that can be under way at a time: each thread makes one.
+fn socket_calls() -> u32 {
+    let threads = std::fs::read_to_string("/proc/sys/kernel/threads-max");
+    threads_of(threads.ok().as_deref()).min(MAX_SOCKET_CALLS)
+}
+
+/// The kernel's limit of threads, or that of the table when it is not known.
+fn threads_of(text: Option<&str>) -> u32 {
+    text.and_then(|text| text.trim().parse().ok())
+        .filter(|threads| *threads > 0)
+        .unwrap_or(MAX_SOCKET_CALLS)
+}
+
 fn load_error(error: impl Into<aya::maps::MapError>) -> ProbeError {
     ProbeError::Load(error.into().to_string())
 }
@@ -276,7 +292,8 @@ fn load_object(
         .map_max_entries("CRITICAL", options.critical_bytes)
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
-        .map_max_entries("PATH_SCRATCH", scratch);
+        .map_max_entries("PATH_SCRATCH", scratch)
+        .map_max_entries("ONGOING", socket_calls());
     for (symbol, value) in &globals {
         // A field that no program reads has no global in the object.
         loader.override_global(symbol, value, false);
@@ -305,5 +322,13 @@ mod tests {
         assert_eq!(times(50_000, 100_000), (20_000, 2_000_000_000));
         assert_eq!(times(1_000_000, 1), (1_000, 1_000));
         assert_eq!(times(3, 0), (333_333_333, 333_333_333));
+    }
+
+    #[test]
+    fn the_table_of_socket_calls_has_room_for_every_thread() {
+        assert_eq!(threads_of(Some("15371\n")), 15_371);
+        for unknown in [None, Some(""), Some("0"), Some("many")] {
+            assert_eq!(threads_of(unknown), MAX_SOCKET_CALLS, "{unknown:?}");
+        }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     #[cfg(target_arch = "x86_64")]
     ("calls::a_32_bit_connect_is_seen_once", by_int80),
+    ("calls::each_of_a_crowd_of_connects_is_seen_once", crowd),
     ("calls::every_destination_of_a_sendmmsg_is_seen", sendmmsg),
     (
         "calls::an_open_keeps_its_name_when_its_descriptor_is_stolen",
@@ -98,6 +99,30 @@ fn connect_by(bench: &Bench, way: &str) -> Result<()> {
         .map(|t| t.field.as_str())
         .collect();
     ensure!(open == ["evt.res"], "undecided: {open:?}");
+    Ok(())
+}
+
+/// More calls under way than a table of a few thousand would hold: each is told once, as the kernel
+/// knows it and with its result.
+fn crowd(bench: &Bench) -> Result<()> {
+    const COUNT: usize = 5_000;
+    const PORT: u32 = 4121;
+    let target = format!("127.0.0.1:{PORT}");
+    let alerts = alerts_of(bench, &["connect_crowd", &COUNT.to_string(), &target])?;
+    let events: Vec<&Event> = alerts
+        .iter()
+        .filter(|alert| rule_name(alert) == CONNECTS)
+        .filter_map(|alert| alert.event.as_ref())
+        .filter(|event| remote_port(event) == Some(PORT))
+        .collect();
+    ensure!(events.len() == COUNT, "{} of {COUNT}", events.len());
+    for event in events {
+        let Some(Payload::Socket(socket)) = &event.payload else {
+            bail!("{event:?}");
+        };
+        let by_kernel = socket.provenance() == Provenance::Kernel;
+        ensure!(by_kernel && event.result.is_some(), "{event:?}");
+    }
     Ok(())
 }
 

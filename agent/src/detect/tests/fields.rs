@@ -409,6 +409,7 @@ fn a_process_that_is_not_known_is_nobody() {
     stand_in.ids = None;
     stand_in.capabilities = None;
     stand_in.image = Arc::default();
+    stand_in.exec_id.start_boottime_ns = 0;
     let event = open(stand_in, "/etc/passwd", 0);
     for condition in [
         "user.uid = 0",
@@ -419,6 +420,11 @@ fn a_process_that_is_not_known_is_nobody() {
         "thread.cap_effective contains CAP",
         "thread.cap_effective = \"\"",
         "proc.cmdnargs = 0",
+        "proc.pid = 4242",
+        "proc.ppid = 0",
+        "proc.tty = 0",
+        "proc.duration > 0",
+        "thread.ismain = true",
     ] {
         assert_eq!(verdict(condition, &event), "false", "{condition}");
     }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use gravlens_common::{Hook, limits};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Detector;
 use crate::canary;
@@ -142,21 +143,31 @@ impl Detector {
     }
 
     /// The last account: what has not arrived by now never will.
-    pub(in crate::pipeline) fn settle_finally(&mut self) {
+    pub(super) async fn settle_finally(&mut self, until: Instant) {
         let fresh = self.take_accounts();
         for account in &mut self.accounts {
             account.events.give_up_in_flight();
         }
-        self.publish(fresh);
+        let now = SystemTime::now();
+        if fresh {
+            self.losses
+                .report_finally(&self.accounts, now, &self.alerts, until)
+                .await;
+        }
+        self.post(now);
     }
 
     /// Accounts that are not fresh may have been folded since, and reported under both names.
     fn publish(&mut self, fresh: bool) {
         let now = SystemTime::now();
         if fresh {
-            self.repair.watch(&self.accounts);
+            self.repair.watch(&self.accounts, self.now_ns);
             self.losses.report(&self.accounts, now, &self.alerts);
         }
+        self.post(now);
+    }
+
+    fn post(&self, now: SystemTime) {
         let mut events = EventCounts::default();
         for account in &self.accounts {
             events += account.events;
@@ -305,6 +316,7 @@ fn ring_usage(ring: &RingMeter) -> RingUsage {
         name: ring.name().to_owned(),
         capacity_bytes: ring.capacity_bytes(),
         used_bytes: ring.used_bytes(),
+        written_bytes: ring.written_bytes(),
     }
 }
 

@@ -122,6 +122,7 @@ pub(super) fn ring(ring: &RingUsage) -> proto::RingStatus {
         name: ring.name.clone(),
         capacity_bytes: ring.capacity_bytes,
         used_bytes: ring.used_bytes,
+        written_bytes: ring.written_bytes,
     }
 }
 
