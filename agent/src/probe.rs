@@ -4,6 +4,7 @@
 
 mod attach;
 mod btf;
+mod compat;
 mod counters;
 mod doctor;
 mod error;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 /// Every offender, by the name of its binary.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
+    "compat_calls",
     "memfd_exec",
     "connect_udp",
     "connect_unseen",

@@ -104,6 +104,7 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
             .unwrap_or_default(),
         critical_bytes: config.rings.critical_bytes,
         bulk_bytes: config.rings.bulk_bytes,
+        compat_calls: config.sensor.compat_calls,
     }
 }
 
