@@ -135,6 +135,11 @@ macro_rules! for_each_offset {
             (REGS_ARG2, 8, required, "pt_regs.dx", "pt_regs.regs[2]"),
             (REGS_ARG3, 8, required, "pt_regs.r10", "pt_regs.regs[3]"),
             (REGS_ARG4, 8, required, "pt_regs.r8", "pt_regs.regs[4]"),
+            (REGS_NUMBER, 8, optional, "pt_regs.orig_ax"),
+            (REGS_COMPAT_ARG0, 8, optional, "pt_regs.bx"),
+            (REGS_COMPAT_ARG1, 8, optional, "pt_regs.cx"),
+            (REGS_COMPAT_ARG2, 8, optional, "pt_regs.dx"),
+            (TASK_CALL_STATUS, 4, optional, "task_struct.thread_info.status"),
         }
     };
 }

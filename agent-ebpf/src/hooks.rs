@@ -1,6 +1,7 @@
 //! The programs, one topic per file.
 
 mod cgroup;
+mod compat;
 mod exec;
 mod fork_exit;
 mod marker;

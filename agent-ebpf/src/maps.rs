@@ -50,6 +50,10 @@ pub static ZERO_COUNTERS: Array<CgroupCounters> = Array::with_max_entries(1, 0);
 pub static ONGOING: HashMap<u64, OngoingCall> =
     HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
 
+/// 32-bit system calls that are traced: their [`gravlens_common::Call`], by the kernel's number.
+#[map]
+pub static COMPAT_CALLS: Array<u8> = Array::with_max_entries(limits::COMPAT_CALLS, 0);
+
 /// Buffers for exec records; the loader sizes it to CPUs x [`crate::scratch::NESTING`].
 #[map]
 pub static EXEC_SCRATCH: Array<ExecScratch> = Array::with_max_entries(6, 0);

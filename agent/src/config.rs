@@ -32,6 +32,8 @@ pub const DEFAULT_SOCKET: &str = "/run/gravlens/gravlens.sock";
 pub struct Config {
     /// What is watched.
     pub scope: Scope,
+    /// What is traced.
+    pub sensor: Sensor,
     /// Ring buffers.
     pub rings: Rings,
     /// What one cgroup may take of the rings.
@@ -59,6 +61,13 @@ pub struct Config {
 pub struct Scope {
     /// A cgroup, as a path below the cgroup2 mount or with it; `None` watches everything.
     pub cgroup: Option<PathBuf>,
+}
+
+/// What is traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sensor {
+    /// 32-bit system calls are, where the kernel runs 32-bit programs.
+    pub compat_calls: bool,
 }
 
 /// Ring buffers.
@@ -172,6 +181,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             scope: Scope { cgroup: None },
+            sensor: Sensor { compat_calls: true },
             rings: Rings {
                 critical_bytes: 8 << 20,
                 bulk_bytes: 16 << 20,

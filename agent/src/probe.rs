@@ -5,6 +5,7 @@
 mod attach;
 mod bpf;
 mod btf;
+mod compat;
 mod counters;
 mod doctor;
 mod error;

@@ -41,7 +41,8 @@ macro_rules! open_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                report(&ctx, Call::$call)
+                observe(Call::$call, regs::result(&ctx), Registers::current());
+                0
             }
         )*
     };
@@ -54,30 +55,30 @@ open_programs! {
     sys_exit_creat => Creat,
 }
 
+/// Reports a call that has ended.
 #[inline(always)]
-fn report(ctx: &TracePointContext, call: Call) -> u32 {
+pub fn observe(call: Call, result: i64, registers: Registers) {
     let Some(caller) = scope::caller() else {
-        return 0;
+        return;
     };
     let account = account::seen(caller.cgroup_id, Hook::Open);
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
-        return 0;
+        return;
     };
     let Some(buffer) = scratch::take(&PATH_SCRATCH) else {
         if let Some(account) = account {
             account.dropped(DropReason::ScratchBusy);
         }
-        return 0;
+        return;
     };
-    let result = regs::result(ctx) as i32;
+    let result = result as i32;
     let task = Task::current();
-    let seen = match opened(task, call, result, buffer) {
+    let seen = match opened(task, call, result, registers, buffer) {
         Some(seen) => seen,
-        None => asked(task, call, result, buffer),
+        None => asked(task, call, result, registers, buffer),
     };
     emit_open(&seen, caller, task, call, result, buffer, paid);
     scratch::release(buffer);
-    0
 }
 
 /// What was learnt of the file.
@@ -90,11 +91,17 @@ struct Seen {
 /// The file behind the descriptor that the call returned; `None` when the call failed, and when
 /// another thread has closed or replaced the descriptor since.
 #[inline(always)]
-fn opened(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Option<Seen> {
+fn opened(
+    task: Task,
+    call: Call,
+    result: i32,
+    registers: Registers,
+    buffer: *mut PathScratch,
+) -> Option<Seen> {
     let fd = u32::try_from(result).ok()?;
     let file = task.file(fd)?;
     let flags = file.flags()?;
-    let asked = requested_flags(call, Registers::current());
+    let asked = requested_flags(call, registers);
     // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
     // have ended since.
     if asked.is_some_and(|asked| access(asked) != access(flags)) {
@@ -130,8 +137,13 @@ const fn access(flags: u32) -> u32 {
 
 /// What the caller asked for, when there is no file to read it from.
 #[inline(always)]
-fn asked(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Seen {
-    let registers = Registers::current();
+fn asked(
+    task: Task,
+    call: Call,
+    result: i32,
+    registers: Registers,
+    buffer: *mut PathScratch,
+) -> Seen {
     let at = matches!(call, Call::Openat | Call::Openat2);
     let name = if at {
         registers.argument1()

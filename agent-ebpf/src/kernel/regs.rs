@@ -6,7 +6,10 @@
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
 use super::read;
-use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2};
+use crate::globals::{
+    REGS_ARG0, REGS_ARG1, REGS_ARG2, REGS_COMPAT_ARG0, REGS_COMPAT_ARG1, REGS_COMPAT_ARG2,
+    REGS_NUMBER,
+};
 
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
 const RESULT_OFFSET: usize = 16;
@@ -34,34 +37,65 @@ pub fn entry_argument<const N: usize>(ctx: &TracePointContext) -> u64 {
 
 /// The saved registers.
 #[derive(Clone, Copy)]
-pub struct Registers(u64);
+pub struct Registers {
+    at: u64,
+    /// The call follows the 32-bit convention.
+    compat: bool,
+}
 
 impl Registers {
     /// Registers of the current system call.
     #[inline(always)]
     pub fn current() -> Self {
         // SAFETY: the helper takes the current task's BTF pointer, which is what `current` holds.
-        Self(
+        let at =
             unsafe { bpf_task_pt_regs(aya_ebpf::helpers::generated::bpf_get_current_task_btf()) }
-                as u64,
-        )
+                as u64;
+        Self { at, compat: false }
+    }
+
+    /// Registers of a 32-bit call, at that address.
+    #[inline(always)]
+    pub fn compat(at: u64) -> Self {
+        Self { at, compat: true }
+    }
+
+    /// The call's number.
+    #[inline(always)]
+    pub fn number(self) -> Option<u32> {
+        read::<u64>(self.at, &REGS_NUMBER).map(|number| number as u32)
     }
 
     /// First argument.
     #[inline(always)]
     pub fn argument0(self) -> Option<u64> {
-        read(self.0, &REGS_ARG0)
+        if self.compat {
+            return low(read(self.at, &REGS_COMPAT_ARG0));
+        }
+        read(self.at, &REGS_ARG0)
     }
 
     /// Second argument.
     #[inline(always)]
     pub fn argument1(self) -> Option<u64> {
-        read(self.0, &REGS_ARG1)
+        if self.compat {
+            return low(read(self.at, &REGS_COMPAT_ARG1));
+        }
+        read(self.at, &REGS_ARG1)
     }
 
     /// Third argument.
     #[inline(always)]
     pub fn argument2(self) -> Option<u64> {
-        read(self.0, &REGS_ARG2)
+        if self.compat {
+            return low(read(self.at, &REGS_COMPAT_ARG2));
+        }
+        read(self.at, &REGS_ARG2)
     }
+}
+
+/// A 32-bit call has 32-bit arguments; what stands above them is left from before.
+#[inline(always)]
+fn low(value: Option<u64>) -> Option<u64> {
+    value.map(|value| value & 0xFFFF_FFFF)
 }

@@ -90,6 +90,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.scope.cgroup = Some(v.into_path()).filter(|p| !p.as_os_str().is_empty()),
     },
     Setting {
+        key: "sensor.compat_calls",
+        about: "watch 32-bit system calls (int 0x80) where the kernel runs 32-bit programs; costs \
+                every system call of the node a few tens of nanoseconds",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.sensor.compat_calls),
+        set: |c, v| c.sensor.compat_calls = v.into_bool(),
+    },
+    Setting {
         key: "rings.critical_bytes",
         about: "ring of lifecycle and security-critical records",
         kind: Kind::RingSize { max: 1 << 30 },

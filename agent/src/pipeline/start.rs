@@ -110,6 +110,7 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
             .unwrap_or_default(),
         critical_bytes: config.rings.critical_bytes,
         bulk_bytes: config.rings.bulk_bytes,
+        compat_calls: config.sensor.compat_calls,
         limit: (config.limits.events_per_second > 0).then_some(EventLimit {
             per_second: config.limits.events_per_second,
             burst: config.limits.burst,

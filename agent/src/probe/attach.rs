@@ -16,7 +16,7 @@ use super::{
     ProbeError,
     integrity::{HeldLink, Links},
     loader::chain,
-    topics::{Attach, Program, TOPICS, Topic},
+    topics::{Attach, COMPAT, Program, TOPICS, Topic},
 };
 use crate::telemetry::{MissingProgram, TopicState};
 
@@ -96,6 +96,8 @@ pub(super) struct Attacher<'a> {
     pub(super) btf: &'a Btf,
     pub(super) scope_directory: &'a File,
     pub(super) trampolines: &'a Result<(), String>,
+    /// Attach the topic of 32-bit calls.
+    pub(super) compat: bool,
 }
 
 impl Attacher<'_> {
@@ -103,8 +105,10 @@ impl Attacher<'_> {
     /// attached.
     pub(super) fn attach(mut self) -> Result<(Vec<AttachedTopic>, Hooks), ProbeError> {
         let mut links = Vec::new();
+        let compat = self.compat;
         let topics = TOPICS
             .iter()
+            .filter(|topic| compat || topic.name != COMPAT)
             .map(|topic| {
                 let better = better_hook(topic, self.trampolines);
                 attach_topic(topic, better, |program| {

@@ -3,7 +3,8 @@
 use aya::{Btf, Ebpf, programs::FEntry};
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, loader::chain, requirements,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, compat, loader::chain,
+    requirements, topics,
 };
 use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
@@ -79,10 +80,13 @@ impl Probe {
 
 fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Vec<String> {
     let mut spots = unwatched(topics);
-    if ia32_emulation() {
-        spots.push(
-            "32-bit system calls (int 0x80) pass every tracepoint of this version".to_owned(),
-        );
+    if compat::kernel_runs_ia32() {
+        let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
+        spots.push(if watched {
+            compat::NOT_SEEN.to_owned()
+        } else {
+            "32-bit system calls (int 0x80): sensor.compat_calls is off".to_owned()
+        });
     }
     if trampolines.is_err() {
         spots.push("io_uring opens and accepts, which make no system call of their own".to_owned());
@@ -108,13 +112,6 @@ fn unwatched(topics: &[AttachedTopic]) -> Vec<String> {
         }));
     }
     spots
-}
-
-/// The kernel runs 32-bit programs: it describes their entry point only then.
-fn ia32_emulation() -> bool {
-    std::fs::read_to_string("/proc/kallsyms").is_ok_and(|symbols| {
-        symbols.contains(" do_int80_emulation") || symbols.contains(" entry_INT80_compat")
-    })
 }
 
 /// Loads and attaches an empty fentry program.

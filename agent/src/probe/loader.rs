@@ -36,6 +36,9 @@ pub struct ProbeOptions {
     pub critical_bytes: u32,
     /// Size of the bulk ring in bytes, likewise.
     pub bulk_bytes: u32,
+    /// Watch 32-bit system calls where the kernel runs 32-bit programs: it costs every system call
+    /// of the node a few tens of nanoseconds.
+    pub compat_calls: bool,
     /// What one cgroup may put into the bulk ring; `None` for no limit.
     pub limit: Option<EventLimit>,
 }
@@ -97,6 +100,7 @@ impl Probe {
         let btf = Btf::from_sys_fs().map_err(|error| ProbeError::Load(error.to_string()))?;
         let mut ebpf = load_object(options, &offsets, &scope, &btf)?;
         super::counters::prepare(&mut ebpf)?;
+        super::compat::prepare(&mut ebpf)?;
         load_marker(&mut ebpf)?;
         let trampolines = super::doctor::try_trampolines(&mut ebpf, &btf);
         Ok(Self {
@@ -204,6 +208,7 @@ impl Probe {
             btf: &self.btf,
             scope_directory: &self.scope_directory,
             trampolines: &self.trampolines,
+            compat: self.options.compat_calls && super::compat::kernel_runs_ia32(),
         };
         attacher.attach()
     }

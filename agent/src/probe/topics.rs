@@ -115,6 +115,9 @@ const fn calls(
     }
 }
 
+/// Name of the topic of 32-bit calls, which is left out where there are none.
+pub(super) const COMPAT: &str = "compat";
+
 /// Every topic, lifecycle first: a record about a process must find its exec record before it.
 pub(super) const TOPICS: &[Topic] = &[
     lifecycle(
@@ -179,6 +182,14 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some(("lsm/file_open", "32-bit calls and io_uring")),
     ),
+    Topic {
+        hook: None,
+        name: COMPAT,
+        mandatory: false,
+        taken: "tp_btf/sys_exit",
+        programs: &[named("compat", "sys_exit")],
+        better: None,
+    },
     calls(
         Hook::Connect,
         "tracepoint/syscalls/sys_exit_connect",

@@ -23,6 +23,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     #[cfg(target_arch = "x86_64")]
     ("calls::a_32_bit_connect_is_seen_once", by_int80),
     ("calls::each_of_a_crowd_of_connects_is_seen_once", crowd),
+    #[cfg(target_arch = "x86_64")]
+    ("calls::32_bit_calls_are_seen", compat),
     ("calls::every_destination_of_a_sendmmsg_is_seen", sendmmsg),
     (
         "calls::an_open_keeps_its_name_when_its_descriptor_is_stolen",
@@ -32,6 +34,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 const CONNECTS: &str = "Suite: address used";
+#[cfg(target_arch = "x86_64")]
+const COMPAT: &str = "Suite: 32-bit call";
 const OPENS: &str = "Suite: file opened";
 const ABSENT: &str = "Suite: absent file asked for";
 const UNDECIDED: &str = "Suite: connect that worked";
@@ -55,6 +59,12 @@ const RULES: &str = "\
   desc: Every open of one offender.
   condition: evt.type in (open, openat, openat2, creat) and proc.name = open_race
   output: opened
+  priority: WARNING
+
+- rule: 'Suite: 32-bit call'
+  desc: Calls of one offender.
+  condition: proc.name = compat_calls and (evt.type = setuid or fd.name = /etc/group)
+  output: called
   priority: WARNING
 
 - rule: 'Suite: absent file asked for'
@@ -123,6 +133,28 @@ fn crowd(bench: &Bench) -> Result<()> {
         let by_kernel = socket.provenance() == Provenance::Kernel;
         ensure!(by_kernel && event.result.is_some(), "{event:?}");
     }
+    Ok(())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn compat(bench: &Bench) -> Result<()> {
+    let alerts = alerts_of(bench, &["compat_calls", "/etc/group"])?;
+    let events: Vec<&Event> = alerts
+        .iter()
+        .filter(|alert| rule_name(alert) == COMPAT)
+        .filter_map(|alert| alert.event.as_ref())
+        .collect();
+    let [open, setuid] = events[..] else {
+        bail!("not two calls: {events:?}");
+    };
+    ensure!(open.r#type == "open", "{open:?}");
+    ensure!(open.result.is_some_and(|fd| fd >= 0), "{open:?}");
+    let Some(Payload::Open(file)) = &open.payload else {
+        bail!("no file: {open:?}");
+    };
+    ensure!(file.provenance() == Provenance::Kernel, "{file:?}");
+    ensure!(setuid.r#type == "setuid", "{setuid:?}");
+    ensure!(setuid.result == Some(0), "{setuid:?}");
     Ok(())
 }
 
