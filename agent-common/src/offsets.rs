@@ -107,6 +107,7 @@ macro_rules! for_each_offset {
             (DENTRY_NAME, 8, required, "dentry.d_name.name"),
             (DENTRY_INODE, 8, required, "dentry.d_inode"),
             (DENTRY_FSDATA, 8, optional, "dentry.d_fsdata"),
+            (DENTRY_HASH_PPREV, 8, required, "dentry.d_hash.pprev"),
             (MOUNT_MNT, 0, required, "mount.mnt"),
             (MOUNT_PARENT, 8, required, "mount.mnt_parent"),
             (MOUNT_MOUNTPOINT, 8, required, "mount.mnt_mountpoint"),

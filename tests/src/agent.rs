@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use toml::{Table, Value};
 
 use crate::cgroup::{PREFIX, TestCgroup};
+use crate::machine;
 use crate::process::ProcessId;
 use crate::state::State;
 use crate::undo::{self, Leftover};
@@ -19,7 +20,7 @@ use crate::undo::{self, Leftover};
 /// Names the binary to test.
 pub const BINARY_VARIABLE: &str = "GRAVLENS_BINARY";
 
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(60); // an emulated machine is slow
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -152,8 +153,16 @@ impl AgentSetup {
         Ok(agent)
     }
 
+    /// Lets the agent watch the whole machine, which has to be the tests' own.
+    pub fn watch_everything(&mut self) {
+        self.set("scope.cgroup", "");
+    }
+
     /// An unscoped agent would watch processes that the tests did not start.
     fn require_scope(&self) -> Result<()> {
+        if machine::is_ours() {
+            return Ok(());
+        }
         let scope = self.config.get("scope").and_then(|s| s.get("cgroup"));
         let scope = scope.and_then(Value::as_str).unwrap_or_default();
         ensure!(

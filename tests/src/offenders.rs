@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-/// Every offender, by the name of its binary.
+/// The offenders that run in containers, by the name of their binary; the others run in a cgroup
+/// alone.
 pub const ALL: [&str; 10] = [
     "compat_calls",
     "memfd_exec",
@@ -23,13 +24,8 @@ pub fn in_image(name: &str) -> String {
     format!("/offenders/{name}")
 }
 
-/// Path of an offender that runs on the node itself.
-pub fn on_node(name: &str) -> Result<PathBuf> {
-    binary(name)
-}
-
 /// The built offender: Cargo puts all binaries of a profile into one folder.
-pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+pub fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("this program lies in no folder")?;
     let folder = if folder.ends_with("deps") {

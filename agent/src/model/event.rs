@@ -116,13 +116,20 @@ pub struct Open<'a> {
 impl Open<'_> {
     /// Opened for reading.
     pub fn is_read(&self) -> bool {
-        matches!(self.flags & 0o3, 0 | 2)
+        !self.is_path_only() && matches!(self.flags & 0o3, 0 | 2)
     }
 
     /// Opened for writing.
     pub fn is_write(&self) -> bool {
-        matches!(self.flags & 0o3, 1 | 2)
+        !self.is_path_only() && matches!(self.flags & 0o3, 1 | 2)
     }
+
+    /// With `O_PATH` a descriptor names a file and gives no access to what is in it.
+    fn is_path_only(&self) -> bool {
+        self.flags & Self::O_PATH != 0
+    }
+
+    const O_PATH: u32 = 0o10_000_000;
 }
 
 /// A socket call: connect, send, bind, listen or accept.

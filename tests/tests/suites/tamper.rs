@@ -124,7 +124,7 @@ fn silent(bench: &Bench) -> Result<()> {
 }
 
 fn tamper(agent: &Agent, deed: &str, name: &str) -> Result<()> {
-    let output = Command::new(offenders::on_node("tamper")?)
+    let output = Command::new(offenders::binary("tamper")?)
         .arg(agent.pid().to_string())
         .args([deed, name])
         .output()?;

@@ -3,7 +3,7 @@
 use super::super::catalogue::{FieldArg, family, flag, number, text};
 use super::super::event_types::EventTypes;
 use super::super::value::{Scalar, Value};
-use super::names::{self, O_PATH};
+use super::names;
 use super::time::{Moment, unix_nanoseconds};
 use super::{computed, fd, present, put};
 use crate::model::{Event, Layer, Open, Payload, Process, Syscall};
@@ -80,8 +80,8 @@ pub(super) fn get<'a>(
         Evt::Res | Evt::ArgRes => of_result(event, |result| result_name(result, scratch)),
         Evt::Rawres | Evt::RawRes => of_result(event, Value::number),
         Evt::Failed => of_result(event, |result| Value::flag(result < 0)),
-        Evt::IsOpenRead => open_flag(event, |open| open.is_read() && open.flags & O_PATH == 0),
-        Evt::IsOpenWrite => open_flag(event, |open| open.is_write() && open.flags & O_PATH == 0),
+        Evt::IsOpenRead => open_flag(event, |open| open.is_read()),
+        Evt::IsOpenWrite => open_flag(event, |open| open.is_write()),
         Evt::IsOpenCreate => open_flag(event, |open| {
             open.created || (event.syscall == Syscall::Creat && event.result >= Some(0))
         }),
