@@ -5,8 +5,8 @@
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
-use super::read;
-use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2};
+use super::{read, read_or_zero};
+use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2, REGS_ARG3, REGS_ARG4, REGS_ARG5};
 
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
 const RESULT_OFFSET: usize = 16;
@@ -63,5 +63,30 @@ impl Registers {
     #[inline(always)]
     pub fn argument2(self) -> Option<u64> {
         read(self.0, &REGS_ARG2)
+    }
+
+    /// The first four arguments; zero where one cannot be read.
+    #[inline(always)]
+    pub fn four_arguments(self) -> [u64; 4] {
+        [
+            read_or_zero(self.0, &REGS_ARG0),
+            read_or_zero(self.0, &REGS_ARG1),
+            read_or_zero(self.0, &REGS_ARG2),
+            read_or_zero(self.0, &REGS_ARG3),
+        ]
+    }
+
+    /// All six arguments; zero where one cannot be read.
+    #[inline(always)]
+    pub fn six_arguments(self) -> [u64; 6] {
+        let [first, second, third, fourth] = self.four_arguments();
+        [
+            first,
+            second,
+            third,
+            fourth,
+            read_or_zero(self.0, &REGS_ARG4),
+            read_or_zero(self.0, &REGS_ARG5),
+        ]
     }
 }
