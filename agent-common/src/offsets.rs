@@ -136,6 +136,7 @@ macro_rules! for_each_offset {
             (REGS_ARG2, 8, required, "pt_regs.dx", "pt_regs.regs[2]"),
             (REGS_ARG3, 8, required, "pt_regs.r10", "pt_regs.regs[3]"),
             (REGS_ARG4, 8, required, "pt_regs.r8", "pt_regs.regs[4]"),
+            (REGS_ARG5, 8, required, "pt_regs.r9", "pt_regs.regs[5]"),
             (REGS_NUMBER, 8, optional, "pt_regs.orig_ax"),
             (REGS_COMPAT_ARG0, 8, optional, "pt_regs.bx"),
             (REGS_COMPAT_ARG1, 8, optional, "pt_regs.cx"),

@@ -1,5 +1,6 @@
 //! The programs, one topic per file.
 
+mod calls;
 mod cgroup;
 mod compat;
 mod exec;

@@ -39,25 +39,11 @@ fn falcos_stable_rules_load_but_for_known_gaps() {
         ),
         (
             "Create Hardlink Over Sensitive Files",
-            RefusalKind::UntracedEvent,
+            RefusalKind::UnsupportedField,
         ),
         (
             "Create Symlink Over Sensitive Files",
-            RefusalKind::UntracedEvent,
-        ),
-        (
-            "Linux Kernel Module Injection Detected",
-            RefusalKind::UntracedEvent,
-        ),
-        ("PTRACE anti-debug attempt", RefusalKind::UntracedEvent),
-        ("PTRACE attached to process", RefusalKind::UntracedEvent),
-        (
-            "Packet socket created in container",
-            RefusalKind::UntracedEvent,
-        ),
-        (
-            "Redirect STDOUT/STDIN to Network Connection in Container",
-            RefusalKind::UntracedEvent,
+            RefusalKind::UnsupportedField,
         ),
     ];
     let expected = expected.map(|(rule, kind)| (rule.to_owned(), kind));
@@ -125,6 +111,27 @@ const SAMPLES: &str = "
 - rule: Fileless execution via memfd_create
   expect: fires
   fields: {evt.type: execve, proc.name: x, proc.pname: sh, proc.exepath: 'memfd:x', proc.is_exe_from_memfd: true}
+- rule: PTRACE attached to process
+  expect: fires
+  fields: {evt.type: ptrace, evt.arg.request: PTRACE_SEIZE, proc.name: x, proc.pname: sh}
+- rule: PTRACE attached to process
+  expect: quiet
+  fields: {evt.type: ptrace, evt.arg.request: PTRACE_CONT, proc.name: x, proc.pname: sh}
+- rule: PTRACE anti-debug attempt
+  expect: fires
+  fields: {evt.type: ptrace, evt.arg.request: PTRACE_TRACEME, proc.name: x, proc.pname: sh}
+- rule: Packet socket created in container
+  expect: fires
+  fields: {evt.type: socket, evt.arg.domain: AF_PACKET, evt.rawres: 3, proc.name: x}
+- rule: Redirect STDOUT/STDIN to Network Connection in Container
+  expect: fires
+  fields: {evt.type: dup2, evt.rawres: 1, fd.sip: 203.0.113.1, fd.sport: 4444, proc.name: sh, container.image.repository: web}
+- rule: Redirect STDOUT/STDIN to Network Connection in Container
+  expect: quiet
+  fields: {evt.type: dup2, evt.rawres: 5, fd.sip: 203.0.113.1, fd.sport: 4444, proc.name: sh, container.image.repository: web}
+- rule: Linux Kernel Module Injection Detected
+  expect: fires
+  fields: {evt.type: finit_module, proc.name: insmod, thread.cap_effective: CAP_SYS_MODULE, container.image.repository: web}
 ";
 
 #[test]

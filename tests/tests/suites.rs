@@ -37,6 +37,8 @@ mod image_rules;
 mod lifecycle;
 #[path = "suites/loss.rs"]
 mod loss;
+#[path = "suites/privileges.rs"]
+mod privileges;
 #[path = "suites/stock_client.rs"]
 mod stock_client;
 #[path = "suites/tamper.rs"]
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         alerts::TESTS,
         calls::TESTS,
         arguments::TESTS,
+        privileges::TESTS,
         image_rules::TESTS,
         loss::TESTS,
         fairness::TESTS,

@@ -5,10 +5,10 @@
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
-use super::read;
+use super::{read, read_or_zero};
 use crate::globals::{
-    REGS_ARG0, REGS_ARG1, REGS_ARG2, REGS_COMPAT_ARG0, REGS_COMPAT_ARG1, REGS_COMPAT_ARG2,
-    REGS_NUMBER,
+    REGS_ARG0, REGS_ARG1, REGS_ARG2, REGS_ARG3, REGS_ARG4, REGS_ARG5, REGS_COMPAT_ARG0,
+    REGS_COMPAT_ARG1, REGS_COMPAT_ARG2, REGS_NUMBER,
 };
 
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
@@ -91,6 +91,31 @@ impl Registers {
             return low(read(self.at, &REGS_COMPAT_ARG2));
         }
         read(self.at, &REGS_ARG2)
+    }
+
+    /// The first four arguments; zero where one cannot be read.
+    #[inline(always)]
+    pub fn four_arguments(self) -> [u64; 4] {
+        [
+            read_or_zero(self.at, &REGS_ARG0),
+            read_or_zero(self.at, &REGS_ARG1),
+            read_or_zero(self.at, &REGS_ARG2),
+            read_or_zero(self.at, &REGS_ARG3),
+        ]
+    }
+
+    /// All six arguments; zero where one cannot be read.
+    #[inline(always)]
+    pub fn six_arguments(self) -> [u64; 6] {
+        let [first, second, third, fourth] = self.four_arguments();
+        [
+            first,
+            second,
+            third,
+            fourth,
+            read_or_zero(self.at, &REGS_ARG4),
+            read_or_zero(self.at, &REGS_ARG5),
+        ]
     }
 }
 

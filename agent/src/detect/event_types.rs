@@ -1,6 +1,6 @@
 //! Sets of event types, and the names that a rule may use for them.
 
-use crate::model::Syscall;
+use crate::model::{Syscall, parameters};
 
 /// A set of the event types that the sensor can produce.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,25 @@ impl EventTypes {
         Syscall::CgroupAttach,
     ]);
 
+    /// Copying of descriptors.
+    pub(crate) const DUP: Self = Self::of(&[Syscall::Dup, Syscall::Dup2, Syscall::Dup3]);
+    /// Calls that make or copy a descriptor of a socket, or work on one.
+    pub(crate) const SOCKET_OR_DUP: Self = Self::SOCKET.union(Self::DUP);
+
+    /// The calls without a path that have an argument of that name.
+    pub(crate) const fn with_argument(name: &str) -> Self {
+        let mut found = Self::NONE;
+        let mut position = 0;
+        while position < Syscall::ALL.len() {
+            let syscall = Syscall::ALL[position];
+            if has_parameter(syscall, name) {
+                found = found.union(Self::of(&[syscall]));
+            }
+            position += 1;
+        }
+        found
+    }
+
     /// The set of the listed types.
     pub const fn of(types: &[Syscall]) -> Self {
         let mut bits = 0;
@@ -104,6 +123,34 @@ impl EventTypes {
             .copied()
             .filter(move |&syscall| self.contains(syscall))
     }
+}
+
+const fn has_parameter(syscall: Syscall, name: &str) -> bool {
+    let parameters = parameters(syscall);
+    let mut position = 0;
+    while position < parameters.len() {
+        if is_same(parameters[position].name, name) {
+            return true;
+        }
+        position += 1;
+    }
+    false
+}
+
+/// `==` cannot be evaluated at compile time.
+const fn is_same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut position = 0;
+    while position < left.len() {
+        if left[position] != right[position] {
+            return false;
+        }
+        position += 1;
+    }
+    true
 }
 
 /// What a name in `evt.type` stands for.

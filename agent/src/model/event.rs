@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{ContainerView, ExecId, Process};
+use super::{Call, ContainerView, ExecId, Process};
 
 /// The call that made an event: the kernel programs number it, rules name it.
 pub use gravlens_common::Call as Syscall;
@@ -57,6 +57,18 @@ pub enum AddressFamily {
     Unix,
     /// Any other, by its number.
     Other(u16),
+}
+
+impl AddressFamily {
+    /// The family of that number (AF_*).
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            1 => Self::Unix,
+            2 => Self::Inet,
+            10 => Self::Inet6,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// Layer-4 protocol of a socket.
@@ -181,6 +193,8 @@ pub enum Payload<'a> {
     SetIds(SetIds),
     /// A cgroup change.
     Cgroup(CgroupChange<'a>),
+    /// A call that takes no path.
+    Call(Call),
 }
 
 /// Flags that qualify a whole event.
@@ -254,6 +268,7 @@ impl Payload<'_> {
             }),
             Self::Socket(socket) => Payload::Socket(socket.clone()),
             Self::SetIds(ids) => Payload::SetIds(ids.clone()),
+            Self::Call(call) => Payload::Call(call.clone()),
             Self::Cgroup(change) => Payload::Cgroup(CgroupChange {
                 cgroup_id: change.cgroup_id,
                 path: Cow::Owned(change.path.to_vec()),

@@ -19,6 +19,9 @@ use crate::sinks::grpc::ServeError;
 
 /// Longest way from the stop to the last record in the spool.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// The part of it that detaching may take. Each link waits for the kernel's grace periods, which on
+/// a busy machine adds up to seconds; the records that are there must not pay for it.
+const DETACHING_SHARE: u32 = 2;
 /// The part of it that the stages behind the rings have for themselves.
 const DETECTION_SHARE: u32 = 5;
 /// The part of it that is left for the last account when detection takes no more batches.
@@ -182,7 +185,9 @@ impl<H: Send + 'static> Stages<H> {
         let hooks = self.hooks;
         // Closing a link waits for programs that run.
         let detached = spawn_blocking(move || drop(hooks));
-        if timeout_at(deadline, detached).await.is_err() {
+        let enough = deadline - self.limit / DETACHING_SHARE;
+        if timeout_at(enough, detached).await.is_err() {
+            // What they still see belongs to the time in which nobody watches.
             tracing::warn!(message = "The hooks are not detached yet.");
         }
         // Both may have ended already.

@@ -17,6 +17,7 @@ use super::{
     integrity::{HeldLink, Links},
     loader::chain,
     topics::{Attach, COMPAT, Program, TOPICS, Topic},
+    tracefs,
 };
 use crate::telemetry::{MissingProgram, TopicState};
 
@@ -112,9 +113,12 @@ impl Attacher<'_> {
             .map(|topic| {
                 let better = better_hook(topic, self.trampolines);
                 attach_topic(topic, better, |program| {
+                    if lacks_call(program) {
+                        return Ok(Outcome::NoSuchCall);
+                    }
                     let link = self.attach_program(program)?;
                     links.push(HeldLink::new(program.name, link)?);
-                    Ok(())
+                    Ok(Outcome::Attached)
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -144,17 +148,33 @@ impl Attacher<'_> {
     }
 }
 
+/// What became of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Attached,
+    /// The kernel was built without the call, so there is nothing to see.
+    NoSuchCall,
+}
+
+fn lacks_call(program: &Program) -> bool {
+    match program.attach {
+        Attach::SyscallExit(call) => tracefs::lacks_call(call.name()),
+        _ => false,
+    }
+}
+
 /// Tries every program of a topic.
 fn attach_topic(
     topic: &'static Topic,
     better: Option<Refusal>,
-    mut attach: impl FnMut(&Program) -> Result<(), String>,
+    mut attach: impl FnMut(&Program) -> Result<Outcome, String>,
 ) -> Result<AttachedTopic, ProbeError> {
     let mut attached = Vec::new();
     let mut missing = Vec::new();
     for program in topic.programs {
         match attach(program) {
-            Ok(()) => attached.push(program.name),
+            Ok(Outcome::Attached) => attached.push(program.name),
+            Ok(Outcome::NoSuchCall) => {}
             Err(why) => missing.push(MissingProgram {
                 program: program.name.to_owned(),
                 not_seen: program.attach.sees(),
@@ -241,7 +261,7 @@ mod tests {
             if refused.contains(&program.name) {
                 return Err("no such tracepoint".to_owned());
             }
-            Ok(())
+            Ok(Outcome::Attached)
         })
     }
 
@@ -260,6 +280,19 @@ mod tests {
 
         let off = without("connect", &["sys_exit_connect"]).unwrap();
         assert_eq!((off.state(), off.taken), (TopicState::Off, None));
+    }
+
+    #[test]
+    fn a_call_that_the_kernel_lacks_is_not_missed() {
+        let privilege = attach_topic(topic("privilege"), None, |program| {
+            Ok(match program.name {
+                "sys_exit_finit_module" => Outcome::NoSuchCall,
+                _ => Outcome::Attached,
+            })
+        });
+        let privilege = privilege.unwrap();
+        assert_eq!(privilege.state(), TopicState::Full);
+        assert!(!privilege.attached.contains(&"sys_exit_finit_module"));
     }
 
     #[test]
@@ -292,7 +325,7 @@ mod tests {
         };
         let refuse_second = |program: &Program| match program.name {
             "second" => Err("refused".to_owned()),
-            _ => Ok(()),
+            _ => Ok(Outcome::Attached),
         };
         let error = attach_topic(&TWO, None, refuse_second).unwrap_err();
         assert!(error.to_string().contains("second: refused"), "{error}");

@@ -18,6 +18,16 @@ const UNWATCHED: [&str; 2] = [
     "executions that fail: an execve is seen when it succeeds",
 ];
 
+/// What the hooks on calls without a path leave out, by name.
+const UNWATCHED_CALLS: [&str; 6] = [
+    "io_uring opens, accepts and new sockets, which make no system call of their own",
+    "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
+    "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
+    "memory that is made executable after it was written: a call is seen that asks for both at once",
+    "namespaces that clone and clone3 make; unshare and setns are seen",
+    "kernels that kexec_load and kexec_file_load load",
+];
+
 /// For a kernel whose overlay module was not loaded when the offsets were looked up.
 const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
                          describe its structs at the start; once it does, restart the agent";
@@ -69,16 +79,17 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
 impl Probe {
     /// What the sensor cannot see on this kernel.
     pub fn blind_spots(&self, topics: &[AttachedTopic]) -> Vec<String> {
-        let mut spots = blind_spots(topics, self.trampolines());
+        let mut spots = blind_spots(topics);
         if !self.offsets().tells_overlay_layers() {
             spots.push(NO_LAYERS.to_owned());
         }
         spots.extend(UNWATCHED.map(str::to_owned));
+        spots.extend(UNWATCHED_CALLS.map(str::to_owned));
         spots
     }
 }
 
-fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Vec<String> {
+fn blind_spots(topics: &[AttachedTopic]) -> Vec<String> {
     let mut spots = unwatched(topics);
     if compat::kernel_runs_ia32() {
         let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
@@ -87,9 +98,6 @@ fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Ve
         } else {
             "32-bit system calls (int 0x80): sensor.compat_calls is off".to_owned()
         });
-    }
-    if trampolines.is_err() {
-        spots.push("io_uring opens and accepts, which make no system call of their own".to_owned());
     }
     spots
 }

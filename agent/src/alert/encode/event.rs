@@ -1,8 +1,8 @@
 //! Events as protobuf messages.
 
-use super::process::{endpoint, path};
+use super::process::{endpoint, path, stdio};
 use super::timestamp;
-use crate::model::{Event, Open, Payload, Provenance, Socket};
+use crate::model::{Argument, Call, Event, Open, Payload, Provenance, Socket, Syscall};
 use crate::proto;
 
 /// An event without its process and container, which the alert carries.
@@ -14,16 +14,16 @@ pub(super) fn event(event: &Event<'_>) -> proto::Event {
         time: Some(timestamp(event.time)),
         boot_ns: event.boot_ns,
         tid: event.tid,
-        payload: Some(payload(&event.payload)),
+        payload: Some(payload(event)),
         out_of_order: event.flags.out_of_order,
         seen_late: event.flags.seen_late,
         process_unknown: event.flags.process_unknown,
     }
 }
 
-fn payload(payload: &Payload<'_>) -> proto::event::Payload {
+fn payload(event: &Event<'_>) -> proto::event::Payload {
     use proto::event::Payload as Out;
-    match payload {
+    match &event.payload {
         Payload::Exec => Out::Exec(proto::ExecPayload {}),
         Payload::Fork => Out::Fork(proto::ForkPayload {}),
         &Payload::Exit { status, signal } => Out::Exit(proto::ExitPayload {
@@ -35,6 +35,7 @@ fn payload(payload: &Payload<'_>) -> proto::event::Payload {
         Payload::SetIds(call) => Out::SetIds(proto::SetIdsPayload {
             argument: call.argument,
         }),
+        Payload::Call(made) => Out::Call(call(made, event.syscall)),
         Payload::Cgroup(change) => Out::Cgroup(proto::CgroupPayload {
             cgroup_id: change.cgroup_id,
             path: Some(path(&crate::model::Path {
@@ -64,6 +65,22 @@ fn socket(socket: &Socket) -> proto::SocketPayload {
         endpoint: Some(endpoint(&socket.endpoint)),
         fd: (socket.fd >= 0).then_some(socket.fd),
         provenance: provenance(socket.provenance).into(),
+    }
+}
+
+fn call(call: &Call, syscall: Syscall) -> proto::CallPayload {
+    proto::CallPayload {
+        arguments: call.named(syscall).map(argument).collect(),
+        descriptor: call.descriptor.as_ref().map(stdio),
+        fd_shared: call.fd_shared,
+    }
+}
+
+fn argument((name, value): (&str, Argument)) -> proto::Argument {
+    proto::Argument {
+        name: name.to_owned(),
+        value: value.number(),
+        text: value.to_string(),
     }
 }
 

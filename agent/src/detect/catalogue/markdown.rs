@@ -72,6 +72,7 @@ fn types(on: EventTypes) -> String {
         (EventTypes::OPEN, "open"),
         (EventTypes::SOCKET, "socket"),
         (EventTypes::DESCRIPTOR, "open, socket"),
+        (EventTypes::SOCKET_OR_DUP, "socket, dup"),
         (EventTypes::SET_UID, "setuid family"),
         (EventTypes::SET_GID, "setgid family"),
         (EventTypes::EXIT, "exit"),

@@ -19,10 +19,8 @@ pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "no traced event type has this argument",
-        "evt.arg.addr evt.arg.cmd evt.arg.cwd evt.arg.data evt.arg.dirfd evt.arg.domain
-         evt.arg.exe evt.arg.linkpath evt.arg.newpath evt.arg.oldpath evt.arg.path evt.arg.pid
-         evt.arg.request evt.arg.ret evt.arg.signal evt.arg.source evt.arg.target evt.arg.type
-         evt.abspath",
+        "evt.arg.cwd evt.arg.dirfd evt.arg.exe evt.arg.linkpath evt.arg.newpath evt.arg.oldpath
+         evt.arg.path evt.arg.ret evt.arg.signal evt.arg.source evt.arg.target evt.abspath",
     ),
     (
         "the sensor does not capture the mode that a file is made with",

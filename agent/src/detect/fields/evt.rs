@@ -3,12 +3,20 @@
 use super::super::catalogue::{FieldArg, family, flag, number, text};
 use super::super::event_types::EventTypes;
 use super::super::value::{Scalar, Value};
+use super::argument::{named_argument, raw_argument};
 use super::names;
 use super::time::{Moment, unix_nanoseconds};
 use super::{computed, fd, present, put};
-use crate::model::{Event, Layer, Open, Payload, Process, Syscall};
+use crate::model::{Call, Event, Layer, Open, Payload, Process, Syscall};
+use gravlens_common::Hook;
 
 const EXEC_OR_OPEN: EventTypes = EventTypes::EXEC.union(EventTypes::OPEN);
+/// Calls without a path that have flags.
+const WITH_FLAGS: EventTypes = EventTypes::with_argument("flags");
+const WITH_FD: EventTypes = EventTypes::DESCRIPTOR
+    .union(EventTypes::with_argument("fd"))
+    .union(EventTypes::of(&[Syscall::Socket]));
+const WITH_SIGNAL: EventTypes = EventTypes::EXIT.union(EventTypes::with_argument("sig"));
 
 family! { Evt {
     Num = number("evt.num", "Number of the event in this run of the agent, from 1.");
@@ -17,7 +25,7 @@ family! { Evt {
     SyscallType = text("syscall.type", "Name of the system call; missing for events that are none.");
     Dir = text("evt.dir", "Always `<`: events are reported when the call returns.");
     Source = text("evt.source", "Always `syscall`.");
-    Category = text("evt.category", "`process`, `file`, `net`, `user` or `other`.");
+    Category = text("evt.category", "`process`, `file`, `net`, `memory`, `signal`, `user` or `other`.");
     Hostname = text("evt.hostname", "Name of the node.");
     Time = text("evt.time", "Time of day with nanoseconds, UTC.");
     TimeS = text("evt.time.s", "Time of day without the fraction, UTC.");
@@ -33,25 +41,25 @@ family! { Evt {
     IsOpenWrite = flag("evt.is_open_write", "A file was opened for writing.");
     IsOpenCreate = flag("evt.is_open_create", "An open that made the file.");
     Args = text("evt.args", "Arguments as `name=value`, separated by spaces.");
-    ArgFlags = text("evt.arg.flags", "Names of the open flags, or what is known of the executed file.")
-        .on(EXEC_OR_OPEN);
+    ArgFlags = text("evt.arg.flags", "Names of the call's flags, or what is known of the executed file.")
+        .on(EXEC_OR_OPEN.union(WITH_FLAGS));
     ArgName = text("evt.arg.name", "Path of the opened file.").on(EventTypes::OPEN);
     ArgFilename = text("evt.arg.filename", "Name passed to execve.").on(EventTypes::EXEC);
-    ArgFd = text("evt.arg.fd", "Descriptor number.").on(EventTypes::DESCRIPTOR);
+    ArgFd = text("evt.arg.fd", "Descriptor number.").on(WITH_FD);
     ArgTuple = text("evt.arg.tuple", "Both ends of the socket, client first.").on(EventTypes::SOCKET);
     ArgUid = text("evt.arg.uid", "User id passed to the call.").on(EventTypes::SET_UID);
     ArgGid = text("evt.arg.gid", "Group id passed to the call.").on(EventTypes::SET_GID);
     ArgStatus = text("evt.arg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
-    ArgSig = text("evt.arg.sig", "Signal that ended the process, 0 when none.").on(EventTypes::EXIT);
+    ArgSig = text("evt.arg.sig", "Signal that was sent, `SIGKILL`; at an exit the number of the one that ended the process, 0 when none.").on(WITH_SIGNAL);
     ArgRes = text("evt.arg.res", "As `evt.res`.");
     ArgPath = text("evt.arg.cgroup", "Path of the cgroup (not in Falco).").on(EventTypes::CGROUP);
-    RawFlags = number("evt.rawarg.flags", "Open flags as the kernel numbers them.").on(EventTypes::OPEN);
-    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(EventTypes::DESCRIPTOR);
+    RawFlags = number("evt.rawarg.flags", "Flags as the kernel numbers them.").on(EventTypes::OPEN.union(WITH_FLAGS));
+    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(WITH_FD);
     RawUid = number("evt.rawarg.uid", "User id passed to the call.").on(EventTypes::SET_UID);
     RawGid = number("evt.rawarg.gid", "Group id passed to the call.").on(EventTypes::SET_GID);
     RawRes = number("evt.rawarg.res", "As `evt.rawres`.");
     RawStatus = number("evt.rawarg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
-    RawSig = number("evt.rawarg.sig", "Signal that ended the process.").on(EventTypes::EXIT);
+    RawSig = number("evt.rawarg.sig", "Number of the signal that was sent or that ended the process.").on(WITH_SIGNAL);
 } }
 
 pub(super) fn get<'a>(
@@ -67,7 +75,7 @@ pub(super) fn get<'a>(
         Evt::SyscallType => syscall_type(event.syscall),
         Evt::Dir => Value::text(b"<"),
         Evt::Source => Value::text(b"syscall"),
-        Evt::Category => Value::text(category(&event.payload)),
+        Evt::Category => Value::text(category(event)),
         // The event does not know it: the loader puts the node's name in its place.
         Evt::Hostname => Value::Missing,
         Evt::Time
@@ -119,13 +127,20 @@ fn syscall_type<'a>(syscall: Syscall) -> Value<'a> {
     }
 }
 
-fn category(payload: &Payload<'_>) -> &'static [u8] {
-    match payload {
+fn category(event: &Event<'_>) -> &'static [u8] {
+    match &event.payload {
         Payload::Exec | Payload::Fork | Payload::Exit { .. } => b"process",
         Payload::Open(_) => b"file",
         Payload::Socket(_) => b"net",
         Payload::SetIds(_) => b"user",
         Payload::Cgroup(_) => b"other",
+        Payload::Call(_) => match event.syscall.hook() {
+            Hook::Privilege => b"process",
+            Hook::Memory => b"memory",
+            Hook::Signal => b"signal",
+            Hook::Socket => b"net",
+            _ => b"other",
+        },
     }
 }
 
@@ -186,7 +201,10 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
         (Payload::Open(_) | Payload::Socket(_), Evt::ArgFd) => {
             as_text(&fd::descriptor(event), scratch)
         }
-        (Payload::Socket(socket), Evt::ArgTuple) => fd::socket_name(socket, event.syscall, scratch),
+        (Payload::Socket(socket), Evt::ArgTuple) => {
+            fd::socket_name(&socket.endpoint, event.syscall, scratch)
+        }
+        (Payload::Call(_), _) => call_argument(event, field, scratch),
         (Payload::SetIds(ids), Evt::RawUid) if EventTypes::SET_UID.contains(event.syscall) => {
             Value::number(ids.argument)
         }
@@ -206,6 +224,21 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
         (Payload::Exit { signal, .. }, Evt::RawSig) => Value::number(*signal),
         (Payload::Exit { signal, .. }, Evt::ArgSig) => computed(scratch, format_args!("{signal}")),
         (Payload::Cgroup(change), Evt::ArgPath) => present(&change.path),
+        _ => Value::Missing,
+    }
+}
+
+/// Arguments of calls without a path whose names other calls use too.
+fn call_argument<'a>(event: &Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    match field {
+        Evt::ArgFd if event.syscall == Syscall::Socket => as_text(&fd::descriptor(event), scratch),
+        Evt::RawFd if event.syscall == Syscall::Socket => fd::descriptor(event),
+        Evt::ArgFd => named_argument(event, "fd", scratch),
+        Evt::RawFd => raw_argument(event, "fd"),
+        Evt::ArgFlags => named_argument(event, "flags", scratch),
+        Evt::RawFlags => raw_argument(event, "flags"),
+        Evt::ArgSig => named_argument(event, "sig", scratch),
+        Evt::RawSig => raw_argument(event, "sig"),
         _ => Value::Missing,
     }
 }
@@ -274,16 +307,29 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
         }
         Payload::Socket(socket) => {
             put(scratch, format_args!("fd={} tuple=", socket.fd));
-            fd::append_socket_name(socket, event.syscall, scratch);
+            fd::append_socket_name(&socket.endpoint, event.syscall, scratch);
         }
         Payload::SetIds(ids) => put(scratch, format_args!("id={}", ids.argument)),
+        Payload::Call(call) => call_arguments(call, event.syscall, scratch),
         Payload::Cgroup(change) => {
             scratch.extend_from_slice(b"cgroup=");
             scratch.extend_from_slice(&change.path);
         }
     }
     if let Some(result) = event.result {
-        put(scratch, format_args!(" res={result}"));
+        if !scratch.is_empty() {
+            scratch.push(b' ');
+        }
+        put(scratch, format_args!("res={result}"));
     }
     Value::text(scratch)
+}
+
+fn call_arguments(call: &Call, syscall: Syscall, buffer: &mut Vec<u8>) {
+    for (name, value) in call.named(syscall) {
+        if !buffer.is_empty() {
+            buffer.push(b' ');
+        }
+        put(buffer, format_args!("{name}={value}"));
+    }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use gravlens_common::{BulkContext, Hook, Kind, record_flags};
 use tokio::time::Instant;
 
-use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload};
+use super::super::event::{
+    bulk_call_payload, call_payload, cgroup_payload, cgroup_syscall, open_payload, socket_payload,
+};
 use super::super::run::is_over;
 use super::Detector;
 use crate::decode::{
-    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
-    SetIdsView, SocketView, decode, origin,
+    BulkCallView, CallView, CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head,
+    OpenView, Record, SetIdsView, SocketView, decode, origin,
 };
 use crate::enrich::process_table::ProcDetails;
 use crate::ingest::Batch;
@@ -88,6 +90,8 @@ impl Detector {
             Record::SetIds(call) => self.set_ids(head, call),
             Record::Open(open) => self.open(head, open),
             Record::Socket(socket) => self.socket(head, socket),
+            Record::Call(call) => self.call(head, call),
+            Record::BulkCall(call) => self.bulk_call(head, call),
             Record::Marker(nonce) => self.marker(*nonce),
             // The iterator does not write to the rings.
             Record::Task(_) => {}
@@ -198,6 +202,18 @@ impl Detector {
             .has_result
             .then_some(i64::from(socket.context.result));
         self.event(&origin, socket.call, result, socket_payload(socket));
+    }
+
+    fn call(&mut self, head: Head, call: &CallView) {
+        let process = self.processes.refresh(&call.context, head.boot_ns);
+        let origin = self.critical(head, &call.context, call.call.hook(), process);
+        self.event(&origin, call.call, Some(call.result), call_payload(call));
+    }
+
+    fn bulk_call(&mut self, head: Head, call: &BulkCallView) {
+        let origin = self.bulk(head, &call.context, call.call.hook());
+        let payload = bulk_call_payload(call);
+        self.event(&origin, call.call, Some(call.result), payload);
     }
 
     fn critical(

@@ -18,10 +18,12 @@ impl Journal {
     }
 }
 
-struct FakeHooks(Journal);
+/// Hooks that take their time.
+struct FakeHooks(Journal, Duration);
 
 impl Drop for FakeHooks {
     fn drop(&mut self) {
+        std::thread::sleep(self.1);
         self.0.note("detached");
     }
 }
@@ -43,7 +45,7 @@ fn stages(journal: &Journal, detection: Detection) -> Stages<FakeHooks> {
     let (alerts, mut alert_queue) = mpsc::channel::<()>(1);
     let (one, two, three) = (journal.clone(), journal.clone(), journal.clone());
     let mut stages = Stages::spawn(Parts {
-        hooks: FakeHooks(journal.clone()),
+        hooks: FakeHooks(journal.clone(), Duration::ZERO),
         drain,
         conclude,
         ingest: async move {
@@ -164,4 +166,15 @@ async fn a_stage_that_hangs_is_named_and_does_not_hold_up_the_rest() {
     assert!(error.to_string().contains("detection"), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(30));
     assert_eq!(journal.read(), ["detached", "drained", "served"]);
+}
+
+#[tokio::test]
+async fn slow_hooks_do_not_keep_records_from_the_spool() {
+    let journal = Journal::default();
+    let mut stages = stages(&journal, Detection::Keeps);
+    stages.limit = Duration::from_secs(10);
+    stages.hooks.1 = Duration::from_secs(8);
+    let stopped = stages.until_stopped(sinks(&journal, no_stdout()), async { Ok(()) });
+    stopped.await.unwrap();
+    assert_eq!(journal.read(), IN_ORDER[1..]);
 }

@@ -299,6 +299,7 @@ fn event(event: &proto::Event) -> String {
         Some(Payload::Socket(socket)) => socket.endpoint.as_ref().map(endpoint),
         Some(Payload::SetIds(ids)) => Some(ids.argument.to_string()),
         Some(Payload::Cgroup(cgroup)) => cgroup.path.as_ref().map(|path| path.text.clone()),
+        Some(Payload::Call(call)) => Some(arguments(call)),
         Some(Payload::Exit(exit)) => Some(format!("status {} signal {}", exit.status, exit.signal)),
         Some(Payload::Exec(_) | Payload::Fork(_)) | None => None,
     };
@@ -317,6 +318,15 @@ fn event(event: &proto::Event) -> String {
         let _ = write!(text, ", {flag}");
     }
     text
+}
+
+fn arguments(call: &proto::CallPayload) -> String {
+    let named = |argument: &proto::Argument| format!("{}={}", argument.name, argument.text);
+    call.arguments
+        .iter()
+        .map(named)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn endpoint(endpoint: &proto::Endpoint) -> String {
