@@ -1,5 +1,7 @@
 //! Sets of event types, and the names that a rule may use for them.
 
+use gravlens_common::Hook;
+
 use crate::model::{Syscall, parameters};
 
 /// A set of the event types that the sensor can produce.
@@ -12,7 +14,7 @@ impl EventTypes {
     /// No event type.
     pub const NONE: Self = Self(0);
     /// Every event type that the sensor can produce.
-    pub const ALL: Self = Self((1 << Syscall::ALL.len()) - 1);
+    pub const ALL: Self = Self::of_hooked(Syscall::ALL);
     /// Execution of a new image.
     pub(crate) const EXEC: Self = Self::of(&[Syscall::Execve, Syscall::Execveat]);
     /// Opening of files.
@@ -75,6 +77,19 @@ impl EventTypes {
             position += 1;
         }
         found
+    }
+
+    /// Those of the listed types that a program of the sensor reports.
+    const fn of_hooked(types: &[Syscall]) -> Self {
+        let mut bits = 0;
+        let mut position = 0;
+        while position < types.len() {
+            if has_program(types[position]) {
+                bits |= 1 << types[position].index();
+            }
+            position += 1;
+        }
+        Self(bits)
     }
 
     /// The set of the listed types.
@@ -153,6 +168,15 @@ const fn is_same(left: &str, right: &str) -> bool {
     true
 }
 
+/// Whether a program of the sensor reports the call.
+const fn has_program(syscall: Syscall) -> bool {
+    let named_only = matches!(
+        syscall.hook(),
+        Hook::FileChange | Hook::Mount | Hook::ExecFailed | Hook::Dns
+    );
+    !named_only && !matches!(syscall, Syscall::OpenByHandleAt | Syscall::MemfdCreate)
+}
+
 /// What a name in `evt.type` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TypeName {
@@ -168,7 +192,9 @@ pub(crate) enum TypeName {
 
 /// Looks up a name of `evt.type`.
 pub(crate) fn type_name(name: &str) -> TypeName {
-    let traced = Syscall::ALL.iter().find(|syscall| syscall.name() == name);
+    let traced = Syscall::ALL
+        .iter()
+        .find(|&&syscall| has_program(syscall) && syscall.name() == name);
     match (traced, name) {
         (Some(&syscall), _) => TypeName::Traced(syscall),
         (None, "fork" | "vfork" | "clone3") => TypeName::Alias(Syscall::Clone),
@@ -179,7 +205,10 @@ pub(crate) fn type_name(name: &str) -> TypeName {
 
 /// Names that Falco knows and that no hook of the sensor produces.
 pub(crate) fn untraced_names() -> impl Iterator<Item = &'static str> {
-    UNTRACED.split_ascii_whitespace()
+    let named_only = Syscall::ALL.iter().filter(|&&call| !has_program(call));
+    named_only
+        .map(|call| call.name())
+        .chain(UNTRACED.split_ascii_whitespace())
 }
 
 /// Linux system calls that are not traced, and Falco's event types that are no system calls.
@@ -233,7 +262,7 @@ mod tests {
     fn no_traced_type_is_listed_as_untraced() {
         for name in untraced_names() {
             assert!(
-                !Syscall::ALL.iter().any(|syscall| syscall.name() == name),
+                !EventTypes::ALL.iter().any(|syscall| syscall.name() == name),
                 "{name} is traced"
             );
         }

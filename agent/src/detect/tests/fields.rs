@@ -487,9 +487,9 @@ fn a_field_says_on_which_events_it_can_have_a_value() {
             },
         ),
     ];
-    let calls = Syscall::ALL
+    let calls = EventTypes::ALL
         .iter()
-        .map(|&syscall| call(syscall, 3, [2, 2, 2], None));
+        .map(|syscall| call(syscall, 3, [2, 2, 2], None));
     let copy = call(Syscall::Dup, 3, [2, 2, 2], Some(StdioKind::Pipe));
     let events: Vec<_> = events.into_iter().chain(calls).chain([copy]).collect();
     for info in catalogue::fields() {
