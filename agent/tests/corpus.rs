@@ -39,11 +39,11 @@ fn falcos_stable_rules_load_but_for_known_gaps() {
         ),
         (
             "Create Hardlink Over Sensitive Files",
-            RefusalKind::UnsupportedField,
+            RefusalKind::UntracedEvent,
         ),
         (
             "Create Symlink Over Sensitive Files",
-            RefusalKind::UnsupportedField,
+            RefusalKind::UntracedEvent,
         ),
     ];
     let expected = expected.map(|(rule, kind)| (rule.to_owned(), kind));
