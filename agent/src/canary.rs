@@ -1,8 +1,8 @@
 //! The canary: proof that the sensor is not blind.
 //!
 //! A helper process in a cgroup of its own, inside the scope, makes harmless calls that reach every
-//! hook ([`deeds`]), again and again. Detection takes its events out before any rule sees them and
-//! keeps the time of the last one of each hook ([`watch`]): a hook that tells nothing of the canary
+//! hook (`deeds`), again and again. Detection takes its events out before any rule sees them and
+//! keeps the time of the last one of each hook (`watch`): a hook that tells nothing of the canary
 //! tells nothing of anybody.
 //!
 //! An event is the canary's when the kernel says that it came from that cgroup *and* from the

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
@@ -26,7 +27,13 @@ pub(super) static DEEDS: &[(&[Hook], Deed)] = &[
     (&[Hook::Open], open_files),
     (&[Hook::Connect], connect_to_nobody),
     (&[Hook::Send], send_to_itself),
-    (&[Hook::Bind, Hook::Listen, Hook::Accept], answer_itself),
+    (
+        &[Hook::Socket, Hook::Bind, Hook::Listen, Hook::Accept],
+        answer_itself,
+    ),
+    (&[Hook::Privilege], enter_no_namespace),
+    (&[Hook::Descriptor], copy_descriptor),
+    (&[Hook::Signal], signal_nothing),
 ];
 
 /// A file that does not exist.
@@ -82,6 +89,24 @@ fn answer_itself(_: &Path) -> io::Result<()> {
     // The backlog takes it before it is accepted.
     let _client = UnixStream::connect_addr(&address)?;
     listener.accept().map(drop)
+}
+
+/// setns refuses a descriptor that is no namespace.
+fn enter_no_namespace(_: &Path) -> io::Result<()> {
+    let null = File::open("/dev/null")?;
+    rustix::thread::move_into_link_name_space(null.as_fd(), None)?;
+    Ok(())
+}
+
+fn copy_descriptor(_: &Path) -> io::Result<()> {
+    let null = File::open("/dev/null")?;
+    drop(rustix::io::dup(&null)?);
+    Ok(())
+}
+
+fn signal_nothing(_: &Path) -> io::Result<()> {
+    rustix::process::test_kill_process(rustix::process::getpid())?;
+    Ok(())
 }
 
 #[cfg(test)]
