@@ -8,7 +8,7 @@ use crate::run::{cargo, run};
 use crate::setup::{self, Part};
 
 /// What the demo does not use.
-const WITHOUT: &[Part] = &[Part::Vm, Part::Python];
+const WITHOUT: &[Part] = &[Part::Vm, Part::Kernels, Part::Python];
 
 /// Show the agent at work on containers that misbehave.
 ///
