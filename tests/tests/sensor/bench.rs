@@ -262,11 +262,12 @@ fn made_cgroup(alert: &Alert) -> Option<u64> {
     }
 }
 
-/// The launcher moves into the cgroup.
+/// The launcher moves into the cgroup: what it runs was never told, and is found later.
 pub(crate) fn entered(pid: u32) -> Expectation {
     Expectation::of("cgroup_attach")
         .is("pid", pid)
         .one_of("seen_late", &["true", "false"])
+        .one_of("process_unknown", &["true", "false"])
 }
 
 /// The launcher becomes the program.
