@@ -17,8 +17,7 @@ const TOTAL: Duration = Duration::from_secs(80 * 60);
 /// Run every check and every suite, and print a table of them.
 ///
 /// Sets up what is missing, checks format, lints, docs and tidiness, runs the unit tests, builds
-/// the release and runs the privileged suites (root, a kernel with BTF and Docker Engine needed),
-/// the sensor suite in virtual machines with other kernels too.
+/// the release and runs the privileged suites (root, a kernel with BTF and Docker Engine needed).
 /// Later steps run even if earlier ones fail. Exit code 1 if any failed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
