@@ -1,10 +1,8 @@
 //! `cargo xtask bench`: measurements.
 
-use std::os::unix::process::CommandExt as _;
+use anyhow::Result;
 
-use anyhow::{Context as _, Result};
-
-use crate::run::{cargo, run};
+use crate::run::become_tool;
 
 /// Measure; prints a table, or with `--output json` `{"metrics": {...}}`.
 #[derive(clap::Subcommand)]
@@ -25,24 +23,5 @@ pub(crate) enum Bench {
 /// Runs `cargo xtask bench`; returns only if the benchmark could not start.
 pub(crate) fn verb(bench: &Bench) -> Result<()> {
     let Bench::Capture { args } = bench;
-    let build = [
-        "build",
-        "--release",
-        "-p",
-        "gravlens",
-        "-p",
-        "integration-test",
-        "--bins",
-    ];
-    run(cargo().args(build))?;
-    let start = [
-        "run",
-        "--release",
-        "-p",
-        "integration-test",
-        "--bin",
-        "bench_capture",
-        "--",
-    ];
-    Err(cargo().args(start).args(args).exec()).context("could not start cargo")
+    become_tool("bench_capture", args)
 }
