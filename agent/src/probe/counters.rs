@@ -1,5 +1,6 @@
 //! Loss counters as the kernel keeps them.
 
+use std::io;
 use std::ops::AddAssign;
 
 use aya::{
@@ -101,16 +102,17 @@ impl CounterReader {
     /// back, and that of its bucket. Empty when it has none. Only of one that is gone for certain:
     /// what a program counts between the reading and the removal is in no account.
     pub fn take(&mut self, cgroup_id: u64) -> Result<Vec<(Hook, KernelAccount)>, ProbeError> {
+        // The bucket first: where it cannot be removed, the account still stands.
+        match self.buckets.remove(&cgroup_id) {
+            Err(error) if !is_absent(&error) => return Err(map_error(error)),
+            // A cgroup without a bucket has made no bulk event.
+            Ok(()) | Err(_) => {}
+        }
         let values = match self.by_cgroup.get(&cgroup_id, 0) {
-            Err(MapError::KeyNotFound) => return Ok(Vec::new()),
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
             values => values.map_err(map_error)?,
         };
         self.by_cgroup.remove(&cgroup_id).map_err(map_error)?;
-        match self.buckets.remove(&cgroup_id) {
-            // It has made no bulk event.
-            Ok(()) | Err(MapError::KeyNotFound) => {}
-            Err(error) => return Err(map_error(error)),
-        }
         Ok(by_hook(&values).collect())
     }
 }
@@ -142,6 +144,15 @@ pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
 fn map_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Map, ProbeError> {
     ebpf.map_mut(name)
         .ok_or_else(|| ProbeError::Load(format!("the object has no map {name}")))
+}
+
+/// Whether the map has no such key: the look-up has a name for it, the removal an error number.
+fn is_absent(error: &MapError) -> bool {
+    match error {
+        MapError::KeyNotFound => true,
+        MapError::SyscallError(error) => error.io_error.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
 }
 
 fn map_error(error: impl Into<MapError>) -> ProbeError {
