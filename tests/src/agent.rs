@@ -213,6 +213,13 @@ impl Agent {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What it logged as errors so far.
+    pub fn errors(&self) -> String {
+        let log = self.stderr();
+        let errors = log.lines().filter(|line| line.contains(" ERROR "));
+        errors.collect::<Vec<_>>().join("\n")
+    }
+
     /// Waits for the agent to end by itself.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + limit;

@@ -14,6 +14,8 @@ use integration_test::selection::Selection;
 use integration_test::undo;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "sensor/accounts.rs"]
+mod accounts;
 #[path = "sensor/ancestry.rs"]
 mod ancestry;
 #[path = "sensor/arguments.rs"]
@@ -80,6 +82,7 @@ fn all() -> Vec<(&'static str, Test)> {
         sockets::TESTS,
         identities::TESTS,
         races::TESTS,
+        accounts::TESTS,
     ]
     .concat();
     if integration_test::machine::is_ours() {

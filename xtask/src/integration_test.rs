@@ -13,7 +13,7 @@ use crate::vm::Kernel;
 use programs::Program;
 
 pub(crate) use programs::{privileged, sensor};
-use vm::step as vm_step;
+pub(crate) use vm::{SMOKE, step as vm_step};
 
 const TOTAL: Duration = Duration::from_secs(80 * 60);
 

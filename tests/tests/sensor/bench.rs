@@ -96,8 +96,10 @@ impl Bench {
     /// Checks that nothing is missing from the stream, and that the agent ends well.
     pub(crate) fn finish(self) -> Result<()> {
         self.watcher.check_account()?;
-        let events = block_on(self.barrier())?.events.context("no account")?;
+        let events = self.settled()?.events.context("no account")?;
         ensure!(events.delivered == events.seen, "lost: {events:?}");
+        let errors = self.agent.errors();
+        ensure!(errors.is_empty(), "the agent logged:\n{errors}");
         drop(self.watcher);
         self.agent.stop()?;
         drop((self.setup, self.scope));
@@ -107,6 +109,11 @@ impl Bench {
     /// What the agent says of itself.
     pub(crate) fn status(&self) -> Result<GetStatusResponse> {
         block_on(client::status(self.agent.socket()))
+    }
+
+    /// The same once nothing is under way.
+    pub(crate) fn settled(&self) -> Result<GetStatusResponse> {
+        block_on(self.barrier())
     }
 
     /// The cgroup that the agent watches.
@@ -122,7 +129,7 @@ impl Bench {
     }
 
     /// A cgroup in scope.
-    fn cgroup(&self) -> Result<PathBuf> {
+    pub(crate) fn cgroup(&self) -> Result<PathBuf> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let cgroup = self.scope.directory().join(format!("offender-{number}"));
         fs::create_dir(&cgroup)?;
@@ -218,7 +225,7 @@ impl Bench {
 }
 
 /// Removes the cgroup of an offender; a process that has just ended may still be leaving it.
-fn remove(cgroup: &Path) -> Result<()> {
+pub(crate) fn remove(cgroup: &Path) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while let Err(error) = fs::remove_dir(cgroup) {
         ensure!(

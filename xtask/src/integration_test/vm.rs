@@ -16,6 +16,9 @@ use crate::vm::{self, Kernel};
 const STEP_MINUTES: u64 = 8;
 const DEADLINE: Duration = Duration::from_secs(450);
 
+/// Enough to see that a kernel gives what the programs need: every hook, and one deed of each kind.
+pub(crate) const SMOKE: [&str; 5] = ["hooks::", "images::", "ancestry::", "sockets::", "node::"];
+
 fn step_name(kernel: Kernel) -> &'static str {
     match kernel {
         Kernel::V6_1 => "vm-6.1",
