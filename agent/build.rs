@@ -2,6 +2,8 @@
 
 #[path = "build/ebpf.rs"]
 mod ebpf;
+#[path = "build/payloads.rs"]
+mod payloads;
 #[path = "build/proto.rs"]
 mod proto;
 

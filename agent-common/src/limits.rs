@@ -26,3 +26,5 @@ pub const OTHER_CGROUP: u64 = 0;
 
 /// Numbers of 32-bit system calls that can be traced, from zero.
 pub const COMPAT_CALLS: u32 = 512;
+/// Numbers of system calls below which those lie that open a file, on every architecture.
+pub const OPEN_CALLS: u32 = 512;

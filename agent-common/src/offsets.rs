@@ -141,6 +141,9 @@ macro_rules! for_each_offset {
             (REGS_COMPAT_ARG0, 8, optional, "pt_regs.bx"),
             (REGS_COMPAT_ARG1, 8, optional, "pt_regs.cx"),
             (REGS_COMPAT_ARG2, 8, optional, "pt_regs.dx"),
+            (TASK_IO_URING, 8, optional, "task_struct.io_uring"),
+            (FILENAME_NAME, 8, optional, "filename.name"),
+            (OPEN_FLAGS_FLAGS, 4, optional, "open_flags.open_flag"),
             (TASK_CALL_STATUS, 4, optional, "task_struct.thread_info.status"),
         }
     };

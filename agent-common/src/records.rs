@@ -356,6 +356,8 @@ pub mod open_marks {
     pub const CREATED: u8 = 1 << 5;
     /// The descriptor table is shared with another process.
     pub const FD_SHARED: u8 = 1 << 6;
+    /// io_uring opened it, in no system call of its own.
+    pub const IO_URING: u8 = 1 << 7;
 }
 
 /// A file was opened or could not be. The path takes the rest of the record.

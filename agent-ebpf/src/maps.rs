@@ -8,6 +8,7 @@ use aya_ebpf::{
 use gravlens_common::{Bucket, CgroupCounters, RingState, limits};
 
 use crate::{
+    hooks::open_trampoline::Opened,
     ongoing::OngoingCall,
     scratch::{ExecScratch, PathScratch},
 };
@@ -49,6 +50,19 @@ pub static ZERO_COUNTERS: Array<CgroupCounters> = Array::with_max_entries(1, 0);
 #[map]
 pub static ONGOING: HashMap<u64, OngoingCall> =
     HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
+
+/// Files that are open and have no descriptor yet, by thread; sized and filled as `ONGOING`.
+#[map]
+pub static OPENED: HashMap<u64, Opened> = HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
+
+/// Calls that open a file by its name: their [`gravlens_common::Call`], by the kernel's number.
+#[map]
+pub static OPEN_CALLS: Array<u8> = Array::with_max_entries(limits::OPEN_CALLS, 0);
+
+/// Topics that trampolines serve, one bit for each [`gravlens_common::Hook`]: they see 32-bit calls
+/// too.
+#[map]
+pub static BY_TRAMPOLINE: Array<u64> = Array::with_max_entries(1, 0);
 
 /// 32-bit system calls that are traced: their [`gravlens_common::Call`], by the kernel's number.
 #[map]

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use prost::Message as _;
 use tonic_prost_build::manual;
 
+use crate::payloads;
+
 const FILES: &[&str] = &[
     "gravlens/v1/alert.proto",
     "gravlens/v1/container.proto",
@@ -15,8 +17,10 @@ const FILES: &[&str] = &[
     "gravlens/v1/status.proto",
 ];
 
+const EVENT: &str = "gravlens/v1/event.proto";
+
 /// Writes `gravlens.v1.rs` (messages, clients, servers), `gravlens.v1.AlertService.rs` (the stream's
-/// server) and `descriptors.bin` (for reflection) into cargo's output directory.
+/// server), `descriptors.bin` (for reflection) and `payloads.md` (for the docs) into cargo's output directory.
 pub(crate) fn generate() -> anyhow::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("not run by cargo")?)
         .join("../proto");
@@ -24,6 +28,9 @@ pub(crate) fn generate() -> anyhow::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").context("not run by cargo")?);
 
     let descriptors = protox::compile(FILES, [&root]).context("proto files")?;
+    let event = descriptors.file.iter().find(|file| file.name() == EVENT);
+    let event = event.context("there is no file of events")?;
+    std::fs::write(out.join("payloads.md"), payloads::markdown(event))?;
     let mut embedded = descriptors.clone();
     for file in &mut embedded.file {
         // Comments: clients that ask by reflection do not need them in every agent's memory.

@@ -68,6 +68,8 @@ pub struct Scope {
 pub struct Sensor {
     /// 32-bit system calls are, where the kernel runs 32-bit programs.
     pub compat_calls: bool,
+    /// Hooks on kernel functions are taken where the kernel grants them.
+    pub trampolines: bool,
 }
 
 /// Ring buffers.
@@ -181,7 +183,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             scope: Scope { cgroup: None },
-            sensor: Sensor { compat_calls: true },
+            sensor: Sensor {
+                compat_calls: true,
+                trampolines: true,
+            },
             rings: Rings {
                 critical_bytes: 8 << 20,
                 bulk_bytes: 16 << 20,

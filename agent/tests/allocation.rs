@@ -92,6 +92,7 @@ fn events() -> [Event<'static>; 3] {
         created: false,
         provenance: Provenance::Kernel,
         fd_shared: false,
+        by_io_uring: false,
     };
     let address = |text: &str, port| {
         let address = text.parse().expect("the text is an address");

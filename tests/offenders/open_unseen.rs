@@ -1,17 +1,27 @@
-//! Opens a file by the system call of a 32-bit program, then by that of this architecture.
+//! Opens a file in a way that makes no open system call of this architecture, then with one.
 //!
-//! `open_unseen HIDDEN ORDINARY`
+//! `open_unseen io_uring|io_worker|kept|int80 HIDDEN ORDINARY`
 
 mod raw;
+mod ring;
 
 use raw::{c_string, done, open};
+use ring::Request;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [hidden, ordinary] = arguments.as_slice() else {
-        panic!("usage: open_unseen HIDDEN ORDINARY");
+    let [way, hidden, ordinary] = arguments.as_slice() else {
+        panic!("usage: open_unseen io_uring|io_worker|kept|int80 HIDDEN ORDINARY");
     };
-    println!("hidden={}", int80::open(hidden));
+    let path = c_string(hidden);
+    let result = match way.as_str() {
+        "io_uring" => Request::open(&path).run(),
+        "io_worker" => Request::open(&path).by_a_worker().run(),
+        "kept" => Request::open(&path).kept().run(),
+        "int80" => int80::open(hidden),
+        other => panic!("{other} is no way to open"),
+    };
+    println!("hidden={result}");
     done(open(&c_string(ordinary), libc::O_RDONLY));
 }
 

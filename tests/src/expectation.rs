@@ -69,18 +69,22 @@ impl Expectation {
 
     /// A file opened for reading, with everything that is told of an ordinary one.
     pub fn opened(path: impl fmt::Display) -> Self {
-        Self::of("openat")
-            .file(path)
+        Self::file_opened(path)
             .descriptor("result")
-            .is("provenance", "kernel")
+            .is("by_io_uring", false)
     }
 
-    /// An open that failed: what the caller asked for is all there is.
-    pub fn open_failed(path: impl fmt::Display, errno: i32) -> Self {
+    /// The same, whoever had it opened.
+    pub fn file_opened(path: impl fmt::Display) -> Self {
+        Self::of("openat").file(path).is("provenance", "kernel")
+    }
+
+    /// An open that failed: what the caller asked for is all there is, read from there.
+    pub fn open_failed(path: impl fmt::Display, errno: i32, provenance: &str) -> Self {
         Self::of("openat")
             .file(path)
             .is("result", -errno)
-            .is("provenance", "user_memory")
+            .is("provenance", provenance)
     }
 
     fn file(self, path: impl fmt::Display) -> Self {

@@ -90,6 +90,7 @@ impl Facts {
         self.put("created", open.created);
         self.put("provenance", provenance(open.provenance()));
         self.put("fd_shared", open.fd_shared);
+        self.put("by_io_uring", open.by_io_uring);
     }
 
     fn path(&mut self, path: Option<&Path>) {

@@ -6,6 +6,7 @@ mod licences;
 mod links;
 mod manifests;
 mod size;
+mod tests_named;
 mod unsafe_code;
 mod words;
 
@@ -20,7 +21,7 @@ use crate::run::{answer_in, workspace_root};
 /// Check that code, docs and lists are in step.
 ///
 /// Files' length, where unsafe code may stand, words and paths that do not belong into the
-/// repository, links between documents, inherited lints, generated docs, and the licences of all
+/// repository, links between documents, tests that they name, inherited lints, generated docs, and the licences of all
 /// dependencies. Exit code 1 if something is out of step.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -68,6 +69,7 @@ pub(crate) fn verb(args: &Args) -> Result<()> {
         problems.extend(links::check(source));
         problems.extend(manifests::check(source));
     }
+    problems.extend(tests_named::check(&sources));
     problems.extend(generated::check(&sources, args.write)?);
     let licences = licences::check(&sources)?;
     problems.extend(licences.problems);

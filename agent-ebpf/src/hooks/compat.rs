@@ -10,7 +10,7 @@ use gravlens_common::{Call, Hook};
 use super::{open, set_ids};
 use crate::{
     kernel::{regs::Registers, task::Task},
-    maps::COMPAT_CALLS,
+    maps::{BY_TRAMPOLINE, COMPAT_CALLS},
 };
 
 #[btf_tracepoint(function = "sys_exit")]
@@ -23,6 +23,10 @@ pub fn compat(ctx: BtfTracePointContext) -> i32 {
     let Some(call) = traced(registers) else {
         return 0;
     };
+    let elsewhere = BY_TRAMPOLINE.get(0).copied().unwrap_or(0);
+    if elsewhere >> (call.hook() as u64) & 1 != 0 {
+        return 0;
+    }
     match call.hook() {
         Hook::Open => open::observe(call, result, registers),
         Hook::SetIds => set_ids::observe(call, result, registers),

@@ -6,6 +6,7 @@ use gravlens_common::{ExitRecord, ForkRecord, Hook, Kind, ProcessContext, Record
 use crate::{
     account,
     emit::{self, Wake},
+    hooks::open_trampoline,
     kernel::task::Task,
     ongoing, scope,
 };
@@ -48,6 +49,7 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
 pub fn exit(_ctx: BtfTracePointContext) -> i32 {
     // Of every thread, wherever it is by now.
     ongoing::thread_ends();
+    open_trampoline::thread_ends();
     let Some(caller) = scope::caller() else {
         return 0;
     };

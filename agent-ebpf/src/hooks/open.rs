@@ -8,10 +8,10 @@ use gravlens_common::{
 };
 
 use crate::{
-    account, emit,
+    account, emit as ring,
     fairness::{self, Paid},
     kernel::{
-        path::{self, BuiltPath},
+        path::{self, BuiltPath, Memory},
         read_user,
         regs::{self, Registers},
         task::Task,
@@ -77,15 +77,17 @@ pub fn observe(call: Call, result: i64, registers: Registers) {
         Some(seen) => seen,
         None => asked(task, call, result, registers, buffer),
     };
-    emit_open(&seen, caller, task, call, result, buffer, paid);
+    emit(&seen, caller, task, call, result, buffer, paid);
     scratch::release(buffer);
 }
 
 /// What was learnt of the file.
-struct Seen {
-    path: BuiltPath,
-    flags: u32,
-    marks: u8,
+pub struct Seen {
+    pub path: BuiltPath,
+    /// open(2) flags.
+    pub flags: u32,
+    /// [`open_marks`].
+    pub marks: u8,
 }
 
 /// The file behind the descriptor that the call returned; `None` when the call failed, and when
@@ -120,9 +122,15 @@ fn opened(
     }
     Some(Seen {
         path,
-        flags: flags | asked.unwrap_or(0) & SPENT_FLAGS,
+        flags: all_flags(flags, asked.unwrap_or(0)),
         marks,
     })
+}
+
+/// The flags of a file, with those that were asked for and that it does not keep.
+#[inline(always)]
+pub fn all_flags(kept: u32, asked: u32) -> u32 {
+    kept | asked & SPENT_FLAGS
 }
 
 /// What a file was opened for: it stays the same for as long as the file is open.
@@ -151,7 +159,10 @@ fn asked(
         registers.argument0()
     };
     let path = match name {
-        Some(name) => path::build_from_user(name, directory(task, at, registers), task, buffer),
+        Some(name) => {
+            let directory = directory(task, at, registers);
+            path::build_from_name(Memory::User, name, directory, task, buffer)
+        }
         None => BuiltPath::unreadable(),
     };
     Seen {
@@ -169,13 +180,21 @@ fn asked(
 /// The directory that a relative name starts from.
 #[inline(always)]
 fn directory(task: Task, at: bool, registers: Registers) -> Option<u64> {
-    if at {
-        let fd = registers.argument0()? as i32;
-        if fd != AT_FDCWD {
-            return task.file(fd as u32)?.path();
-        }
+    let fd = if at {
+        registers.argument0()? as i32
+    } else {
+        AT_FDCWD
+    };
+    directory_of(task, fd)
+}
+
+/// The directory that a directory argument stands for.
+#[inline(always)]
+pub fn directory_of(task: Task, fd: i32) -> Option<u64> {
+    if fd == AT_FDCWD {
+        return task.working_directory();
     }
-    task.working_directory()
+    task.file(fd as u32)?.path()
 }
 
 #[inline(always)]
@@ -192,7 +211,7 @@ fn requested_flags(call: Call, registers: Registers) -> Option<u32> {
 
 /// Puts the fixed part right before the path, and both into the ring.
 #[inline(always)]
-fn emit_open(
+pub fn emit(
     seen: &Seen,
     caller: Caller,
     task: Task,
@@ -205,7 +224,7 @@ fn emit_open(
     let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
     let size = FIXED + path_len;
     let record = OpenRecord {
-        header: emit::header(Kind::Open, size as u32),
+        header: ring::header(Kind::Open, size as u32),
         context: BulkContext {
             cgroup_id: caller.cgroup_id,
             exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
@@ -227,6 +246,6 @@ fn emit_open(
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
     unsafe {
         bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const record).cast());
-        emit::bulk(start, size, paid);
+        ring::bulk(start, size, paid);
     }
 }

@@ -5,7 +5,8 @@
 //! components is not limited by the program's size.
 
 use aya_ebpf::helpers::generated::{
-    bpf_loop, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str,
+    bpf_loop, bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
+    bpf_probe_read_user_str,
 };
 use gravlens_common::{limits, path_flags};
 
@@ -258,16 +259,26 @@ pub fn byte_at(buffer: *mut PathScratch, index: u64) -> Option<*mut u8> {
     Some(unsafe { (&raw mut (*buffer).bytes).cast::<u8>().add(index as usize) })
 }
 
-/// Builds a path from the caller's own string: below `directory` when it is relative, as it stands
-/// when it is absolute or when the directory is not known.
+/// Where a name stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// In the caller's memory, which others may write to.
+    User,
+    /// In the kernel's copy.
+    Kernel,
+}
+
+/// Builds a path from the name that a call was given: below `directory` when it is relative, as it
+/// stands when it is absolute or when the directory is not known.
 #[inline(always)]
-pub fn build_from_user(
+pub fn build_from_name(
+    memory: Memory,
     string: u64,
     directory: Option<u64>,
     task: Task,
     buffer: *mut PathScratch,
 ) -> BuiltPath {
-    let Some((start, absolute)) = copy_user_string(string, buffer) else {
+    let Some((start, absolute)) = copy_string(memory, string, buffer) else {
         return BuiltPath::unreadable();
     };
     let name_len = END - start;
@@ -285,7 +296,9 @@ pub fn build_from_user(
         },
     };
     built.name_len = name_len;
-    built.flags |= path_flags::USER_MEMORY;
+    if memory == Memory::User {
+        built.flags |= path_flags::USER_MEMORY;
+    }
     built
 }
 
@@ -302,12 +315,15 @@ fn join(directory: u64, task: Task, buffer: *mut PathScratch, start: u64) -> Opt
 /// Copies a string to the end of the buffer and tells whether it begins with a slash. It is read
 /// twice, since the place depends on its length.
 #[inline(always)]
-fn copy_user_string(string: u64, buffer: *mut PathScratch) -> Option<(u64, bool)> {
+fn copy_string(memory: Memory, string: u64, buffer: *mut PathScratch) -> Option<(u64, bool)> {
+    let read_string = match memory {
+        Memory::User => bpf_probe_read_user_str,
+        Memory::Kernel => bpf_probe_read_kernel_str,
+    };
     let probe = byte_at(buffer, PATH_HEAD as u64)?;
     // SAFETY: PATH_ROOM bytes follow the head.
-    let len = unsafe {
-        bpf_probe_read_user_str(probe.cast(), limits::PATH_ROOM as u32, string as *const _)
-    };
+    let len =
+        unsafe { read_string(probe.cast(), limits::PATH_ROOM as u32, string as *const _) };
     // The length counts the final zero; an empty name has no path.
     if len <= 1 {
         return None;
@@ -319,6 +335,10 @@ fn copy_user_string(string: u64, buffer: *mut PathScratch) -> Option<(u64, bool)
     let target = byte_at(buffer, start)?;
     // SAFETY: `start` plus `len` is END, and the verifier's looser view of it (an index below END
     // and a length below 4,096) still ends inside the buffer.
-    let result = unsafe { bpf_probe_read_user(target.cast(), len as u32, string as *const _) };
+    let read = match memory {
+        Memory::User => bpf_probe_read_user,
+        Memory::Kernel => bpf_probe_read_kernel,
+    };
+    let result = unsafe { read(target.cast(), len as u32, string as *const _) };
     (result == 0).then_some((start, absolute))
 }

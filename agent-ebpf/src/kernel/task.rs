@@ -8,6 +8,8 @@ use crate::globals::*;
 
 /// Kernel thread (`PF_KTHREAD` in include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
+/// Worker of an io_uring (`PF_IO_WORKER` in include/linux/sched.h).
+const PF_IO_WORKER: u32 = 0x0000_0010;
 /// The current call came in by a 32-bit entry (`TS_COMPAT` in arch/x86/include/asm/thread_info.h).
 const TS_COMPAT: u32 = 0x0002;
 /// A signal or exit_group ends the whole group (`SIGNAL_GROUP_EXIT` in sched/signal.h).
@@ -53,6 +55,18 @@ impl Task {
     #[inline(always)]
     pub fn is_kernel_thread(self) -> bool {
         read::<u32>(self.0, &TASK_FLAGS).is_some_and(|flags| flags & PF_KTHREAD != 0)
+    }
+
+    /// A thread that the kernel made to work off an io_uring of the process.
+    #[inline(always)]
+    pub fn is_io_worker(self) -> bool {
+        read::<u32>(self.0, &TASK_FLAGS).is_some_and(|flags| flags & PF_IO_WORKER != 0)
+    }
+
+    /// It has made use of an io_uring.
+    #[inline(always)]
+    pub fn has_io_uring(self) -> bool {
+        read_ptr(self.0, &TASK_IO_URING).is_some() || self.is_io_worker()
     }
 
     /// The current call came in by a 32-bit entry.

@@ -154,6 +154,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
                 created: false,
                 provenance: Provenance::Kernel,
                 fd_shared: false,
+                by_io_uring: false,
             }),
             flags: EventFlags::default(),
         },

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Failure, output};
-use crate::{config, detect};
+use crate::{config, detect, probe};
 
 /// Which part.
 #[derive(Debug, Args)]
@@ -19,6 +19,8 @@ enum Part {
     Config,
     /// Bundled rules
     Rules,
+    /// Events, their hooks and messages
+    Events,
 }
 
 /// `gravlens docs PART`
@@ -27,6 +29,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
         Part::Fields => detect::fields_markdown(),
         Part::Config => config::settings_markdown(),
         Part::Rules => detect::bundled_markdown(),
+        Part::Events => probe::events_markdown(),
     };
     output::text(&text)
 }

@@ -98,6 +98,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.sensor.compat_calls = v.into_bool(),
     },
     Setting {
+        key: "sensor.trampolines",
+        about: "take hooks on kernel functions (fentry, fexit) where the kernel grants them: they see \
+                more than tracepoints do",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.sensor.trampolines),
+        set: |c, v| c.sensor.trampolines = v.into_bool(),
+    },
+    Setting {
         key: "rings.critical_bytes",
         about: "ring of lifecycle and security-critical records",
         kind: Kind::RingSize { max: 1 << 30 },

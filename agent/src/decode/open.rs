@@ -24,6 +24,8 @@ pub struct OpenView<'a> {
     pub created: bool,
     /// The descriptor table is shared.
     pub fd_shared: bool,
+    /// io_uring made the open, in no system call of its own.
+    pub by_io_uring: bool,
     /// Where the path was read.
     pub provenance: Provenance,
 }
@@ -41,13 +43,15 @@ impl<'a> OpenView<'a> {
             path: match name {
                 // The directory was lost on the way: the name is what remains.
                 Some(name) if path.bytes.is_empty() => path.map(|_| lexical::resolved(name)),
-                _ if user_memory => path.map(lexical::resolved),
+                Some(_) => path.map(lexical::resolved),
+                None if user_memory => path.map(lexical::resolved),
                 _ => path.map(Cow::Borrowed),
             },
             name,
             flags: raw.flags,
             created: has(open_marks::CREATED),
             fd_shared: has(open_marks::FD_SHARED),
+            by_io_uring: has(open_marks::IO_URING),
             provenance: if user_memory {
                 Provenance::UserMemory
             } else {

@@ -106,6 +106,7 @@ pub(crate) fn open(process: Process, file: &str, flags: u32) -> Event<'static> {
         created: false,
         provenance: Provenance::Kernel,
         fd_shared: false,
+        by_io_uring: false,
     };
     Event {
         result: Some(3),

@@ -123,6 +123,8 @@ pub struct Open<'a> {
     /// The descriptor table is shared with another process: the descriptor may have been replaced
     /// between the call and the look-up.
     pub fd_shared: bool,
+    /// io_uring made the open, in no system call of its own.
+    pub by_io_uring: bool,
 }
 
 impl Open<'_> {

@@ -24,6 +24,7 @@ pub(super) fn open_payload<'a>(open: &OpenView<'a>) -> Payload<'a> {
         created: open.created,
         provenance: open.provenance,
         fd_shared: open.fd_shared,
+        by_io_uring: open.by_io_uring,
     })
 }
 

@@ -16,8 +16,8 @@ use super::{
     ProbeError,
     integrity::{HeldLink, Links},
     loader::chain,
-    topics::{Attach, COMPAT, Program, TOPICS, Topic},
-    tracefs,
+    topics::{Attach, COMPAT, Program, TOPICS, Topic, Trampolines},
+    tracefs, trampolines,
 };
 use crate::telemetry::{MissingProgram, TopicState};
 
@@ -56,6 +56,13 @@ pub struct AttachedTopic {
 }
 
 impl AttachedTopic {
+    /// Programs on kernel functions serve it, which see more than those on system calls.
+    pub(super) fn is_on_trampolines(&self) -> bool {
+        let topic = TOPICS.iter().find(|topic| topic.name == self.name);
+        let trampolines = topic.and_then(|topic| topic.trampolines);
+        trampolines.is_some_and(|trampolines| self.taken == Some(trampolines.taken))
+    }
+
     /// How much of the topic is watched.
     pub fn state(&self) -> TopicState {
         match (self.attached.is_empty(), self.missing.is_empty()) {
@@ -99,6 +106,8 @@ pub(super) struct Attacher<'a> {
     pub(super) trampolines: &'a Result<(), String>,
     /// Attach the topic of 32-bit calls.
     pub(super) compat: bool,
+    /// Take trampolines where they are granted.
+    pub(super) use_trampolines: bool,
 }
 
 impl Attacher<'_> {
@@ -110,19 +119,59 @@ impl Attacher<'_> {
         let topics = TOPICS
             .iter()
             .filter(|topic| compat || topic.name != COMPAT)
-            .map(|topic| {
-                let better = better_hook(topic, self.trampolines);
-                attach_topic(topic, better, |program| {
-                    if lacks_call(program) {
-                        return Ok(Outcome::NoSuchCall);
-                    }
-                    let link = self.attach_program(program)?;
-                    links.push(HeldLink::new(program.name, link)?);
-                    Ok(Outcome::Attached)
-                })
-            })
+            .map(|topic| self.attach_best(topic, &mut links))
             .collect::<Result<_, _>>()?;
         Ok((topics, Hooks(Links::new(links))))
+    }
+
+    /// Attaches the first alternative of a topic that this kernel grants.
+    fn attach_best(
+        &mut self,
+        topic: &'static Topic,
+        links: &mut Vec<HeldLink>,
+    ) -> Result<AttachedTopic, ProbeError> {
+        let better = match topic.trampolines {
+            Some(trampolines) => match self.attach_trampolines(&trampolines) {
+                Ok(attached) => {
+                    links.extend(attached);
+                    if let Some(hook) = topic.hook {
+                        trampolines::serve(self.ebpf, hook)?;
+                    }
+                    return Ok(on_trampolines(topic, &trampolines));
+                }
+                Err(why) => Some(Refusal {
+                    hook: trampolines.taken.to_owned(),
+                    why: format!("{why}; would also see {}", trampolines.gain),
+                }),
+            },
+            None => better_hook(topic, self.trampolines),
+        };
+        attach_topic(topic, better, |program| {
+            if lacks_call(program) {
+                return Ok(Outcome::NoSuchCall);
+            }
+            let link = self.attach_program(program)?;
+            links.push(HeldLink::new(program.name, link)?);
+            Ok(Outcome::Attached)
+        })
+    }
+
+    /// All of them, or why not.
+    fn attach_trampolines(&mut self, trampolines: &Trampolines) -> Result<Vec<HeldLink>, String> {
+        if let Err(why) = self.trampolines {
+            return Err(format!("trampolines are refused: {why}"));
+        }
+        if !self.use_trampolines {
+            return Err("sensor.trampolines is off".to_owned());
+        }
+        let programs = trampolines.programs.iter();
+        let links = programs.map(|program| {
+            let link = self
+                .attach_program(program)
+                .map_err(|why| format!("{}: {why}", program.name))?;
+            HeldLink::new(program.name, link)
+        });
+        links.collect()
     }
 
     fn attach_program(&mut self, program: &Program) -> Result<FdLink, String> {
@@ -140,11 +189,30 @@ impl Attacher<'_> {
             (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
                 attach_tracepoint(loaded, &format!("sys_exit_{}", call.name()))
             }
+            (Attach::FunctionEntry(name, _), AyaProgram::FEntry(loaded)) => {
+                trampolines::attach_entry(loaded, name, self.btf)
+            }
+            (Attach::FunctionExit(name, _), AyaProgram::FExit(loaded)) => {
+                trampolines::attach_exit(loaded, name, self.btf)
+            }
             (Attach::CgroupSockAddr(_), AyaProgram::CgroupSockAddr(loaded)) => {
                 attach_cgroup(loaded, self.scope_directory)
             }
             _ => Err("the object has another program type".to_owned()),
         }
+    }
+}
+
+fn on_trampolines(topic: &Topic, trampolines: &Trampolines) -> AttachedTopic {
+    let programs = trampolines.programs.iter();
+    AttachedTopic {
+        hook: topic.hook,
+        name: topic.name,
+        mandatory: topic.mandatory,
+        taken: Some(trampolines.taken),
+        attached: programs.map(|program| program.name).collect(),
+        missing: Vec::new(),
+        refused: Vec::new(),
     }
 }
 
@@ -321,6 +389,7 @@ mod tests {
                     attach: Attach::BtfTracepoint("second"),
                 },
             ],
+            trampolines: None,
             better: None,
         };
         let refuse_second = |program: &Program| match program.name {

@@ -1,16 +1,12 @@
 //! What this machine gives the sensor, found by trying.
 
-use aya::{Btf, Ebpf, programs::FEntry};
+use gravlens_common::Hook;
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, compat, loader::chain,
-    requirements, topics,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, compat, requirements, topics,
 };
 use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
-
-/// A kernel function that every supported kernel has and that is rarely called.
-const TRAMPOLINE_TARGET: &str = "bprm_execve";
 
 /// What no hook of this version sees, on any kernel.
 const UNWATCHED: [&str; 2] = [
@@ -20,13 +16,17 @@ const UNWATCHED: [&str; 2] = [
 
 /// What the hooks on calls without a path leave out, by name.
 const UNWATCHED_CALLS: [&str; 6] = [
-    "io_uring opens, accepts and new sockets, which make no system call of their own",
+    "io_uring accepts and new sockets, which make no system call of their own",
     "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
     "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
     "memory that is made executable after it was written: a call is seen that asks for both at once",
     "namespaces that clone and clone3 make; unshare and setns are seen",
     "kernels that kexec_load and kexec_file_load load",
 ];
+
+/// For tracepoints.
+const IO_URING_OPENS: &str = "io_uring opens, which make no system call of their own; who sets up \
+                              a ring is told (io_uring_setup)";
 
 /// For a kernel whose overlay module was not loaded when the offsets were looked up.
 const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
@@ -91,6 +91,10 @@ impl Probe {
 
 fn blind_spots(topics: &[AttachedTopic]) -> Vec<String> {
     let mut spots = unwatched(topics);
+    let open = topics.iter().find(|topic| topic.hook == Some(Hook::Open));
+    if !open.is_some_and(AttachedTopic::is_on_trampolines) {
+        spots.push(IO_URING_OPENS.to_owned());
+    }
     if compat::kernel_runs_ia32() {
         let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
         spots.push(if watched {
@@ -120,20 +124,6 @@ fn unwatched(topics: &[AttachedTopic]) -> Vec<String> {
         }));
     }
     spots
-}
-
-/// Loads and attaches an empty fentry program.
-pub(super) fn try_trampolines(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> {
-    let program: &mut FEntry = ebpf
-        .program_mut("trampoline")
-        .ok_or("the object has no program trampoline")?
-        .try_into()
-        .map_err(|error: aya::programs::ProgramError| chain(&error))?;
-    program
-        .load(TRAMPOLINE_TARGET, btf)
-        .map_err(|error| chain(&error))?;
-    let link = program.attach().map_err(|error| chain(&error))?;
-    program.detach(link).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::{
 
 /// Maps that nobody writes after the start. The kernel freezes the first against user space; a
 /// value that the programs insert must not become another.
-const CONSTANT_MAPS: [&str; 2] = [".rodata", "ZERO_COUNTERS"];
+const CONSTANT_MAPS: [&str; 3] = [".rodata", "ZERO_COUNTERS", "BY_TRAMPOLINE"];
 
 /// A link with the place that it led to when it was made.
 #[derive(Debug)]

@@ -21,9 +21,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"))
 
 /// Scratch slots per CPU, as in the kernel programs.
 const SCRATCH_PER_CPU: u32 = 3;
-/// Socket calls under way that are followed at most; a send beyond them is counted as lost. Empty,
-/// the table of so many takes 4 MiB.
-const MAX_SOCKET_CALLS: u32 = 1 << 18;
+/// Calls under way that are followed at most; a send or an open beyond them is counted as lost.
+/// Empty, a table of so many takes 4 MiB.
+const MAX_CALLS: u32 = 1 << 18;
 /// Share of the bulk ring whose fill wakes the consumer.
 const WAKE_DIVISOR: u32 = 4;
 
@@ -39,6 +39,8 @@ pub struct ProbeOptions {
     /// Watch 32-bit system calls where the kernel runs 32-bit programs: it costs every system call
     /// of the node a few tens of nanoseconds.
     pub compat_calls: bool,
+    /// Take hooks on kernel functions (fentry, fexit) where the kernel grants them.
+    pub trampolines: bool,
     /// What one cgroup may put into the bulk ring; `None` for no limit.
     pub limit: Option<EventLimit>,
 }
@@ -102,7 +104,8 @@ impl Probe {
         super::counters::prepare(&mut ebpf)?;
         super::compat::prepare(&mut ebpf)?;
         load_marker(&mut ebpf)?;
-        let trampolines = super::doctor::try_trampolines(&mut ebpf, &btf);
+        super::trampolines::prepare(&mut ebpf)?;
+        let trampolines = super::trampolines::check(&mut ebpf, &btf);
         Ok(Self {
             options: options.clone(),
             ebpf,
@@ -208,6 +211,7 @@ impl Probe {
             btf: &self.btf,
             scope_directory: &self.scope_directory,
             trampolines: &self.trampolines,
+            use_trampolines: self.options.trampolines,
             compat: self.options.compat_calls && super::compat::kernel_runs_ia32(),
         };
         attacher.attach()
@@ -239,17 +243,17 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     format!("{} | ... | {}", lines[0], tail.join(" | "))
 }
 
-/// Socket calls that can be under way at a time: each thread makes one.
-fn socket_calls() -> u32 {
+/// Calls that can be under way at a time: each thread makes one.
+fn threads() -> u32 {
     let threads = std::fs::read_to_string("/proc/sys/kernel/threads-max");
-    threads_of(threads.ok().as_deref()).min(MAX_SOCKET_CALLS)
+    threads_of(threads.ok().as_deref()).min(MAX_CALLS)
 }
 
 /// The kernel's limit of threads, or that of the table when it is not known.
 fn threads_of(text: Option<&str>) -> u32 {
     text.and_then(|text| text.trim().parse().ok())
         .filter(|threads| *threads > 0)
-        .unwrap_or(MAX_SOCKET_CALLS)
+        .unwrap_or(MAX_CALLS)
 }
 
 fn load_error(error: impl Into<aya::maps::MapError>) -> ProbeError {
@@ -298,7 +302,8 @@ fn load_object(
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
         .map_max_entries("PATH_SCRATCH", scratch)
-        .map_max_entries("ONGOING", socket_calls());
+        .map_max_entries("ONGOING", threads())
+        .map_max_entries("OPENED", threads());
     for (symbol, value) in &globals {
         // A field that no program reads has no global in the object.
         loader.override_global(symbol, value, false);
@@ -330,10 +335,10 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_socket_calls_has_room_for_every_thread() {
+    fn a_table_of_calls_has_room_for_every_thread() {
         assert_eq!(threads_of(Some("15371\n")), 15_371);
         for unknown in [None, Some(""), Some("0"), Some("many")] {
-            assert_eq!(threads_of(unknown), MAX_SOCKET_CALLS, "{unknown:?}");
+            assert_eq!(threads_of(unknown), MAX_CALLS, "{unknown:?}");
         }
     }
 }

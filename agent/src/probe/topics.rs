@@ -11,6 +11,10 @@ pub(super) enum Attach {
     SyscallEntry(Call),
     /// The exit tracepoint of a system call.
     SyscallExit(Call),
+    /// The entry of a kernel function; what it sees.
+    FunctionEntry(&'static str, &'static str),
+    /// The end of a kernel function; what it sees.
+    FunctionExit(&'static str, &'static str),
     /// A hook on socket addresses, on the scope's cgroup; what it sees.
     CgroupSockAddr(&'static str),
 }
@@ -22,7 +26,9 @@ impl Attach {
             Self::BtfTracepoint(name) => format!("{name} events"),
             Self::SyscallEntry(call) => format!("which events are {} calls", call.name()),
             Self::SyscallExit(call) => format!("{} calls", call.name()),
-            Self::CgroupSockAddr(what) => what.to_owned(),
+            Self::CgroupSockAddr(what)
+            | Self::FunctionEntry(_, what)
+            | Self::FunctionExit(_, what) => what.to_owned(),
         }
     }
 }
@@ -50,8 +56,21 @@ pub(super) struct Topic {
     pub(super) taken: &'static str,
     /// Its programs.
     pub(super) programs: &'static [Program],
+    /// Programs that see more, taken in place of the others where all of them can be attached.
+    pub(super) trampolines: Option<Trampolines>,
     /// A hook that would see more and needs trampolines, with what it would add.
     pub(super) better: Option<(&'static str, &'static str)>,
+}
+
+/// Programs that need trampolines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trampolines {
+    /// Name of the alternative in reports.
+    pub(super) taken: &'static str,
+    /// What they see that the others do not.
+    pub(super) gain: &'static str,
+    /// All of them are needed.
+    pub(super) programs: &'static [Program],
 }
 
 const fn traced(name: &'static str) -> Program {
@@ -96,6 +115,7 @@ const fn lifecycle(hook: Hook, taken: &'static str, programs: &'static [Program]
         mandatory: true,
         taken,
         programs,
+        trampolines: None,
         better: None,
     }
 }
@@ -112,9 +132,37 @@ const fn calls(
         mandatory: false,
         taken,
         programs,
+        trampolines: None,
         better,
     }
 }
+
+impl Topic {
+    const fn or_trampolines(mut self, trampolines: Trampolines) -> Self {
+        self.trampolines = Some(trampolines);
+        self
+    }
+}
+
+/// See `hooks/open_trampoline.rs` in the kernel programs.
+const OPEN_TRAMPOLINES: Trampolines = Trampolines {
+    taken: "fexit/do_filp_open,fentry/fd_install",
+    gain: "opens of io_uring, and each file although its descriptor was replaced",
+    programs: &[
+        Program {
+            name: "open_file",
+            attach: Attach::FunctionExit("do_filp_open", "opens"),
+        },
+        Program {
+            name: "install_file",
+            attach: Attach::FunctionEntry("fd_install", "the descriptors of opened files"),
+        },
+        Program {
+            name: "install_fixed_file",
+            attach: Attach::FunctionEntry("io_fixed_fd_install", "files that io_uring keeps"),
+        },
+    ],
+};
 
 /// Name of the topic of 32-bit calls, which is left out where there are none.
 pub(super) const COMPAT: &str = "compat";
@@ -181,14 +229,16 @@ pub(super) const TOPICS: &[Topic] = &[
             #[cfg(target_arch = "x86_64")]
             exit_of("sys_exit_creat", Call::Creat),
         ],
-        Some(("lsm/file_open", "32-bit calls and io_uring")),
-    ),
+        None,
+    )
+    .or_trampolines(OPEN_TRAMPOLINES),
     Topic {
         hook: None,
         name: COMPAT,
         mandatory: false,
         taken: "tp_btf/sys_exit",
         programs: &[named("compat", "sys_exit")],
+        trampolines: None,
         better: None,
     },
     calls(
@@ -242,6 +292,7 @@ pub(super) const TOPICS: &[Topic] = &[
                 "the kernel's copy of IPv6 addresses that are sent to",
             ),
         ],
+        trampolines: None,
         better: None,
     },
     calls(

@@ -1,5 +1,6 @@
 //! The agent, its client, and a cgroup for each offender.
 
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ const JUDGED: &[&str] = &[
     "setfsuid",
     "setfsgid",
     "setgroups",
+    "io_uring_setup",
 ];
 /// An emulated machine is slow.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -114,6 +116,21 @@ impl Bench {
     /// The same once nothing is under way.
     pub(crate) fn settled(&self) -> Result<GetStatusResponse> {
         block_on(self.barrier())
+    }
+
+    /// Whether trampolines serve opens: the kernel's own copies are told then, whoever asks.
+    pub(crate) fn opens_are_exact(&self) -> Result<bool> {
+        let status = self.status()?;
+        let open = status.hooks.iter().find(|hook| hook.topic == "open");
+        let taken = open.and_then(|hook| hook.taken.as_deref());
+        Ok(taken.context("opens are not watched")?.contains("fexit/"))
+    }
+
+    /// An open that failed, as this kernel lets it be told.
+    pub(crate) fn open_failed(&self, path: impl Display, errno: i32) -> Result<Expectation> {
+        let exact = self.opens_are_exact()?;
+        let provenance = if exact { "kernel" } else { "user_memory" };
+        Ok(Expectation::open_failed(path, errno, provenance))
     }
 
     /// The cgroup that the agent watches.

@@ -15,6 +15,9 @@ use crate::bench::Bench;
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("hooks::every_program_is_attached", attached),
     ("hooks::every_field_of_the_kernel_is_found", fields),
+    ("blind_spots::an_open_by_io_uring", open_by_ring),
+    ("blind_spots::an_open_by_an_io_uring_worker", open_by_worker),
+    ("blind_spots::a_file_that_io_uring_keeps", open_kept),
     #[cfg(target_arch = "x86_64")]
     (
         "blind_spots::32_bit_calls_are_those_that_doctor_names",
@@ -64,10 +67,55 @@ fn doctor(bench: &Bench) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+fn open_by_ring(bench: &Bench) -> Result<()> {
+    by_io_uring(bench, "io_uring", |opened| opened.descriptor("result"))
+}
+
+fn open_by_worker(bench: &Bench) -> Result<()> {
+    by_io_uring(bench, "io_worker", |opened| opened.descriptor("result"))
+}
+
+fn open_kept(bench: &Bench) -> Result<()> {
+    by_io_uring(bench, "kept", |opened| opened.is("result", 0))
+}
+
+/// Trampolines see it. Tracepoints do not; that there is a ring is told, and `doctor` names the
+/// blind spot.
+fn by_io_uring(
+    bench: &Bench,
+    way: &str,
+    result: impl FnOnce(Expectation) -> Expectation,
+) -> Result<()> {
+    let exact = bench.opens_are_exact()?;
+    let unseen = doctor(bench)?["not_seen"].to_string();
+    let named = unseen.contains("io_uring opens");
+    ensure!(
+        named != exact,
+        "doctor does not say what is not seen: {unseen}"
+    );
+    let offence = Offence::offender("open_unseen")?.args([way, "/etc/hostname", "/etc/passwd"]);
+    bench.expect(&offence, |told| {
+        let opened: i32 = told.value("hidden")?.parse()?;
+        ensure!(opened >= 0, "the file was not opened: {opened}");
+        // The worker is a thread of the process and has its descriptors.
+        let shared = way == "io_worker" && !exact;
+        let mut expected = vec![
+            Expectation::of("io_uring_setup").descriptor("result"),
+            Expectation::opened("/etc/passwd").is("fd_shared", shared),
+            Expectation::exited(0),
+        ];
+        if exact {
+            let hidden = Expectation::file_opened("/etc/hostname").is("by_io_uring", true);
+            expected.push(result(hidden));
+        }
+        Ok(expected)
+    })
+}
+
 #[cfg(target_arch = "x86_64")]
 fn open_by_int80(bench: &Bench) -> Result<()> {
     let unseen = doctor(bench)?["not_seen"].to_string();
-    let offence = Offence::offender("open_unseen")?.args(["/etc/hostname", "/etc/passwd"]);
+    let offence = Offence::offender("open_unseen")?.args(["int80", "/etc/hostname", "/etc/passwd"]);
     ensure!(
         unseen.contains(CALLS_32_BIT),
         "the kernel runs 32-bit calls, and doctor does not say which are not seen: {unseen}"

@@ -50,7 +50,7 @@ fn kinds(bench: &Bench) -> Result<()> {
                 .is("result", told.value("fd")?)
                 .is("created", true)
                 .is("flags", flags(exclusive)),
-            both(Expectation::open_failed(file.display(), libc::EEXIST)),
+            both(bench.open_failed(file.display(), libc::EEXIST)?),
             // O_PATH is no reading, and keeps few flags.
             opened()
                 .is("read", false)
@@ -63,7 +63,7 @@ fn kinds(bench: &Bench) -> Result<()> {
                 .ends_with("path", "")
                 .is("flags", flags(libc::O_RDWR | libc::O_TMPFILE))
                 .is("deleted", true),
-            Expectation::open_failed("/etc/absent", libc::ENOENT),
+            bench.open_failed("/etc/absent", libc::ENOENT)?,
             Expectation::of("openat2")
                 .is("path", file.display())
                 .is("read", true),
@@ -161,7 +161,7 @@ fn deleted(bench: &Bench) -> Result<()> {
     bench.expect(&offence, |told| {
         Ok(vec![
             Expectation::opened(gone.display()).is("deleted", true),
-            Expectation::open_failed(gone.join("absent").display(), libc::ENOENT),
+            bench.open_failed(gone.join("absent").display(), libc::ENOENT)?,
             Expectation::opened(file.display())
                 .is("write", true)
                 .is("created", true),

@@ -57,6 +57,7 @@ fn open(open: &Open<'_>) -> proto::OpenPayload {
         created: open.created,
         provenance: provenance(open.provenance).into(),
         fd_shared: open.fd_shared,
+        by_io_uring: open.by_io_uring,
     }
 }
 

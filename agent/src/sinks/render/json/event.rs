@@ -57,6 +57,7 @@ struct Open<'a> {
     provenance: String,
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
+    by_io_uring: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,6 +134,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
             created: open.created,
             provenance: enum_word(open.provenance().as_str_name(), "PROVENANCE_"),
             fd_shared: open.fd_shared,
+            by_io_uring: open.by_io_uring,
         }),
         In::Socket(socket) => Payload::Socket(Socket {
             endpoint: socket.endpoint.as_ref().map(Endpoint::from),

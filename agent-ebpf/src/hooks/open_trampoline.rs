@@ -1,0 +1,255 @@
+//! Files opened, where the kernel grants trampolines: exact, whoever asks.
+//!
+//! `do_filp_open` (fs/namei.c) is where every open of a named file ends, by system call of either
+//! width or by io_uring: it has the kernel's own copy of the name and of the flags, and gives the
+//! file. Which descriptor the file got is known a moment later, when `fd_install` (fs/file.c) puts
+//! it there: an argument too, so no other thread can have changed it. Executions and the kernel's
+//! own opens end in the first as well and install nothing.
+
+use aya_ebpf::{
+    bindings::BPF_ANY,
+    helpers::bpf_get_current_pid_tgid,
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use gravlens_common::{Call, DropReason, Hook, open_marks, path_flags};
+
+use super::open::{self, Seen};
+use crate::{
+    account,
+    fairness::{self, Paid},
+    globals::{FILENAME_NAME, OPEN_FLAGS_FLAGS},
+    kernel::{
+        file::File,
+        path::{self, Memory},
+        read_or_zero, read_ptr,
+        regs::Registers,
+        task::Task,
+    },
+    maps::{COMPAT_CALLS, OPEN_CALLS, OPENED, PATH_SCRATCH},
+    scope::{self, Caller},
+    scratch::{self, PathScratch},
+};
+
+/// The open is an execution's (`FMODE_EXEC` in include/linux/fs.h, as `__FMODE_EXEC` in the flags).
+const FMODE_EXEC: u32 = 0x20;
+/// Errors are the last 4,095 addresses (`MAX_ERRNO` in include/linux/err.h).
+const MAX_ERRNO: i64 = 4095;
+/// The first try of io_uring, which waits for nothing and is made again by a worker.
+const EAGAIN: i32 = 11;
+
+/// A file that is open and has no descriptor yet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Opened {
+    /// Address of the file.
+    file: u64,
+    /// Flags of the call.
+    flags: u64,
+}
+
+#[fexit(function = "do_filp_open")]
+pub fn open_file(ctx: FExitContext) -> i32 {
+    let flags = read_or_zero::<u32>(ctx.arg::<u64>(2), &OPEN_FLAGS_FLAGS);
+    if flags & FMODE_EXEC != 0 {
+        return 0;
+    }
+    let (Some(caller), Ok(result)) = (scope::caller(), ctx.ret::<i64>()) else {
+        return 0;
+    };
+    if (-MAX_ERRNO..0).contains(&result) {
+        let request = Request {
+            directory: ctx.arg::<i32>(0),
+            name: ctx.arg::<u64>(1),
+            flags,
+        };
+        fail(request, caller, result as i32);
+    } else {
+        let opened = Opened {
+            file: result as u64,
+            flags: u64::from(flags),
+        };
+        if OPENED
+            .insert(caller.pid_tgid, opened, u64::from(BPF_ANY))
+            .is_err()
+        {
+            lost(caller);
+        }
+    }
+    0
+}
+
+#[fentry(function = "fd_install")]
+pub fn install_file(ctx: FEntryContext) -> i32 {
+    installed(ctx.arg::<u64>(1), ctx.arg::<u32>(0) as i32);
+    0
+}
+
+/// io_uring keeps the file in a table of its own: there is no descriptor.
+#[fentry(function = "io_fixed_fd_install")]
+pub fn install_fixed_file(ctx: FEntryContext) -> i32 {
+    installed(ctx.arg::<u64>(2), 0);
+    0
+}
+
+/// Who opens, by which call.
+struct Opener {
+    task: Task,
+    call: Call,
+    /// No system call of its own.
+    by_io_uring: bool,
+}
+
+/// `None` for the kernel's own opens.
+#[inline(always)]
+fn opener() -> Option<Opener> {
+    let task = Task::current();
+    let number = if task.is_io_worker() {
+        None
+    } else {
+        Registers::current().number()
+    };
+    let call = number.and_then(|number| {
+        let calls = if task.is_in_compat_call() {
+            &COMPAT_CALLS
+        } else {
+            &OPEN_CALLS
+        };
+        Call::from_number(*calls.get(number)?).filter(|call| call.hook() == Hook::Open)
+    });
+    match call {
+        Some(call) => Some(Opener {
+            task,
+            call,
+            by_io_uring: false,
+        }),
+        // A request may run at the end of whatever call the thread is in.
+        None if task.has_io_uring() => Some(Opener {
+            task,
+            call: Call::Openat,
+            by_io_uring: true,
+        }),
+        None => None,
+    }
+}
+
+/// What was asked for.
+struct Request {
+    directory: i32,
+    /// Address of the `struct filename`.
+    name: u64,
+    flags: u32,
+}
+
+/// The table of opened files is full.
+#[inline(always)]
+fn lost(caller: Caller) {
+    if let Some(account) = account::seen(caller.cgroup_id, Hook::Open) {
+        account.dropped(DropReason::ScratchBusy);
+    }
+}
+
+/// An open that failed.
+#[inline(always)]
+fn fail(request: Request, caller: Caller, error: i32) {
+    let Some(opener) = opener() else {
+        return;
+    };
+    if error == -EAGAIN && opener.by_io_uring && !opener.task.is_io_worker() {
+        return;
+    }
+    let Some((buffer, paid)) = begin(caller) else {
+        return;
+    };
+    let path = match read_ptr(request.name, &FILENAME_NAME) {
+        Some(name) => {
+            let directory = open::directory_of(opener.task, request.directory);
+            path::build_from_name(Memory::Kernel, name, directory, opener.task, buffer)
+        }
+        None => path::BuiltPath::unreadable(),
+    };
+    let seen = Seen {
+        path,
+        flags: request.flags,
+        marks: 0,
+    };
+    end(seen, &opener, caller, error, buffer, paid);
+}
+
+/// A file gets its descriptor, which is told if it was opened by its name just now.
+#[inline(always)]
+fn installed(file: u64, fd: i32) {
+    let Some(caller) = scope::caller() else {
+        return;
+    };
+    // SAFETY: only this thread writes and removes its own entry, and it is here.
+    let Some(opened) = (unsafe { OPENED.get(caller.pid_tgid) }) else {
+        return;
+    };
+    let Opened {
+        file: expected,
+        flags: asked,
+    } = *opened;
+    if expected != file {
+        return;
+    }
+    let _ = OPENED.remove(caller.pid_tgid);
+    let Some(opener) = opener() else {
+        return;
+    };
+    let Some((buffer, paid)) = begin(caller) else {
+        return;
+    };
+    let file = File::at(file);
+    let path = match file.path() {
+        Some(path) => path::build(path, opener.task, buffer),
+        None => path::BuiltPath::unreadable(),
+    };
+    let seen = Seen {
+        path,
+        flags: open::all_flags(file.flags().unwrap_or(0), asked as u32),
+        marks: if file.was_created() {
+            open_marks::CREATED
+        } else {
+            0
+        },
+    };
+    end(seen, &opener, caller, fd, buffer, paid);
+}
+
+/// Opens the account of an event, and takes a buffer for it.
+#[inline(always)]
+fn begin(caller: Caller) -> Option<(*mut PathScratch, Paid)> {
+    let account = account::seen(caller.cgroup_id, Hook::Open);
+    let paid = fairness::pay(caller.cgroup_id, account)?;
+    let buffer = scratch::take(&PATH_SCRATCH);
+    if buffer.is_none() && let Some(account) = account {
+        account.dropped(DropReason::ScratchBusy);
+    }
+    Some((buffer?, paid))
+}
+
+/// Reports the event, and gives the buffer back.
+#[inline(always)]
+fn end(
+    mut seen: Seen,
+    opener: &Opener,
+    caller: Caller,
+    result: i32,
+    buffer: *mut PathScratch,
+    paid: Paid,
+) {
+    if opener.by_io_uring {
+        seen.marks |= open_marks::IO_URING;
+    }
+    // The name is the kernel's copy, which is the one that it used.
+    seen.path.flags &= !path_flags::USER_MEMORY;
+    open::emit(&seen, caller, opener.task, opener.call, result, buffer, paid);
+    scratch::release(buffer);
+}
+
+/// The calling thread ends.
+#[inline(always)]
+pub fn thread_ends() {
+    let _ = OPENED.remove(bpf_get_current_pid_tgid());
+}

@@ -1,0 +1,108 @@
+//! Programs on kernel functions: whether the kernel grants them, and what is told through maps.
+
+use aya::{
+    Btf, Ebpf,
+    maps::Array,
+    programs::{FEntry, FExit, links::FdLink},
+};
+use gravlens_common::{Call, Hook};
+
+use super::{ProbeError, loader::chain};
+
+/// A kernel function that every supported kernel has and that is rarely called.
+const TARGET: &str = "bprm_execve";
+
+/// Calls that open a file by its name.
+const OPENS: &[(libc::c_long, Call)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Call::Open),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, Call::Creat),
+    (libc::SYS_openat, Call::Openat),
+    (libc::SYS_openat2, Call::Openat2),
+];
+
+/// Loads and attaches an empty program for a moment.
+pub(super) fn check(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> {
+    let program: &mut FEntry = ebpf
+        .program_mut("trampoline")
+        .ok_or("the object has no program trampoline")?
+        .try_into()
+        .map_err(|error: aya::programs::ProgramError| chain(&error))?;
+    attach_entry(program, TARGET, btf).map(drop)
+}
+
+/// Attaches a program to the entry of a kernel function.
+pub(super) fn attach_entry(
+    program: &mut FEntry,
+    function: &str,
+    btf: &Btf,
+) -> Result<FdLink, String> {
+    program.load(function, btf).map_err(|error| chain(&error))?;
+    let link = program.attach().map_err(|error| chain(&error))?;
+    let link = program.take_link(link).map_err(|error| chain(&error))?;
+    Ok(link.into())
+}
+
+/// Attaches a program to the end of a kernel function.
+pub(super) fn attach_exit(
+    program: &mut FExit,
+    function: &str,
+    btf: &Btf,
+) -> Result<FdLink, String> {
+    program.load(function, btf).map_err(|error| chain(&error))?;
+    let link = program.attach().map_err(|error| chain(&error))?;
+    let link = program.take_link(link).map_err(|error| chain(&error))?;
+    Ok(link.into())
+}
+
+/// Tells the programs by which numbers files are opened.
+pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
+    let mut calls: Array<_, u8> = array(ebpf, "OPEN_CALLS")?;
+    for &(number, call) in OPENS {
+        let number = u32::try_from(number).map_err(|_| failed("OPEN_CALLS", &number))?;
+        calls
+            .set(number, call as u8, 0)
+            .map_err(|error| failed("OPEN_CALLS", &error))?;
+    }
+    Ok(())
+}
+
+/// Tells the other programs that a topic is served by trampolines.
+pub(super) fn serve(ebpf: &mut Ebpf, hook: Hook) -> Result<(), ProbeError> {
+    let mut topics: Array<_, u64> = array(ebpf, "BY_TRAMPOLINE")?;
+    let served = topics
+        .get(&0, 0)
+        .map_err(|error| failed("BY_TRAMPOLINE", &error))?;
+    topics
+        .set(0, served | 1 << hook as u64, 0)
+        .map_err(|error| failed("BY_TRAMPOLINE", &error))
+}
+
+fn array<'a, T: aya::Pod>(
+    ebpf: &'a mut Ebpf,
+    name: &str,
+) -> Result<Array<&'a mut aya::maps::MapData, T>, ProbeError> {
+    let map = ebpf
+        .map_mut(name)
+        .ok_or_else(|| failed(name, &"not in the object"))?;
+    Array::try_from(map).map_err(|error| failed(name, &error))
+}
+
+fn failed(map: &str, why: &dyn std::fmt::Display) -> ProbeError {
+    ProbeError::Load(format!("the map {map}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use gravlens_common::limits;
+
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_place() {
+        let mut numbers = OPENS.iter().map(|(number, _)| *number);
+        assert!(numbers.all(|number| number < limits::OPEN_CALLS.into()));
+        assert!(Hook::COUNT <= 64, "one bit each");
+    }
+}
