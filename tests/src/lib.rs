@@ -27,5 +27,6 @@ pub mod runtime;
 pub mod scenarios;
 pub mod selection;
 pub mod shortened;
+pub mod soak;
 pub mod state;
 pub mod undo;
