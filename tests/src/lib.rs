@@ -30,3 +30,4 @@ pub mod shortened;
 pub mod soak;
 pub mod state;
 pub mod undo;
+pub mod verifier;

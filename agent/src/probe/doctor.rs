@@ -3,8 +3,8 @@
 use aya::{Btf, Ebpf, programs::FEntry};
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, compat, loader::chain,
-    requirements, topics,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, ProgramSize, compat,
+    loader::chain, requirements, topics,
 };
 use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
@@ -48,6 +48,8 @@ pub struct Report {
     pub topics: Vec<TopicReport>,
     /// Whether trampolines (fentry, fexit, LSM) are granted.
     pub trampolines: Result<(), String>,
+    /// Every program of the object, by name.
+    pub programs: Vec<ProgramSize>,
     /// Kernel fields.
     pub offsets: OffsetReport,
     /// What the sensor cannot see on this kernel.
@@ -72,6 +74,7 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
         blind_spots,
         topics,
         trampolines: probe.trampolines().clone(),
+        programs: probe.programs(),
         offsets: probe.offsets().clone(),
     })
 }
@@ -137,12 +140,10 @@ pub(super) fn try_trampolines(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_topic_lacks_is_a_blind_spot() {
-        let topic = AttachedTopic {
+impl AttachedTopic {
+    /// A topic that lacks a program.
+    pub(crate) fn in_part() -> Self {
+        Self {
             hook: None,
             name: "open",
             mandatory: false,
@@ -154,7 +155,17 @@ mod tests {
                 why: "refused".to_owned(),
             }],
             refused: Vec::new(),
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_topic_lacks_is_a_blind_spot() {
+        let topic = AttachedTopic::in_part();
         let partial = unwatched(std::slice::from_ref(&topic));
         assert_eq!(partial, ["open: openat2 calls (sys_exit_openat2: refused)"]);
         let off = AttachedTopic {
