@@ -6,6 +6,8 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::{io, mem, ptr};
 
+mod int80;
+
 const PAGE: usize = 4096;
 
 fn main() {
@@ -22,12 +24,19 @@ fn main() {
     let result = match way.as_str() {
         "io_uring" => ring::connect(socket.as_raw_fd(), &target, 0),
         "io_worker" => ring::connect(socket.as_raw_fd(), &target, ring::BY_A_WORKER),
-        "int80" => int80::connect(socket.as_raw_fd(), &target),
+        "int80" => connect_by_int80(socket.as_raw_fd(), &target),
         other => panic!("{other} is no way to connect"),
     };
     println!("{way} {hidden}: {result}");
     let result = TcpStream::connect(ordinary).map(|_| ());
     println!("connect {ordinary}: {result:?}");
+}
+
+fn connect_by_int80(socket: i32, target: &Target) -> i32 {
+    /// `connect` in the table of i386.
+    const CONNECT: i64 = 362;
+    let socket = u64::try_from(socket).expect("a descriptor");
+    int80::call(CONNECT, [socket, target.0 as u64, Target::LEN])
 }
 
 /// A socket address below 4 GiB, where a 32-bit call can point to.
@@ -112,44 +121,5 @@ mod ring {
                 .cast::<i32>()
                 .read_volatile()
         }
-    }
-}
-
-/// The system calls of a 32-bit program, which any program may make.
-#[cfg(target_arch = "x86_64")]
-mod int80 {
-    use std::arch::asm;
-
-    use super::Target;
-
-    /// `connect` in the table of i386.
-    const CONNECT: i64 = 362;
-
-    pub(crate) fn connect(socket: i32, target: &Target) -> i32 {
-        let result: i64;
-        // SAFETY: the call reads the address and changes nothing else. The compiler keeps rbx for
-        // itself, so it is put back.
-        unsafe {
-            asm!(
-                "xchg rbx, {socket}",
-                "int 0x80",
-                "xchg rbx, {socket}",
-                socket = inout(reg) i64::from(socket) => _,
-                inout("rax") CONNECT => result,
-                in("rcx") target.0,
-                in("rdx") Target::LEN,
-                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-            );
-        }
-        result as i32
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-mod int80 {
-    use super::Target;
-
-    pub(crate) fn connect(_socket: i32, _target: &Target) -> i32 {
-        panic!("this architecture has no int 0x80")
     }
 }
