@@ -14,6 +14,7 @@ pub mod client;
 pub mod container;
 pub mod docker_proxy;
 pub mod engine;
+pub mod events;
 pub mod expectation;
 pub mod facts;
 pub mod images;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use gravlens::proto::loss::Reason;
 use gravlens::proto::record::Body;
-use gravlens::proto::{EventAccount, GetStatusResponse};
+use gravlens::proto::{EventAccount, GetStatusResponse, LossAccount};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::rule_name;
 use integration_test::container::{Container, ContainerSpec, Exec};
 use integration_test::images::Image;
 use integration_test::runtime::block_on;
-use integration_test::{offenders, shortened, soak};
+use integration_test::{events, offenders, shortened, soak};
 
 use crate::watched::Watched;
 use crate::{Bench, Test};
@@ -142,18 +142,10 @@ fn flood_length() -> &'static str {
 
 /// The account of a container, of one hook or of all.
 fn of(status: &GetStatusResponse, container: &Container, hook: Option<&str>) -> EventAccount {
-    let mut sum = EventAccount::default();
-    let accounts = status.losses.iter().filter(|account| {
+    let counts = |account: &&LossAccount| {
         account.container_id == container.id() && hook.is_none_or(|hook| account.hook == hook)
-    });
-    for events in accounts.filter_map(|account| account.events) {
-        sum.seen += events.seen;
-        sum.delivered += events.delivered;
-        sum.ring_full += events.ring_full;
-        sum.rate_limited += events.rate_limited;
-        sum.scratch_busy += events.scratch_busy;
-    }
-    sum
+    };
+    events::total(status.losses.iter().filter(counts))
 }
 
 fn opened(said: &str) -> Result<u64> {
