@@ -157,11 +157,24 @@ fn exec(bench: &Bench) -> Result<()> {
 /// call cannot know, and has to say so.
 fn descriptor(bench: &Bench) -> Result<()> {
     let rounds = rounds(ROUNDS)?;
-    let run = run(bench, "descriptor", rounds)?;
+    let (mut done, mut wrong) = (0, 0);
+    while done < rounds {
+        // What the other thread does is told too, many calls a round: all at once would be more
+        // than the agent holds for its client.
+        let some = ROUNDS.min(rounds - done);
+        wrong += mistaken(&run(bench, "descriptor", some)?)?;
+        done += some;
+    }
+    println!("{rounds} rounds, {wrong} told with the other file, all of them marked");
+    Ok(())
+}
+
+/// How many opens are told with the other file. Each has to say that it may be.
+fn mistaken(run: &Run) -> Result<u32> {
     let red = run.folder.join("file-r").display().to_string();
     // The first open is that of the file which the other thread puts there.
-    let opens: Vec<&Facts> = opens_of(&run).skip(1).collect();
-    let count = opens.len();
+    let opens: Vec<&Facts> = opens_of(run).skip(1).collect();
+    let (count, rounds) = (opens.len(), run.rounds);
     ensure!(count == rounds as usize, "{count} of {rounds} seen");
     let mut wrong = 0;
     for facts in opens {
@@ -172,6 +185,5 @@ fn descriptor(bench: &Bench) -> Result<()> {
             wrong += 1;
         }
     }
-    println!("{rounds} rounds, {wrong} told with the other file, all of them marked");
-    Ok(())
+    Ok(wrong)
 }
