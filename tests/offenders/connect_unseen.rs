@@ -6,6 +6,7 @@ use std::mem;
 use std::net::{SocketAddrV4, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+mod int80;
 mod ring;
 
 use ring::{Request, map};
@@ -24,7 +25,7 @@ fn main() {
     let result = match way.as_str() {
         "io_uring" => by_ring(&socket, &target).run(),
         "io_worker" => by_ring(&socket, &target).by_a_worker().run(),
-        "int80" => int80::connect(socket.as_raw_fd(), &target),
+        "int80" => connect_by_int80(socket.as_raw_fd(), &target),
         other => panic!("{other} is no way to connect"),
     };
     println!("{way} {hidden}: {result}");
@@ -34,6 +35,13 @@ fn main() {
 
 fn by_ring(socket: &OwnedFd, target: &Target) -> Request {
     Request::connect(socket.as_raw_fd(), target.0 as u64, Target::LEN)
+}
+
+fn connect_by_int80(socket: i32, target: &Target) -> i32 {
+    /// `connect` in the table of i386.
+    const CONNECT: i64 = 362;
+    let socket = u64::try_from(socket).expect("a descriptor");
+    int80::call(CONNECT, [socket, target.0 as u64, Target::LEN])
 }
 
 /// A socket address below 4 GiB, where a 32-bit call can point to.
@@ -57,43 +65,4 @@ impl Target {
     }
 
     const LEN: u64 = mem::size_of::<libc::sockaddr_in>() as u64;
-}
-
-/// The system calls of a 32-bit program, which any program may make.
-#[cfg(target_arch = "x86_64")]
-mod int80 {
-    use std::arch::asm;
-
-    use super::Target;
-
-    /// `connect` in the table of i386.
-    const CONNECT: i64 = 362;
-
-    pub(crate) fn connect(socket: i32, target: &Target) -> i32 {
-        let result: i64;
-        // SAFETY: the call reads the address and changes nothing else. The compiler keeps rbx for
-        // itself, so it is put back.
-        unsafe {
-            asm!(
-                "xchg rbx, {socket}",
-                "int 0x80",
-                "xchg rbx, {socket}",
-                socket = inout(reg) i64::from(socket) => _,
-                inout("rax") CONNECT => result,
-                in("rcx") target.0,
-                in("rdx") Target::LEN,
-                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-            );
-        }
-        result as i32
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-mod int80 {
-    use super::Target;
-
-    pub(crate) fn connect(_socket: i32, _target: &Target) -> i32 {
-        panic!("this architecture has no int 0x80")
-    }
 }

@@ -36,6 +36,8 @@ mod paths;
 mod races;
 #[path = "sensor/sockets.rs"]
 mod sockets;
+#[path = "sensor/verifier.rs"]
+mod verifier;
 
 use bench::Bench;
 
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
 fn all() -> Vec<(&'static str, Test)> {
     let mut tests = [
         blind_spots::TESTS,
+        verifier::TESTS,
         arguments::TESTS,
         paths::TESTS,
         images::TESTS,

@@ -10,10 +10,10 @@ use anyhow::Result;
 use crate::steps::{self, Step};
 use crate::test;
 use crate::vm::Kernel;
-use programs::Program;
-
-pub(crate) use programs::{privileged, sensor};
-pub(crate) use vm::{SMOKE, step as vm_step};
+#[cfg(test)]
+pub(crate) use programs::with as programs_with;
+pub(crate) use programs::{Program, one_test, privileged, sensor};
+pub(crate) use vm::{SMOKE, soak as vm_soak, step as vm_step};
 
 const TOTAL: Duration = Duration::from_secs(80 * 60);
 
@@ -41,6 +41,9 @@ pub(crate) enum Where {
     InVm {
         #[arg(long, value_enum)]
         kernel: Kernel,
+        /// Run the long form of tests, with so many rounds
+        #[arg(long, value_name = "ROUNDS")]
+        soak: Option<u32>,
         #[arg(value_name = "FILTER")]
         filter: Vec<String>,
     },
@@ -58,7 +61,11 @@ pub(crate) fn verb(place: &Where) -> Result<()> {
             all(suites.collect(), filter)
         }
         Where::Vm { kernel, filter } => all(vec![vm_step(*kernel, filter)?], filter),
-        Where::InVm { kernel, filter } => vm::run(*kernel, filter),
+        Where::InVm {
+            kernel,
+            soak,
+            filter,
+        } => vm::run(*kernel, *soak, filter),
     }
 }
 

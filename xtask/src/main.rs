@@ -8,6 +8,7 @@ mod ebpf_toolchain;
 mod integration_test;
 mod run;
 mod setup;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -38,6 +39,7 @@ enum Verb {
     /// Measure what the agent costs
     #[command(subcommand)]
     Bench(bench::Bench),
+    Soak(soak::Args),
     Tidy(tidy::Args),
     Vm(vm::Args),
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::verb(&args),
         Verb::IntegrationTest(place) => integration_test::verb(&place),
         Verb::Bench(bench) => bench::verb(&bench),
+        Verb::Soak(args) => soak::verb(&args),
         Verb::Tidy(args) => tidy::verb(&args),
         Verb::Vm(args) => vm::verb(&args),
     };

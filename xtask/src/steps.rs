@@ -1,17 +1,21 @@
 //! A run of steps, each with a header and a deadline, and the table at its end.
 
+mod follow;
 mod processes;
 mod supervise;
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::run::{shown, workspace_root};
-use supervise::{Outcome, supervise};
+use follow::Follower;
+use supervise::supervise;
+
+pub(crate) use supervise::Outcome;
 
 /// Names a file to which a suite appends a line for each thing that it ran in a shorter form.
 const SHORTENED: &str = "GRAVLENS_SHORTENED";
@@ -26,18 +30,30 @@ pub(crate) struct Step {
     pub(crate) deadline: Duration,
     /// Steps without which it says nothing.
     pub(crate) needs: &'static [&'static str],
+    /// Where its standard output is kept; it is shown all the same.
+    pub(crate) log: Option<PathBuf>,
 }
 
 /// What became of a step.
-struct Row {
-    name: &'static str,
-    outcome: Outcome,
-    seconds: f64,
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) outcome: Outcome,
+    pub(crate) seconds: f64,
 }
 
 /// Runs all steps, the later ones too if one fails, within `total`; fails if any failed.
 /// `left_out` says what the caller did not even ask for.
 pub(crate) fn run_all(steps: Vec<Step>, total: Duration, left_out: &[String]) -> Result<()> {
+    run_each(steps, total, left_out, |_| Ok(()))
+}
+
+/// Like [`run_all`]; calls `ran` after each step that was run.
+pub(crate) fn run_each(
+    steps: Vec<Step>,
+    total: Duration,
+    left_out: &[String],
+    mut ran: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
     let started = Instant::now();
     let notes = fresh_notes()?;
     let mut rows: Vec<Row> = Vec::new();
@@ -48,7 +64,11 @@ pub(crate) fn run_all(steps: Vec<Step>, total: Duration, left_out: &[String]) ->
                 outcome: Outcome::Failed(format!("not run: {name} failed")),
                 seconds: 0.0,
             },
-            None => run_step(step, total.saturating_sub(started.elapsed()), &notes)?,
+            None => {
+                let row = run_step(step, total.saturating_sub(started.elapsed()), &notes)?;
+                ran(&row)?;
+                row
+            }
         };
         rows.push(row);
     }
@@ -71,11 +91,19 @@ fn run_step(step: Step, left: Duration, notes: &PathBuf) -> Result<Row> {
         step.name,
         deadline.as_secs()
     );
+    let log = step.log.as_deref().map(fresh_log).transpose()?;
+    let _shown = match &step.log {
+        Some(path) => Some(Follower::start(File::open(path)?, step.name)),
+        None => None,
+    };
     let started = Instant::now();
     let mut outcome = Outcome::Passed;
     for mut command in step.commands {
         println!("+ {}", shown(&command));
         command.env(SHORTENED, notes);
+        if let Some(log) = &log {
+            command.stdout(log.try_clone()?);
+        }
         outcome = supervise(&mut command, deadline.saturating_sub(started.elapsed()))
             .with_context(|| format!("step {}", step.name))?;
         if outcome != Outcome::Passed {
@@ -87,6 +115,13 @@ fn run_step(step: Step, left: Duration, notes: &PathBuf) -> Result<Row> {
         outcome,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+fn fresh_log(path: &Path) -> Result<File> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)
+        .and_then(|()| File::create(path))
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 fn fresh_notes() -> Result<PathBuf> {
@@ -114,16 +149,16 @@ fn print_shortened(left_out: &[String], notes: &str) {
 }
 
 fn conclude(rows: &[Row], total: Duration) -> Result<()> {
-    println!("\n{:<14} {:<6} {:>9}", "step", "result", "seconds");
+    println!("\n{:<16} {:<6} {:>9}", "step", "result", "seconds");
     for row in rows {
         let (result, why) = match &row.outcome {
             Outcome::Passed => ("pass", ""),
             Outcome::Failed(why) => ("FAIL", why.as_str()),
         };
-        let line = format!("{:<14} {result:<6} {:>9.1}  {why}", row.name, row.seconds);
+        let line = format!("{:<16} {result:<6} {:>9.1}  {why}", row.name, row.seconds);
         println!("{}", line.trim_end());
     }
-    println!("{:<14} {:<6} {:>9.1}\n", "total", "", total.as_secs_f64());
+    println!("{:<16} {:<6} {:>9.1}\n", "total", "", total.as_secs_f64());
     let failed: Vec<&str> = rows
         .iter()
         .filter(|row| row.outcome != Outcome::Passed)
@@ -155,7 +190,20 @@ mod tests {
             commands: vec![command],
             deadline: Duration::from_secs(20),
             needs,
+            log: None,
         }
+    }
+
+    #[test]
+    fn what_a_step_prints_is_kept() {
+        let folder = std::env::temp_dir().join(format!("gravlens-log-{}", std::process::id()));
+        let log = folder.join("step.log");
+        let mut step = step("say", "echo one; echo two", &[]);
+        step.log = Some(log.clone());
+        let row = run_step(step, Duration::MAX, &folder.join("notes")).unwrap();
+        assert_eq!(row.outcome, Outcome::Passed);
+        assert_eq!(fs::read_to_string(&log).unwrap(), "one\ntwo\n");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -155,6 +155,7 @@ pub(crate) fn step(
         commands,
         deadline: Duration::from_secs(minutes * 60),
         needs,
+        log: None,
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 pub(crate) use kernel::Kernel;
+pub(crate) use qemu::CORES;
 
 use crate::run::workspace_root;
 

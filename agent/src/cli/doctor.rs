@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::probe::{Report, TopicReport};
+use crate::probe::{ProgramSize, Report, TopicReport, VERIFIER_LIMIT, largest_program};
 use crate::telemetry::MissingProgram;
 
 /// For people.
@@ -26,6 +26,8 @@ pub(super) fn text(report: &Report) -> String {
     for topic in &report.topics {
         write_topic(&mut out, topic);
     }
+    let _ = writeln!(out);
+    write_programs(&mut out, &report.programs);
     write_offsets(&mut out, report);
     let _ = writeln!(out, "\nNot seen on this kernel:");
     if report.blind_spots.is_empty() {
@@ -59,12 +61,25 @@ fn write_topic(out: &mut String, topic: &TopicReport) {
     }
 }
 
+fn write_programs(out: &mut String, programs: &[ProgramSize]) {
+    let loaded = |size: &&ProgramSize| size.verified_instructions.is_some();
+    let count = programs.iter().filter(loaded).count();
+    let Some((largest, instructions)) = largest_program(programs) else {
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "programs        {count} loaded; the verifier went through {instructions} of \
+         {VERIFIER_LIMIT} instructions for the largest, {largest}"
+    );
+}
+
 fn write_offsets(out: &mut String, report: &Report) {
     let total = report.offsets.offsets.len();
     let absent: Vec<_> = report.offsets.absent().collect();
     let _ = writeln!(
         out,
-        "\nkernel fields   {} of {total} found in the kernel's BTF",
+        "kernel fields   {} of {total} found in the kernel's BTF",
         total - absent.len()
     );
     for offset in absent {
@@ -90,6 +105,7 @@ pub(super) fn json(report: &Report) -> Value {
             Err(why) => json!({ "granted": false, "why": why }),
         },
         "topics": report.topics.iter().map(topic).collect::<Vec<_>>(),
+        "programs": report.programs.iter().map(program).collect::<Vec<_>>(),
         "fields": report.offsets.offsets.iter().map(|offset| json!({
             "symbol": offset.spec.symbol,
             "required": offset.spec.required,
@@ -99,6 +115,14 @@ pub(super) fn json(report: &Report) -> Value {
             "stand_in": report.offsets.stand_in(offset.spec.symbol),
         })).collect::<Vec<_>>(),
         "not_seen": report.blind_spots,
+    })
+}
+
+fn program(size: &ProgramSize) -> Value {
+    json!({
+        "program": size.program,
+        "verified_instructions": size.verified_instructions,
+        "jited_bytes": size.jited_bytes,
     })
 }
 
@@ -123,19 +147,7 @@ mod tests {
 
     #[test]
     fn a_topic_in_part_says_what_is_not_seen() {
-        let report = TopicReport {
-            hook: None,
-            name: "open",
-            mandatory: false,
-            taken: Some("tracepoints"),
-            attached: vec!["sys_exit_openat"],
-            missing: vec![MissingProgram {
-                program: "sys_exit_openat2".to_owned(),
-                not_seen: "openat2 calls".to_owned(),
-                why: "refused".to_owned(),
-            }],
-            refused: Vec::new(),
-        };
+        let report = TopicReport::in_part();
         let mut text = String::new();
         write_topic(&mut text, &report);
         let lines: Vec<_> = text.lines().map(str::trim).collect();

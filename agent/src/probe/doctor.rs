@@ -3,7 +3,8 @@
 use gravlens_common::Hook;
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, compat, requirements, topics,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, ProgramSize, compat, requirements,
+    topics,
 };
 use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
@@ -48,6 +49,8 @@ pub struct Report {
     pub topics: Vec<TopicReport>,
     /// Whether trampolines (fentry, fexit, LSM) are granted.
     pub trampolines: Result<(), String>,
+    /// Every program of the object, by name.
+    pub programs: Vec<ProgramSize>,
     /// Kernel fields.
     pub offsets: OffsetReport,
     /// What the sensor cannot see on this kernel.
@@ -72,6 +75,7 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
         blind_spots,
         topics,
         trampolines: probe.trampolines().clone(),
+        programs: probe.programs(),
         offsets: probe.offsets().clone(),
     })
 }
@@ -127,12 +131,10 @@ fn unwatched(topics: &[AttachedTopic]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_topic_lacks_is_a_blind_spot() {
-        let topic = AttachedTopic {
+impl AttachedTopic {
+    /// A topic that lacks a program.
+    pub(crate) fn in_part() -> Self {
+        Self {
             hook: None,
             name: "open",
             mandatory: false,
@@ -144,7 +146,17 @@ mod tests {
                 why: "refused".to_owned(),
             }],
             refused: Vec::new(),
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_topic_lacks_is_a_blind_spot() {
+        let topic = AttachedTopic::in_part();
         let partial = unwatched(std::slice::from_ref(&topic));
         assert_eq!(partial, ["open: openat2 calls (sys_exit_openat2: refused)"]);
         let off = AttachedTopic {

@@ -13,8 +13,8 @@ use aya::{
 use gravlens_common::RingState;
 
 use super::{
-    AttachedTopic, CounterReader, Hooks, Integrity, OffsetReport, ProbeError, RingMeter, Scope,
-    attach::Attacher, requirements,
+    AttachedTopic, CounterReader, Hooks, Integrity, OffsetReport, ProbeError, ProgramSize,
+    RingMeter, Scope, attach::Attacher, requirements,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"));
@@ -104,6 +104,7 @@ impl Probe {
         super::counters::prepare(&mut ebpf)?;
         super::compat::prepare(&mut ebpf)?;
         load_marker(&mut ebpf)?;
+        super::tasks::load(&mut ebpf, &btf)?;
         super::trampolines::prepare(&mut ebpf)?;
         let trampolines = super::trampolines::check(&mut ebpf, &btf);
         Ok(Self {
@@ -130,6 +131,11 @@ impl Probe {
     /// Whether the kernel grants trampolines (fentry, fexit, LSM), and if not why.
     pub fn trampolines(&self) -> &Result<(), String> {
         &self.trampolines
+    }
+
+    /// Every program of the object, with what it cost the kernel if it is loaded.
+    pub fn programs(&self) -> Vec<ProgramSize> {
+        super::programs::sizes(&self.ebpf)
     }
 
     /// Takes the rings, once.
@@ -195,7 +201,7 @@ impl Probe {
 
     /// Runs the task iterator and returns its raw output.
     pub(super) fn read_tasks(&mut self) -> Result<Vec<u8>, ProbeError> {
-        super::tasks::read(&mut self.ebpf, &self.btf)
+        super::tasks::read(&mut self.ebpf)
     }
 
     /// Looks after the links of these hooks, and after the maps that nobody changes.

@@ -29,16 +29,28 @@ impl Snapshot {
     }
 }
 
-pub(super) fn read(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<u8>, ProbeError> {
-    let fail = |error: &dyn std::error::Error| ProbeError::Load(format!("tasks: {}", chain(error)));
-    let program: &mut Iter = ebpf
+/// Loads the iterator.
+pub(super) fn load(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
+    let program = iterator(ebpf)?;
+    program.load("task", btf).map_err(|error| fail(&error))
+}
+
+fn iterator(ebpf: &mut Ebpf) -> Result<&mut Iter, ProbeError> {
+    let program = ebpf
         .program_mut("tasks")
-        .ok_or_else(|| ProbeError::Load("the object has no program tasks".to_owned()))?
+        .ok_or_else(|| ProbeError::Load("the object has no program tasks".to_owned()))?;
+    program
         .try_into()
-        .map_err(|error: aya::programs::ProgramError| fail(&error))?;
-    if program.fd().is_err() {
-        program.load("task", btf).map_err(|error| fail(&error))?;
-    }
+        .map_err(|error: aya::programs::ProgramError| fail(&error))
+}
+
+fn fail(error: &dyn std::error::Error) -> ProbeError {
+    ProbeError::Load(format!("tasks: {}", chain(error)))
+}
+
+/// Runs the iterator, which is loaded, and gives its raw output.
+pub(super) fn read(ebpf: &mut Ebpf) -> Result<Vec<u8>, ProbeError> {
+    let program = iterator(ebpf)?;
     let link = program.attach().map_err(|error| fail(&error))?;
     let link = program.take_link(link).map_err(|error| fail(&error))?;
     let mut file = link.into_file().map_err(|error| fail(&error))?;

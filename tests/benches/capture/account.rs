@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::programs::loaded_programs;
-use gravlens::proto::{EventAccount, GetStatusResponse};
+use gravlens::proto::{EventAccount, GetStatusResponse, LossAccount};
 use integration_test::agent::Agent;
-use integration_test::client;
 use integration_test::runtime::block_on;
+use integration_test::{client, events};
 
 const BARRIER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -30,25 +30,8 @@ pub(crate) fn barrier(agent: &Agent) -> Result<GetStatusResponse> {
 
 /// The account of one hook over all cgroups.
 pub(crate) fn of_hook(status: &GetStatusResponse, hook: &str) -> EventAccount {
-    let mut total = EventAccount::default();
-    for account in status.losses.iter().filter(|account| account.hook == hook) {
-        if let Some(events) = &account.events {
-            add(&mut total, events);
-        }
-    }
-    total
-}
-
-pub(crate) fn add(total: &mut EventAccount, other: &EventAccount) {
-    total.seen += other.seen;
-    total.delivered += other.delivered;
-    total.suppressed += other.suppressed;
-    total.ring_full += other.ring_full;
-    total.rate_limited += other.rate_limited;
-    total.scratch_busy += other.scratch_busy;
-    total.queue += other.queue;
-    total.decode += other.decode;
-    total.in_flight += other.in_flight;
+    let of_hook = |account: &&LossAccount| account.hook == hook;
+    events::total(status.losses.iter().filter(of_hook))
 }
 
 /// Bytes that went into the rings.

@@ -21,6 +21,7 @@ use clap::{Parser, ValueEnum};
 use gravlens::proto::{EventAccount, GetStatusResponse};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
+use integration_test::events;
 use integration_test::runtime::block_on;
 use integration_test::state::State;
 use integration_test::undo;
@@ -231,7 +232,7 @@ impl Bench {
             agent.stop()?;
             kept.push(watched as f64 / off as f64);
             attempted += watched;
-            account::add(&mut total, &of_hook(&status, "open"));
+            events::add(&mut total, &of_hook(&status, "open"));
         }
         Ok(Kept {
             ratio: stats::median(&mut kept),

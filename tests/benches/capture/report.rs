@@ -1,6 +1,6 @@
 //! The table for people, the metrics for programs.
 
-use gravlens::proto::EventAccount;
+use integration_test::events::dropped;
 use serde_json::json;
 
 use crate::stats::{Interval, median_ratio};
@@ -86,9 +86,4 @@ fn saturation_text(kept: &Kept) {
         account.rate_limited,
         dropped(account) - account.rate_limited
     );
-}
-
-/// A cut counts as lost.
-fn dropped(account: &EventAccount) -> u64 {
-    account.ring_full + account.rate_limited + account.scratch_busy + account.queue + account.decode
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use gravlens::proto::{Alert, EventAccount, Severity};
+use gravlens::proto::{Alert, Severity};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, container_id, rule_name};
 use integration_test::engine::{ENGINE_VARIABLE, Engine};
+use integration_test::events;
 use integration_test::images::Image;
 use integration_test::report;
 use integration_test::runtime::block_on;
@@ -114,7 +115,7 @@ async fn show(
     watcher.check_account()?;
     tally.count_strays(&watcher.alerts());
     let account = client::status(agent.socket()).await?.events;
-    tally.lost = account.as_ref().map_or(0, lost);
+    tally.lost = account.as_ref().map_or(0, events::dropped);
     drop(watcher);
     agent.stop()?;
     Ok(tally)
@@ -198,8 +199,4 @@ impl Tally {
             self.scenarios, self.expected, self.missing, self.unexpected, self.notices, self.lost
         )
     }
-}
-
-fn lost(account: &EventAccount) -> u64 {
-    account.ring_full + account.rate_limited + account.scratch_busy + account.queue + account.decode
 }

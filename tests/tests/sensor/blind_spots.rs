@@ -58,7 +58,8 @@ fn fields(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-fn doctor(bench: &Bench) -> Result<Value> {
+/// What `doctor` says of this kernel.
+pub(crate) fn doctor(bench: &Bench) -> Result<Value> {
     let output = Command::new(agent::binary()?)
         .args(["doctor", "--output", "json", "--cgroup", &bench.scope()])
         .output()?;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use gravlens::proto::loss::Reason;
 use gravlens::proto::record::Body;
-use gravlens::proto::{EventAccount, GetStatusResponse};
+use gravlens::proto::{EventAccount, GetStatusResponse, LossAccount};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::rule_name;
 use integration_test::container::{Container, ContainerSpec, Exec};
 use integration_test::images::Image;
-use integration_test::offenders;
 use integration_test::runtime::block_on;
+use integration_test::{events, offenders, shortened, soak};
 
 use crate::watched::Watched;
 use crate::{Bench, Test};
@@ -22,8 +22,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[(
     flood,
 )];
 
-/// Asks for a long run.
-const SOAK_VARIABLE: &str = "GRAVLENS_SOAK";
+/// How long the loud container opens files, in the long run and in the usual one.
+const LONG_FLOOD: &str = "30s";
+const SHORT_FLOOD: &str = "5s";
 const QUIET_DEEDS: usize = 1_000;
 /// Below what a debug build of the agent keeps up with on a busy machine.
 const EVENTS_PER_SECOND: i64 = 5_000;
@@ -61,13 +62,8 @@ fn flood(bench: &Bench) -> Result<()> {
         let quiet = ContainerSpec::new("quiet", Image::Offenders);
         let quiet = Container::run(&engine, &watched.cgroup, &quiet).await?;
 
-        let seconds = if std::env::var_os(SOAK_VARIABLE).is_some() {
-            "30s"
-        } else {
-            "5s"
-        };
         let program = offenders::in_image("open_flood");
-        let flood = Exec::new(&[&program, seconds]);
+        let flood = Exec::new(&[&program, flood_length()]);
         let connect = offenders::in_image("connect_once");
         let script = format!(
             "i=0; while [ $i -lt {QUIET_DEEDS} ]; do {connect} 127.0.0.1:4301; i=$((i+1)); done"
@@ -88,6 +84,7 @@ fn flood(bench: &Bench) -> Result<()> {
             ensure!(told.count() == QUIET_DEEDS, "{rule}: not {QUIET_DEEDS}");
             let events = of(&status, &quiet, Some(hook));
             ensure!(events.delivered >= QUIET_DEEDS as u64, "{hook}: {events:?}");
+            println!("quiet: {QUIET_DEEDS} of {QUIET_DEEDS} told by {rule:?}");
         }
         drop((loud, quiet));
         watched.finish()
@@ -126,23 +123,29 @@ async fn check_loud(
         .sum();
     let cut = of(status, loud, None).rate_limited;
     ensure!(told == cut, "{cut} were cut, LOSS records tell of {told}");
+    println!(
+        "loud: {opened} opened; {} opens seen = {} delivered + {} cut; LOSS tells of {told} cut",
+        opens.seen, opens.delivered, opens.rate_limited
+    );
     Ok(())
+}
+
+fn flood_length() -> &'static str {
+    if soak::asked() {
+        return LONG_FLOOD;
+    }
+    shortened::note(&format!(
+        "fairness: a flood of {SHORT_FLOOD} of {LONG_FLOOD} (`cargo xtask soak` runs all)"
+    ));
+    SHORT_FLOOD
 }
 
 /// The account of a container, of one hook or of all.
 fn of(status: &GetStatusResponse, container: &Container, hook: Option<&str>) -> EventAccount {
-    let mut sum = EventAccount::default();
-    let accounts = status.losses.iter().filter(|account| {
+    let counts = |account: &&LossAccount| {
         account.container_id == container.id() && hook.is_none_or(|hook| account.hook == hook)
-    });
-    for events in accounts.filter_map(|account| account.events) {
-        sum.seen += events.seen;
-        sum.delivered += events.delivered;
-        sum.ring_full += events.ring_full;
-        sum.rate_limited += events.rate_limited;
-        sum.scratch_busy += events.scratch_busy;
-    }
-    sum
+    };
+    events::total(status.losses.iter().filter(counts))
 }
 
 fn opened(said: &str) -> Result<u64> {

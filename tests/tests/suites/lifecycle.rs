@@ -10,11 +10,12 @@ use aya::programs::loaded_programs;
 use gravlens::proto::gap::Why;
 use gravlens::proto::record::Body;
 use gravlens::proto::watch_request::Start;
-use gravlens::proto::{EventAccount, Gap, Heartbeat, Oldest, WatchRequest};
+use gravlens::proto::{Gap, Heartbeat, Oldest, WatchRequest};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, container_id, rule_name};
 use integration_test::container::{Container, ContainerSpec};
+use integration_test::events::dropped;
 use integration_test::images::Image;
 use integration_test::offenders;
 use integration_test::runtime::block_on;
@@ -316,10 +317,6 @@ fn too_much_for_a_stop(bench: &Bench) -> Result<()> {
         ensure!(status.success(), "{status}:\n{}", agent.stderr());
         Ok(())
     })
-}
-
-fn dropped(events: &EventAccount) -> u64 {
-    events.ring_full + events.rate_limited + events.scratch_busy + events.queue + events.decode
 }
 
 fn closed_output(bench: &Bench) -> Result<()> {

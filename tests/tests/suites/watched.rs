@@ -9,6 +9,7 @@ use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, container_id, rule_name};
 use integration_test::container::Container;
 use integration_test::engine::Engine;
+use integration_test::events::dropped;
 use integration_test::scenarios::Stage;
 
 use crate::Bench;
@@ -105,15 +106,9 @@ impl Watched {
     }
 }
 
+/// What every event that was seen has become.
 fn sum(events: &EventAccount) -> u64 {
-    events.delivered
-        + events.suppressed
-        + events.ring_full
-        + events.rate_limited
-        + events.scratch_busy
-        + events.queue
-        + events.decode
-        + events.in_flight
+    events.delivered + events.suppressed + dropped(events) + events.in_flight
 }
 
 /// Checks that an alert names its container.

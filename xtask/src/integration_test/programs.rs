@@ -1,6 +1,7 @@
 //! The test programs, and which of them has a test of a given name.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
@@ -10,7 +11,7 @@ use crate::test::step;
 
 /// A test program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Program {
+pub(crate) enum Program {
     /// With containers.
     Suites,
     /// Without.
@@ -41,18 +42,30 @@ pub(crate) fn sensor(filter: &[String]) -> Step {
 }
 
 fn local(name: &'static str, targets: &[&str], minutes: u64, filter: &[String]) -> Step {
+    let mut command = run_tests(targets);
+    command.args(filter);
+    step(name, vec![command], minutes, &["build"])
+}
+
+/// Runs one test, by its full name.
+pub(crate) fn one_test(program: Program, test: &str) -> Command {
+    let mut command = run_tests(&["--test", program.name()]);
+    command.args(["--exact", test]);
+    command
+}
+
+fn run_tests(targets: &[&str]) -> Command {
     let mut command = cargo();
     command
         .args(["test", "-p", "integration-test", "--release"])
         .args(targets)
-        .args(["--", "--test-threads=1", "--nocapture"])
-        .args(filter);
-    step(name, vec![command], minutes, &["build"])
+        .args(["--", "--test-threads=1", "--nocapture"]);
+    command
 }
 
 /// The programs that have a test whose name contains one of these: a test program fails when it
 /// has none, as it would after a typing error.
-pub(super) fn with(filter: &[String]) -> Result<Vec<Program>> {
+pub(crate) fn with(filter: &[String]) -> Result<Vec<Program>> {
     let words: Vec<&String> = filter
         .iter()
         .filter(|word| !word.starts_with('-'))

@@ -1,13 +1,14 @@
 //! The sensor suite in a virtual machine.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::run::cargo;
+use crate::soak;
 use crate::steps::Step;
 use crate::test::{self, this_task};
 use crate::vm::{self, Kernel};
@@ -15,6 +16,8 @@ use crate::vm::{self, Kernel};
 /// The machine is ended before the step is, so that it is the machine that says why.
 const STEP_MINUTES: u64 = 8;
 const DEADLINE: Duration = Duration::from_secs(450);
+const SOAK_STEP_MINUTES: u64 = 30;
+const SOAK_DEADLINE: Duration = Duration::from_secs(29 * 60);
 
 /// Enough to see that a kernel gives what the programs need: every hook, and one deed of each kind.
 pub(crate) const SMOKE: [&str; 5] = ["hooks::", "images::", "ancestry::", "sockets::", "node::"];
@@ -28,11 +31,8 @@ fn step_name(kernel: Kernel) -> &'static str {
 
 /// The step that runs the suite on another kernel; `filter` selects tests by name.
 pub(crate) fn step(kernel: Kernel, filter: &[String]) -> Result<Step> {
-    let mut command = this_task()?;
-    command
-        .args(["integration-test", "in-vm", "--kernel", &kernel.version()])
-        .arg("--")
-        .args(filter);
+    let mut command = in_vm(kernel)?;
+    command.arg("--").args(filter);
     Ok(test::step(
         step_name(kernel),
         vec![command],
@@ -41,13 +41,42 @@ pub(crate) fn step(kernel: Kernel, filter: &[String]) -> Result<Step> {
     ))
 }
 
-/// Boots the machine and runs the suite in it.
-pub(super) fn run(kernel: Kernel, filter: &[String]) -> Result<()> {
+/// The step that runs the long form of tests on another kernel, with so many rounds.
+pub(crate) fn soak(name: &'static str, kernel: Kernel, rounds: u32, filter: &str) -> Result<Step> {
+    let mut command = in_vm(kernel)?;
+    command
+        .args(["--soak", &rounds.to_string()])
+        .args(["--", filter]);
+    Ok(test::step(
+        name,
+        vec![command],
+        SOAK_STEP_MINUTES,
+        &["build"],
+    ))
+}
+
+fn in_vm(kernel: Kernel) -> Result<Command> {
+    let mut command = this_task()?;
+    command.args(["integration-test", "in-vm", "--kernel", &kernel.version()]);
+    Ok(command)
+}
+
+/// Boots the machine and runs the suite in it, with `soak` its long form with so many rounds.
+pub(super) fn run(kernel: Kernel, soak: Option<u32>, filter: &[String]) -> Result<()> {
     let program = built()?;
-    let mut command = vec![program.display().to_string()];
+    let mut command = vec!["env".to_owned()];
+    let deadline = match soak {
+        Some(rounds) => {
+            let variables = soak::variables(Some(rounds)).into_iter();
+            command.extend(variables.map(|(name, value)| format!("{name}={value}")));
+            SOAK_DEADLINE
+        }
+        None => DEADLINE,
+    };
+    command.push(program.display().to_string());
     command.extend(["--test-threads=1", "--nocapture"].map(str::to_owned));
     command.extend_from_slice(filter);
-    vm::run(kernel, &command, DEADLINE)
+    vm::run(kernel, &command, deadline)
 }
 
 /// The path of the test program, built if it is not yet.
@@ -102,5 +131,6 @@ mod tests {
     #[test]
     fn the_machine_ends_before_its_step() {
         assert!(DEADLINE < Duration::from_secs(STEP_MINUTES * 60));
+        assert!(SOAK_DEADLINE < Duration::from_secs(SOAK_STEP_MINUTES * 60));
     }
 }

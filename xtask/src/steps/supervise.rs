@@ -19,7 +19,7 @@ const ENDING: Duration = Duration::from_secs(2);
 
 /// How a command ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Passed,
     Failed(String),
 }

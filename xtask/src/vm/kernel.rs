@@ -85,6 +85,12 @@ impl Kernel {
         })
     }
 
+    /// The kernel's full release, if it was fetched.
+    pub(crate) fn release(self) -> Option<String> {
+        let modules = self.installed().ok()?.modules;
+        Some(modules.file_name()?.to_string_lossy().into_owned())
+    }
+
     /// Whether the kernel was fetched.
     pub(crate) fn is_installed(self) -> bool {
         self.installed().is_ok()

@@ -15,6 +15,8 @@ use crate::run::find_program;
 const VIRTIOFSD: [&str; 2] = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"];
 /// How the first process says how the job ended.
 const EXIT: &str = "vm: exit ";
+/// Processors of the machine.
+pub(crate) const CORES: usize = 2;
 const SOCKET_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A machine to boot.
@@ -69,7 +71,8 @@ impl Machine {
         let qemu =
             find_program("qemu-system-x86_64").context("no QEMU: run `cargo xtask setup`")?;
         Command::new(qemu)
-            .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"])
+            .args(["-accel", "tcg,thread=multi", "-cpu", "max"])
+            .args(["-smp", &CORES.to_string()])
             .args(["-m", &memory.to_string()])
             .arg("-object")
             .arg(format!(

@@ -1,0 +1,49 @@
+//! System calls of a 32-bit program, which any program may make.
+
+/// Makes a call of the table of i386 and gives the kernel's answer: a result, or an error as a
+/// negative number. Pointers have to lie below 4 GiB.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn call(number: i64, arguments: [u64; 3]) -> i32 {
+    let [first, second, third] = arguments;
+    let result: i64;
+    // SAFETY: the calls made by offenders read their arguments and change nothing of the program.
+    // The compiler keeps rbx for itself, so it is put back.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {first}",
+            "int 0x80",
+            "xchg rbx, {first}",
+            first = inout(reg) first => _,
+            inout("rax") number => result,
+            in("rcx") second,
+            in("rdx") third,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    result as i32
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn call(_number: i64, _arguments: [u64; 3]) -> i32 {
+    panic!("this architecture has no int 0x80")
+}
+
+/// A copy below 4 GiB, where a 32-bit call can point to.
+#[allow(dead_code, reason = "one offender has a page of its own")]
+pub(crate) fn low_copy(bytes: &[u8]) -> u64 {
+    const PAGE: usize = 4096;
+    #[cfg(target_arch = "x86_64")]
+    const LOW: i32 = libc::MAP_32BIT;
+    #[cfg(not(target_arch = "x86_64"))]
+    const LOW: i32 = 0;
+    assert!(bytes.len() <= PAGE, "a page is enough");
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | LOW;
+    // SAFETY: the kernel chooses a place that is free.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, access, flags, -1, 0) };
+    let error = std::io::Error::last_os_error();
+    assert!(page != libc::MAP_FAILED, "cannot map a page: {error}");
+    // SAFETY: a page of our own, and no more bytes than it has.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), page.cast(), bytes.len()) };
+    page as u64
+}

@@ -1,0 +1,164 @@
+//! What can be run for long.
+
+use std::thread;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::integration_test::{Program, one_test, vm_soak};
+use crate::steps::Step;
+use crate::test::step;
+use crate::vm::{self, Kernel};
+
+/// Rounds of each race in an emulated machine, which is some thirty times slower than this one.
+const EMULATED_ROUNDS: u32 = 1_000;
+const RACES: &str = "races::";
+
+/// One entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Entry {
+    /// 10,000 opens whose path another thread changes
+    RacesOpen,
+    /// 10,000 connects whose address another thread changes
+    RacesConnect,
+    /// 10,000 images whose argument another thread changes
+    RacesExec,
+    /// 10,000 opens whose descriptor another thread takes
+    RacesDescriptor,
+    /// A container that opens files for 30 s, beside one that runs and connects 1,000 times
+    Fairness,
+    /// All races with Linux 6.1 in an emulated machine, 1,000 rounds each
+    #[value(name = "races-vm-6.1")]
+    RacesVm6_1,
+    /// The same with Linux 6.12
+    #[value(name = "races-vm-6.12")]
+    RacesVm6_12,
+}
+
+impl Entry {
+    /// The name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::RacesOpen => "races-open",
+            Self::RacesConnect => "races-connect",
+            Self::RacesExec => "races-exec",
+            Self::RacesDescriptor => "races-descriptor",
+            Self::Fairness => "fairness",
+            Self::RacesVm6_1 => "races-vm-6.1",
+            Self::RacesVm6_12 => "races-vm-6.12",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let mut all = Self::value_variants().iter().copied();
+        all.find(|entry| entry.name() == name)
+    }
+
+    /// What it runs.
+    pub(super) fn step(self) -> Result<Step> {
+        match self.place() {
+            Place::Here {
+                program,
+                test,
+                minutes,
+            } => {
+                let mut command = one_test(program, test);
+                command.envs(variables(None));
+                Ok(step(self.name(), vec![command], minutes, &["build"]))
+            }
+            Place::Vm(kernel) => vm_soak(self.name(), kernel, EMULATED_ROUNDS, RACES),
+        }
+    }
+
+    /// Release of the kernel that it runs on; `None` if that was not fetched yet.
+    pub(super) fn kernel(self) -> Option<String> {
+        match self.place() {
+            Place::Here { .. } => {
+                let name = rustix::system::uname();
+                Some(name.release().to_string_lossy().into_owned())
+            }
+            Place::Vm(kernel) => kernel.release(),
+        }
+    }
+
+    /// Processors of the machine that it runs on.
+    pub(super) fn cores(self) -> usize {
+        match self.place() {
+            Place::Here { .. } => thread::available_parallelism().map_or(0, usize::from),
+            Place::Vm(_) => vm::CORES,
+        }
+    }
+
+    const fn place(self) -> Place {
+        match self {
+            Self::RacesOpen => sensor("races::the_path_of_an_open"),
+            Self::RacesConnect => sensor("races::the_address_of_a_connect"),
+            Self::RacesExec => sensor("races::the_arguments_of_an_exec"),
+            Self::RacesDescriptor => sensor("races::the_descriptor_of_an_open"),
+            Self::Fairness => Place::Here {
+                program: Program::Suites,
+                test: "fairness::a_flood_of_one_container_costs_another_nothing",
+                minutes: 15,
+            },
+            Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
+            Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
+        }
+    }
+}
+
+/// Where an entry runs.
+enum Place {
+    /// One test, on this machine.
+    Here {
+        program: Program,
+        test: &'static str,
+        minutes: u64,
+    },
+    /// All races, in a virtual machine.
+    Vm(Kernel),
+}
+
+const fn sensor(test: &'static str) -> Place {
+    Place::Here {
+        program: Program::Sensor,
+        test,
+        minutes: 15,
+    }
+}
+
+/// What tells a test program to run its long form, with fewer rounds if it says how many.
+pub(crate) fn variables(rounds: Option<u32>) -> Vec<(&'static str, String)> {
+    let mut variables = vec![("GRAVLENS_SOAK", "1".to_owned())];
+    if let Some(rounds) = rounds {
+        variables.push(("GRAVLENS_SOAK_ROUNDS", rounds.to_string()));
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integration_test::programs_with;
+
+    #[test]
+    fn every_entry_is_named_as_on_the_command_line() {
+        for entry in Entry::value_variants() {
+            let value = entry.to_possible_value().unwrap();
+            assert_eq!(entry.name(), value.get_name());
+            assert_eq!(Entry::named(entry.name()), Some(*entry));
+            assert_eq!(entry.step().unwrap().name, entry.name());
+        }
+        assert_eq!(Entry::named("build"), None);
+    }
+
+    #[test]
+    fn every_entry_runs_a_test_that_there_is() {
+        for entry in Entry::value_variants() {
+            let (program, test) = match entry.place() {
+                Place::Here { program, test, .. } => (program, test),
+                Place::Vm(_) => (Program::Sensor, RACES),
+            };
+            assert_eq!(programs_with(&[test.to_owned()]).unwrap(), [program]);
+        }
+    }
+}
