@@ -31,6 +31,8 @@ pub enum Kind {
     Open = 32,
     /// A socket call: [`crate::SocketRecord`].
     Socket = 33,
+    /// A call on paths: [`crate::PathsRecord`].
+    Paths = 35,
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             9 => Self::Task,
             32 => Self::Open,
             33 => Self::Socket,
+            35 => Self::Paths,
             _ => return None,
         })
     }

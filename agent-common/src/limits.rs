@@ -23,3 +23,5 @@ pub const COUNTED_CGROUPS: u32 = 4096;
 /// cgroup id under which counters stand when their own entry could not be made. No cgroup has it:
 /// the id of a kernfs node is never zero.
 pub const OTHER_CGROUP: u64 = 0;
+/// Numbers of system calls that the programs can look up, from 0.
+pub const CALL_NUMBERS: u32 = 512;

@@ -5,6 +5,7 @@ mod exec;
 mod fork_exit;
 mod marker;
 mod open;
+mod paths;
 mod set_ids;
 mod socket;
 mod socket_address;

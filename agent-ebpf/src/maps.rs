@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{CgroupCounters, RingState, limits};
+use gravlens_common::{CgroupCounters, PathCall, RingState, limits};
 
 use crate::{
     ongoing::OngoingCall,
@@ -48,3 +48,7 @@ pub static EXEC_SCRATCH: Array<ExecScratch> = Array::with_max_entries(6, 0);
 /// Buffers for paths; sized likewise.
 #[map]
 pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);
+
+/// Calls on paths by the kernel's number, filled in by the loader.
+#[map]
+pub static PATH_CALLS: Array<PathCall> = Array::with_max_entries(limits::CALL_NUMBERS, 0);

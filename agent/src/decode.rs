@@ -9,6 +9,7 @@ mod context;
 mod lexical;
 mod open;
 mod origin;
+mod paths;
 mod socket;
 mod view;
 
@@ -22,8 +23,10 @@ use zerocopy::FromBytes;
 use crate::model::ExecId;
 
 pub use context::Context;
+pub(crate) use lexical::resolved;
 pub use open::OpenView;
 pub use origin::{Origin, origin};
+pub use paths::PathsView;
 pub use socket::SocketView;
 pub use view::{CgroupView, ExeView, ExecView, ExitView, ForkView, SetIdsView, TaskView};
 
@@ -78,6 +81,8 @@ pub enum Record<'a> {
     Open(OpenView<'a>),
     /// A socket call.
     Socket(SocketView<'a>),
+    /// A call on paths.
+    Paths(PathsView<'a>),
 }
 
 /// Time and flags of any record.
@@ -132,6 +137,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         }
         Kind::Open => Record::Open(OpenView::new(bytes)?),
         Kind::Socket => Record::Socket(SocketView::new(bytes)?),
+        Kind::Paths => Record::Paths(PathsView::new(bytes)?),
     })
 }
 

@@ -6,6 +6,7 @@
 mod container;
 mod event;
 mod finding;
+mod paths;
 mod process;
 
 pub use container::{Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime};
@@ -14,6 +15,7 @@ pub use event::{
     SetIds, Socket, SocketAddress, Syscall, Transport,
 };
 pub use finding::{Finding, MatchedTerm, Priority, RuleInfo};
+pub use paths::{ArgumentNames, CallPath, Paths};
 pub use process::{
     Capabilities, Charge, ExeFile, ExecId, Ids, Image, Layer, Process, Stdio, StdioKind, Tty,
 };

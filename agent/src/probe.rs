@@ -10,6 +10,7 @@ mod error;
 mod loader;
 mod offsets;
 mod overlay;
+mod path_calls;
 mod requirements;
 mod ring_meter;
 mod scope;

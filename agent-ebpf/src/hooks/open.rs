@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Directory argument that stands for the working directory (fcntl.h).
-const AT_FDCWD: i32 = -100;
+pub const AT_FDCWD: i32 = -100;
 /// What creat(2) does: O_CREAT | O_WRONLY | O_TRUNC.
 const CREAT_FLAGS: u32 = 0o1101;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: the kernel acts on them and does not keep them in the
@@ -52,6 +52,8 @@ open_programs! {
     sys_exit_openat => Openat,
     sys_exit_openat2 => Openat2,
     sys_exit_creat => Creat,
+    sys_exit_open_by_handle_at => OpenByHandleAt,
+    sys_exit_memfd_create => MemfdCreate,
 }
 
 #[inline(always)]
@@ -95,7 +97,7 @@ fn opened(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Opti
     let mut marks = 0;
     if task.shares_files() {
         marks |= open_marks::FD_SHARED;
-        if asked.is_some_and(|asked| access(asked) != access(flags)) {
+        if call_opens_as_asked(call) && asked.is_some_and(|asked| access(asked) != access(flags)) {
             return None;
         }
     }
@@ -108,9 +110,19 @@ fn opened(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Opti
     }
     Some(Seen {
         path,
-        flags: flags | asked.unwrap_or(0) & SPENT_FLAGS,
+        flags: match call {
+            // Its flags are of a kind of their own.
+            Call::MemfdCreate => asked.unwrap_or(0),
+            _ => flags | asked.unwrap_or(0) & SPENT_FLAGS,
+        },
         marks,
     })
+}
+
+/// The flags of the call tell what the file is opened for.
+#[inline(always)]
+const fn call_opens_as_asked(call: Call) -> bool {
+    !matches!(call, Call::MemfdCreate)
 }
 
 /// What a file was opened for: it stays the same for as long as the file is open.
@@ -128,14 +140,18 @@ const fn access(flags: u32) -> u32 {
 fn asked(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Seen {
     let registers = Registers::current();
     let at = matches!(call, Call::Openat | Call::Openat2);
-    let name = if at {
-        registers.argument1()
-    } else {
-        registers.argument0()
+    let name = match call {
+        Call::Openat | Call::Openat2 => registers.argument1(),
+        // The handle tells no name.
+        Call::OpenByHandleAt => None,
+        _ => registers.argument0(),
     };
-    let path = match name {
-        Some(name) => path::build_from_user(name, directory(task, at, registers), task, buffer),
-        None => BuiltPath::unreadable(),
+    let path = match (call, name) {
+        (_, None) => BuiltPath::unreadable(),
+        (Call::MemfdCreate, Some(name)) => path::copy_from_user(name, buffer),
+        (_, Some(name)) => {
+            path::build_from_user(name, directory(task, at, registers), task, buffer)
+        }
     };
     Seen {
         path,
@@ -164,7 +180,7 @@ fn directory(task: Task, at: bool, registers: Registers) -> Option<u64> {
 #[inline(always)]
 fn requested_flags(call: Call, registers: Registers) -> Option<u32> {
     let flags = match call {
-        Call::Openat => registers.argument2(),
+        Call::Openat | Call::OpenByHandleAt => registers.argument2(),
         // struct open_how begins with its flags.
         Call::Openat2 => registers.argument2().and_then(read_user::<u64>),
         Call::Creat => Some(u64::from(CREAT_FLAGS)),

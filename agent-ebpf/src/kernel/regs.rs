@@ -5,9 +5,11 @@
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
-use super::read;
-use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2};
+use super::{read, read_or_zero};
+use crate::globals::{REGS_ARG0, REGS_ARG1, REGS_ARG2, REGS_ARG3, REGS_ARG4};
 
+/// Number of the call in a `sys_exit_*` record: after the common fields (8 bytes).
+const NUMBER_OFFSET: usize = 8;
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
 const RESULT_OFFSET: usize = 16;
 /// First argument in a `sys_enter_*` record, likewise.
@@ -64,4 +66,25 @@ impl Registers {
     pub fn argument2(self) -> Option<u64> {
         read(self.0, &REGS_ARG2)
     }
+
+    /// An argument by its number, zero when the call has none of that number.
+    #[inline(always)]
+    pub fn numbered(self, number: u8) -> u64 {
+        let offset = match number {
+            0 => &REGS_ARG0,
+            1 => &REGS_ARG1,
+            2 => &REGS_ARG2,
+            3 => &REGS_ARG3,
+            4 => &REGS_ARG4,
+            _ => return 0,
+        };
+        read_or_zero(self.0, offset)
+    }
+}
+
+/// Number of the system call whose `sys_exit_*` tracepoint this is.
+#[inline(always)]
+pub fn number(ctx: &TracePointContext) -> u32 {
+    // SAFETY: as in `result`.
+    unsafe { *ctx.as_ptr().cast::<u8>().add(NUMBER_OFFSET).cast::<u32>() }
 }

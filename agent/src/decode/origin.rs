@@ -1,7 +1,8 @@
 //! Whose account a record belongs to that cannot be decoded.
 
 use gravlens_common::{
-    ABI_VERSION, Call, CgroupRecord, ForkRecord, Hook, Kind, OpenRecord, RecordHeader, SocketRecord,
+    ABI_VERSION, Call, CgroupRecord, ForkRecord, Hook, Kind, OpenRecord, PathsRecord, RecordHeader,
+    SocketRecord,
 };
 use zerocopy::FromBytes;
 
@@ -33,6 +34,7 @@ pub fn origin(bytes: &[u8]) -> Option<Origin> {
             let record = prefix::<OpenRecord>(bytes);
             told(Hook::Open, record.map(|record| record.context.cgroup_id))
         }
+        Some(Kind::Paths) => Some(of_paths(bytes)),
         Some(Kind::Marker | Kind::Task) => None,
         None => told(Hook::Open, None),
     }
@@ -61,6 +63,16 @@ fn of_socket(bytes: &[u8]) -> Origin {
             cgroup_id: None,
             hook: Hook::Connect,
         },
+    }
+}
+
+/// Likewise.
+fn of_paths(bytes: &[u8]) -> Origin {
+    let known = prefix::<PathsRecord>(bytes)
+        .and_then(|record| Some((record.context.cgroup_id, Call::from_number(record.call)?)));
+    Origin {
+        cgroup_id: known.map(|(cgroup_id, _)| cgroup_id),
+        hook: known.map_or(Hook::FileChange, |(_, call)| PathsRecord::hook(call)),
     }
 }
 

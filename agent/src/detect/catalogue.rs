@@ -9,10 +9,11 @@ use super::event_types::EventTypes;
 use super::fields::container::Container;
 use super::fields::evt::Evt;
 use super::fields::fd::Fd;
+use super::fields::paths::Fs;
 use super::fields::proc::Proc;
 use super::fields::thread::Thread;
 use super::fields::user::User;
-use super::fields::{container, evt, fd, proc, thread, user};
+use super::fields::{container, evt, fd, paths, proc, thread, user};
 
 /// A field that can be read, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,7 @@ pub enum FieldId {
     Container(Container),
     User(User),
     Thread(Thread),
+    Fs(Fs),
 }
 
 /// Argument of a field: what stands between the brackets.
@@ -226,6 +228,7 @@ pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
         container::FIELDS,
         user::FIELDS,
         thread::FIELDS,
+        paths::FIELDS,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,6 @@
 //! Sets of event types, and the names that a rule may use for them.
 
-use crate::model::Syscall;
+use crate::model::{ArgumentNames, Syscall};
 
 /// A set of the event types that the sensor can produce.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,16 @@ impl EventTypes {
         Syscall::Openat,
         Syscall::Openat2,
         Syscall::Creat,
+        Syscall::OpenByHandleAt,
+        Syscall::MemfdCreate,
+    ]);
+    /// Calls on paths that take an open file instead.
+    pub(crate) const FILE: Self = Self::of(&[
+        Syscall::Fchmod,
+        Syscall::Fchown,
+        Syscall::Ftruncate,
+        Syscall::Fsetxattr,
+        Syscall::Fremovexattr,
     ]);
     /// Socket calls.
     pub(crate) const SOCKET: Self = Self::of(&[
@@ -34,7 +44,7 @@ impl EventTypes {
         Syscall::Accept4,
     ]);
     /// Calls that work on a descriptor.
-    pub(crate) const DESCRIPTOR: Self = Self::OPEN.union(Self::SOCKET);
+    pub(crate) const DESCRIPTOR: Self = Self::OPEN.union(Self::SOCKET).union(Self::FILE);
     /// Calls that change user ids.
     pub(crate) const SET_UID: Self = Self::of(&[
         Syscall::Setuid,
@@ -64,6 +74,24 @@ impl EventTypes {
         let mut position = 0;
         while position < types.len() {
             bits |= 1 << types[position].index();
+            position += 1;
+        }
+        Self(bits)
+    }
+
+    /// Calls on paths with an argument of that name.
+    pub(crate) const fn with_argument(name: &str) -> Self {
+        let mut bits = 0;
+        let mut position = 0;
+        while position < Syscall::ALL.len() {
+            if let Some(names) = ArgumentNames::of(Syscall::ALL[position])
+                && (is_same(names.first, name)
+                    || is_same(names.second, name)
+                    || is_same(names.numbers[0], name)
+                    || is_same(names.numbers[1], name))
+            {
+                bits |= 1 << position;
+            }
             position += 1;
         }
         Self(bits)
@@ -104,6 +132,22 @@ impl EventTypes {
             .copied()
             .filter(move |&syscall| self.contains(syscall))
     }
+}
+
+/// `==` of strings, in constants.
+const fn is_same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut position = 0;
+    while position < left.len() {
+        if left[position] != right[position] {
+            return false;
+        }
+        position += 1;
+    }
+    true
 }
 
 /// What a name in `evt.type` stands for.

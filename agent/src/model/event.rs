@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{ContainerView, ExecId, Process};
+use super::{ContainerView, ExecId, Paths, Process};
 
 /// The call that made an event: the kernel programs number it, rules name it.
 pub use gravlens_common::Call as Syscall;
@@ -102,8 +102,10 @@ pub struct Open<'a> {
     pub path: Path<Cow<'a, [u8]>>,
     /// Name as the caller passed it, where the path was made from it.
     pub name: Option<Cow<'a, [u8]>>,
-    /// open(2) flags.
+    /// Flags of the call: open(2)'s, or memfd_create(2)'s.
     pub flags: u32,
+    /// The file lives in memory only (memfd_create).
+    pub memfd: bool,
     /// The call made the file.
     pub created: bool,
     /// Where the path was read.
@@ -116,12 +118,12 @@ pub struct Open<'a> {
 impl Open<'_> {
     /// Opened for reading.
     pub fn is_read(&self) -> bool {
-        matches!(self.flags & 0o3, 0 | 2)
+        self.memfd || matches!(self.flags & 0o3, 0 | 2)
     }
 
     /// Opened for writing.
     pub fn is_write(&self) -> bool {
-        matches!(self.flags & 0o3, 1 | 2)
+        self.memfd || matches!(self.flags & 0o3, 1 | 2)
     }
 }
 
@@ -174,6 +176,8 @@ pub enum Payload<'a> {
     SetIds(SetIds),
     /// A cgroup change.
     Cgroup(CgroupChange<'a>),
+    /// A call on paths.
+    Paths(Paths<'a>),
 }
 
 /// Flags that qualify a whole event.
@@ -247,6 +251,7 @@ impl Payload<'_> {
             }),
             Self::Socket(socket) => Payload::Socket(socket.clone()),
             Self::SetIds(ids) => Payload::SetIds(ids.clone()),
+            Self::Paths(paths) => Payload::Paths(paths.to_owned()),
             Self::Cgroup(change) => Payload::Cgroup(CgroupChange {
                 cgroup_id: change.cgroup_id,
                 path: Cow::Owned(change.path.to_vec()),

@@ -9,12 +9,13 @@ use aya::{
         BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, TracePoint,
     },
 };
-use gravlens_common::Hook;
+use gravlens_common::{Call, Hook};
 
 use super::{
     ProbeError,
     loader::chain,
     topics::{Attach, Program, TOPICS, Topic},
+    tracefs,
 };
 use crate::telemetry::{MissingProgram, TopicState};
 
@@ -117,9 +118,13 @@ impl Attacher<'_> {
     }
 
     fn attach_program(&mut self, program: &Program) -> Result<Link, String> {
+        let name = match program.attach {
+            Attach::SharedExit { program, .. } => program,
+            _ => program.name,
+        };
         let loaded = self
             .ebpf
-            .program_mut(program.name)
+            .program_mut(name)
             .ok_or_else(|| "not in the object".to_owned())?;
         match (program.attach, loaded) {
             (Attach::BtfTracepoint(name), AyaProgram::BtfTracePoint(loaded)) => {
@@ -130,6 +135,9 @@ impl Attacher<'_> {
             }
             (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
                 attach_tracepoint(loaded, &format!("sys_exit_{}", call.name()))
+            }
+            (Attach::SharedExit { .. }, AyaProgram::TracePoint(loaded)) => {
+                attach_tracepoint(loaded, program.name)
             }
             (Attach::CgroupSockAddr(_), AyaProgram::CgroupSockAddr(loaded)) => {
                 attach_cgroup(loaded, self.scope_directory)
@@ -148,6 +156,9 @@ fn attach_topic(
     let mut attached = Vec::new();
     let mut missing = Vec::new();
     for program in topic.programs {
+        if is_absent(program) {
+            continue;
+        }
         match attach(program) {
             Ok(()) => attached.push(program.name),
             Err(why) => missing.push(MissingProgram {
@@ -172,6 +183,17 @@ fn attach_topic(
         missing,
         refused: better.into_iter().collect(),
     })
+}
+
+/// The kernel is older than the call: nobody can make it, and nothing is missed.
+fn is_absent(program: &Program) -> bool {
+    match program.attach {
+        Attach::SharedExit {
+            call: Call::Fchmodat2,
+            ..
+        } => !tracefs::has_event("syscalls", program.name),
+        _ => false,
+    }
 }
 
 /// The hook that would see more, and why it is not taken.
@@ -203,7 +225,10 @@ fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<Link
 }
 
 fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<Link, String> {
-    program.load().map_err(|error| chain(&error))?;
+    // A program that serves several calls is loaded with the first.
+    if program.fd().is_err() {
+        program.load().map_err(|error| chain(&error))?;
+    }
     let link = program
         .attach("syscalls", name)
         .map_err(|error| chain(&error))?;

@@ -10,12 +10,6 @@ use crate::telemetry::{MissingProgram, TopicState};
 /// A kernel function that every supported kernel has and that is rarely called.
 const TRAMPOLINE_TARGET: &str = "bprm_execve";
 
-/// What no hook of this version sees, on any kernel.
-const UNWATCHED: [&str; 2] = [
-    "opens by handle (open_by_handle_at)",
-    "executions that fail: an execve is seen when it succeeds",
-];
-
 /// For a kernel whose overlay module was not loaded when the offsets were looked up.
 const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
                          describe its structs at the start; once it does, restart the agent";
@@ -65,7 +59,6 @@ impl Probe {
         if !self.offsets().tells_overlay_layers() {
             spots.push(NO_LAYERS.to_owned());
         }
-        spots.extend(UNWATCHED.map(str::to_owned));
         spots
     }
 }

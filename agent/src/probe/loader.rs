@@ -75,6 +75,7 @@ impl Probe {
         let btf = Btf::from_sys_fs().map_err(|error| ProbeError::Load(error.to_string()))?;
         let mut ebpf = load_object(options, &offsets, &scope, &btf)?;
         super::counters::prepare(&mut ebpf)?;
+        super::path_calls::describe(&mut ebpf)?;
         load_marker(&mut ebpf)?;
         let trampolines = super::doctor::try_trampolines(&mut ebpf, &btf);
         Ok(Self {

@@ -10,19 +10,24 @@ use rustix::{
 use super::ProbeError;
 
 const MOUNT_POINT: &str = "/sys/kernel/tracing";
+const EVENTS: [&str; 2] = [
+    "/sys/kernel/tracing/events",
+    "/sys/kernel/debug/tracing/events",
+];
+
+/// The kernel has a tracepoint.
+pub(super) fn has_event(category: &str, name: &str) -> bool {
+    EVENTS
+        .iter()
+        .any(|events| Path::new(events).join(category).join(name).exists())
+}
 
 /// Makes tracefs available, if it is not, in a mount namespace of this process's own: the mount
 /// ends with the process, however it ends.
 ///
 /// To be called before any thread starts, since a namespace belongs to a thread.
 pub fn ensure() -> Result<(), ProbeError> {
-    if [
-        "/sys/kernel/tracing/events",
-        "/sys/kernel/debug/tracing/events",
-    ]
-    .iter()
-    .any(|events| Path::new(events).exists())
-    {
+    if EVENTS.iter().any(|events| Path::new(events).exists()) {
         return Ok(());
     }
     mount_privately().map_err(|error| ProbeError::Tracefs(error.into()))

@@ -1,5 +1,6 @@
 //! Events as protobuf messages.
 
+use super::paths::paths;
 use super::process::{endpoint, path};
 use super::timestamp;
 use crate::model::{Event, Open, Payload, Provenance, Socket};
@@ -14,16 +15,16 @@ pub(super) fn event(event: &Event<'_>) -> proto::Event {
         time: Some(timestamp(event.time)),
         boot_ns: event.boot_ns,
         tid: event.tid,
-        payload: Some(payload(&event.payload)),
+        payload: Some(payload(event)),
         out_of_order: event.flags.out_of_order,
         seen_late: event.flags.seen_late,
         process_unknown: event.flags.process_unknown,
     }
 }
 
-fn payload(payload: &Payload<'_>) -> proto::event::Payload {
+fn payload(event: &Event<'_>) -> proto::event::Payload {
     use proto::event::Payload as Out;
-    match payload {
+    match &event.payload {
         Payload::Exec => Out::Exec(proto::ExecPayload {}),
         Payload::Fork => Out::Fork(proto::ForkPayload {}),
         &Payload::Exit { status, signal } => Out::Exit(proto::ExitPayload {
@@ -35,6 +36,7 @@ fn payload(payload: &Payload<'_>) -> proto::event::Payload {
         Payload::SetIds(call) => Out::SetIds(proto::SetIdsPayload {
             argument: call.argument,
         }),
+        Payload::Paths(call) => Out::Paths(paths(event.syscall, call)),
         Payload::Cgroup(change) => Out::Cgroup(proto::CgroupPayload {
             cgroup_id: change.cgroup_id,
             path: Some(path(&crate::model::Path {
@@ -56,6 +58,7 @@ fn open(open: &Open<'_>) -> proto::OpenPayload {
         created: open.created,
         provenance: provenance(open.provenance).into(),
         fd_shared: open.fd_shared,
+        memfd: open.memfd,
     }
 }
 
@@ -67,7 +70,7 @@ fn socket(socket: &Socket) -> proto::SocketPayload {
     }
 }
 
-fn provenance(provenance: Provenance) -> proto::Provenance {
+pub(super) fn provenance(provenance: Provenance) -> proto::Provenance {
     match provenance {
         Provenance::Kernel => proto::Provenance::Kernel,
         Provenance::UserMemory => proto::Provenance::UserMemory,

@@ -7,7 +7,7 @@ use gravlens_common::{BulkContext, Hook, Kind, record_flags};
 use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload};
 use super::Detector;
 use crate::decode::{
-    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, Record,
+    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, PathsView, Record,
     SetIdsView, SocketView, decode, origin,
 };
 use crate::ingest::Batch;
@@ -79,6 +79,7 @@ impl Detector {
             Record::SetIds(call) => self.set_ids(head, call),
             Record::Open(open) => self.open(head, open),
             Record::Socket(socket) => self.socket(head, socket),
+            Record::Paths(call) => self.paths(head, call),
             Record::Marker(nonce) => self.marker(*nonce),
             // The iterator does not write to the rings.
             Record::Task(_) => {}
@@ -172,6 +173,13 @@ impl Detector {
             .has_result
             .then_some(i64::from(socket.context.result));
         self.event(&origin, socket.call, result, socket_payload(socket));
+    }
+
+    fn paths(&mut self, head: Head, call: &PathsView<'_>) {
+        let origin = self.bulk(head, &call.context, call.hook());
+        let result = Some(i64::from(call.context.result));
+        let payload = Payload::Paths(call.paths.clone());
+        self.event(&origin, call.call, result, payload);
     }
 
     fn critical(

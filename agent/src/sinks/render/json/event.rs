@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::is_default;
+use super::paths::Paths;
 use crate::proto;
 use crate::sinks::render::{enum_word, time};
 
@@ -44,6 +45,7 @@ enum Payload<'a> {
         cgroup_id: u64,
         path: Option<Path<'a>>,
     },
+    Paths(Paths<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +58,8 @@ struct Open<'a> {
     provenance: String,
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    memfd: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,6 +105,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
             created: open.created,
             provenance: enum_word(open.provenance().as_str_name(), "PROVENANCE_"),
             fd_shared: open.fd_shared,
+            memfd: open.memfd,
         }),
         In::Socket(socket) => Payload::Socket(Socket {
             endpoint: socket.endpoint.as_ref().map(Endpoint::from),
@@ -110,6 +115,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
         In::SetIds(ids) => Payload::SetIds {
             argument: ids.argument,
         },
+        In::Paths(call) => Payload::Paths(Paths::from(call)),
         In::Cgroup(cgroup) => Payload::Cgroup {
             cgroup_id: cgroup.cgroup_id,
             path: cgroup.path.as_ref().map(Path::from),
@@ -118,7 +124,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
 }
 
 #[derive(Debug, Serialize)]
-struct Path<'a> {
+pub(super) struct Path<'a> {
     text: &'a str,
     #[serde(skip_serializing_if = "is_default")]
     truncated: bool,
