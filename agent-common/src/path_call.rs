@@ -89,7 +89,14 @@ pub struct PathCall {
     pub args: [u8; 2],
 }
 
-assert_layout!(PathCall, size = 9, call = 0, first = 1, second = 4, args = 7);
+assert_layout!(
+    PathCall,
+    size = 9,
+    call = 0,
+    first = 1,
+    second = 4,
+    args = 7
+);
 
 impl PathCall {
     /// The arguments of a call; `None` when it is not one on paths.
@@ -121,11 +128,9 @@ const fn paths(call: Call) -> Option<(PathSource, PathSource)> {
         | Call::Umount
         | Call::Execve => (PathSource::name(0), one),
         Call::Unlinkat | Call::Mkdirat | Call::Mknodat | Call::Fchmodat => (PathSource::at(0), one),
-        Call::Fchmodat2
-        | Call::Fchownat
-        | Call::Execveat
-        | Call::OpenTree
-        | Call::MountSetattr => (PathSource::at_or_file(0), one),
+        Call::Fchmodat2 | Call::Fchownat | Call::Execveat | Call::OpenTree | Call::MountSetattr => {
+            (PathSource::at_or_file(0), one)
+        }
         Call::Fchmod | Call::Fchown | Call::Ftruncate => (PathSource::file(0), one),
         Call::Rename | Call::Link | Call::PivotRoot => (PathSource::name(0), PathSource::name(1)),
         Call::Renameat | Call::Renameat2 => (PathSource::at(0), PathSource::at(2)),

@@ -38,14 +38,6 @@ fn falcos_stable_rules_load_but_for_known_gaps() {
             RefusalKind::UnsupportedField,
         ),
         (
-            "Create Hardlink Over Sensitive Files",
-            RefusalKind::UntracedEvent,
-        ),
-        (
-            "Create Symlink Over Sensitive Files",
-            RefusalKind::UntracedEvent,
-        ),
-        (
             "Linux Kernel Module Injection Detected",
             RefusalKind::UntracedEvent,
         ),

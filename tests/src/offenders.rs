@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 /// Every offender, by the name of its binary.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
     "memfd_exec",
     "connect_udp",
     "connect_unseen",
@@ -13,6 +13,7 @@ pub const ALL: [&str; 7] = [
     "setuid_root",
     "open_flood",
     "open_race",
+    "file_changes",
 ];
 
 /// Path of an offender inside the offenders image.

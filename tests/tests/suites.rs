@@ -27,6 +27,8 @@ mod demo;
 mod docker_client;
 #[path = "suites/doctor.rs"]
 mod doctor;
+#[path = "suites/file_changes.rs"]
+mod file_changes;
 #[path = "suites/image_rules.rs"]
 mod image_rules;
 #[path = "suites/lifecycle.rs"]
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         docker_client::TESTS,
         alerts::TESTS,
         calls::TESTS,
+        file_changes::TESTS,
         arguments::TESTS,
         image_rules::TESTS,
         loss::TESTS,

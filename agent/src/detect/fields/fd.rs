@@ -64,8 +64,9 @@ pub(super) fn descriptor<'a>(event: &Event<'_>) -> Value<'a> {
         // A hook that sees no result sees no descriptor either.
         (Payload::Socket(_), None) => Value::Unknown,
         (Payload::Socket(socket), Some(_)) => Value::number(socket.fd),
-        (Payload::Paths(paths), _) => paths::file_descriptor(event.syscall, paths)
-            .map_or(Value::Missing, Value::number),
+        (Payload::Paths(paths), _) => {
+            paths::file_descriptor(event.syscall, paths).map_or(Value::Missing, Value::number)
+        }
         _ => Value::Missing,
     }
 }

@@ -5,13 +5,15 @@ use super::super::event_types::EventTypes;
 use super::super::value::Value;
 use super::path_names;
 use super::{computed, fd, present};
-use crate::model::{CallPath, Event, Payload, Paths, Syscall};
+use crate::model::{CallPath, Event, Paths, Payload, Syscall};
 
 /// Calls that Falco sums up under one path.
 const ONE: EventTypes = EventTypes::of(&[
     Syscall::Open,
     Syscall::Openat,
     Syscall::Openat2,
+    Syscall::Creat,
+    Syscall::OpenByHandleAt,
     Syscall::Unlink,
     Syscall::Unlinkat,
     Syscall::Rmdir,
@@ -162,9 +164,7 @@ pub(super) fn raw_argument<'a>(call: Syscall, paths: &Paths<'_>, name: &str) -> 
 
 /// Descriptor of a call that takes an open file.
 pub(super) fn file_descriptor(call: Syscall, paths: &Paths<'_>) -> Option<i32> {
-    paths
-        .descriptor
-        .filter(|_| EventTypes::FILE.contains(call))
+    paths.descriptor.filter(|_| EventTypes::FILE.contains(call))
 }
 
 /// All arguments as `name=value`, separated by spaces.

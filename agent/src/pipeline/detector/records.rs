@@ -7,8 +7,8 @@ use gravlens_common::{BulkContext, Hook, Kind, record_flags};
 use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload};
 use super::Detector;
 use crate::decode::{
-    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, PathsView, Record,
-    SetIdsView, SocketView, decode, origin,
+    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, PathsView,
+    Record, SetIdsView, SocketView, decode, origin,
 };
 use crate::ingest::Batch;
 use crate::model::{Event, EventFlags, Payload, Process, SetIds, Syscall};
