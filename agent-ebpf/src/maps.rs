@@ -52,3 +52,7 @@ pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);
 /// Calls on paths by the kernel's number, filled in by the loader.
 #[map]
 pub static PATH_CALLS: Array<PathCall> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
+
+/// Not zero once the daemon ends: from then on nothing is reported.
+#[map]
+pub static ENDED: Array<u32> = Array::with_max_entries(1, 0);

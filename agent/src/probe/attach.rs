@@ -5,6 +5,7 @@ use std::{any::Any, fs::File};
 
 use aya::{
     Btf, Ebpf,
+    maps::{Array, MapData},
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, TracePoint,
     },
@@ -65,15 +66,36 @@ impl AttachedTopic {
 }
 
 /// The links of the attached programs, lifecycle first. The maps stay without them.
-pub struct Hooks(Vec<Link>);
+pub struct Hooks {
+    links: Vec<Link>,
+    ended: Array<MapData, u32>,
+}
 
 impl Hooks {
-    /// Detaches every program. Lifecycle last, so that until the end no record is about a process
-    /// of which nobody saw the exec.
+    /// Silences every program at once, and detaches them. When it returns, none of them reports
+    /// any more.
     pub fn detach(&mut self) {
-        while let Some(link) = self.0.pop() {
-            drop(link);
+        if self.links.is_empty() {
+            return;
         }
+        let silenced = self.ended.set(0, 1, 0).is_ok();
+        // Closing a link waits until every program that runs has ended. The last one first, so
+        // that without the switch no record is about a process of which nobody saw the exec.
+        drop(self.links.pop());
+        let rest = std::mem::take(&mut self.links);
+        if silenced {
+            // The kernel closes one at a time, and each takes as long: dozens would take seconds.
+            // Without a thread they are closed here.
+            let _ = std::thread::Builder::new().spawn(move || close(rest));
+        } else {
+            close(rest);
+        }
+    }
+}
+
+fn close(mut links: Vec<Link>) {
+    while let Some(link) = links.pop() {
+        drop(link);
     }
 }
 
@@ -87,7 +109,7 @@ type Link = Box<dyn Any + Send>;
 
 impl std::fmt::Debug for Hooks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Hooks").field(&self.0.len()).finish()
+        f.debug_tuple("Hooks").field(&self.links.len()).finish()
     }
 }
 
@@ -114,7 +136,8 @@ impl Attacher<'_> {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok((topics, Hooks(links)))
+        let ended = ended(self.ebpf)?;
+        Ok((topics, Hooks { links, ended }))
     }
 
     fn attach_program(&mut self, program: &Program) -> Result<Link, String> {
@@ -145,6 +168,14 @@ impl Attacher<'_> {
             _ => Err("the object has another program type".to_owned()),
         }
     }
+}
+
+/// The switch that silences the programs.
+fn ended(ebpf: &mut Ebpf) -> Result<Array<MapData, u32>, ProbeError> {
+    let map = ebpf
+        .take_map("ENDED")
+        .ok_or_else(|| ProbeError::Load("the object has no map ENDED".to_owned()))?;
+    Array::try_from(map).map_err(|error| ProbeError::Load(error.to_string()))
 }
 
 /// Tries every program of a topic.
