@@ -37,19 +37,11 @@ fn falcos_stable_rules_load_but_for_known_gaps() {
             "Contact K8S API Server From Container",
             RefusalKind::UnsupportedField,
         ),
-        (
-            "Linux Kernel Module Injection Detected",
-            RefusalKind::UntracedEvent,
-        ),
-        ("PTRACE anti-debug attempt", RefusalKind::UntracedEvent),
-        ("PTRACE attached to process", RefusalKind::UntracedEvent),
+        ("PTRACE anti-debug attempt", RefusalKind::UnsupportedField),
+        ("PTRACE attached to process", RefusalKind::UnsupportedField),
         (
             "Packet socket created in container",
-            RefusalKind::UntracedEvent,
-        ),
-        (
-            "Redirect STDOUT/STDIN to Network Connection in Container",
-            RefusalKind::UntracedEvent,
+            RefusalKind::UnsupportedField,
         ),
     ];
     let expected = expected.map(|(rule, kind)| (rule.to_owned(), kind));

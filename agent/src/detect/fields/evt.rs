@@ -212,7 +212,10 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
             Value::text(scratch)
         }
         (Payload::Open(open), Evt::RawFlags) => Value::number(open.flags),
-        (Payload::Open(open), Evt::ArgName | Evt::ArgCallPath) => present(fd::file_name(open)),
+        (Payload::Open(open), Evt::ArgName) => present(fd::file_name(open)),
+        (Payload::Open(open), Evt::ArgCallPath) if event.syscall == Syscall::OpenByHandleAt => {
+            present(&open.path.bytes)
+        }
         (Payload::Open(_) | Payload::Socket(_), Evt::RawFd) => fd::descriptor(event),
         (Payload::Open(_) | Payload::Socket(_), Evt::ArgFd) => {
             as_text(&fd::descriptor(event), scratch)
