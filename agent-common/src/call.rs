@@ -27,7 +27,17 @@ macro_rules! calls {
                 }
             }
 
+            /// The call with this number. No table and no bounds check: kernel programs use it.
+            #[inline(always)]
+            pub const fn from_number(number: u8) -> Option<Self> {
+                Some(match number {
+                    $($number => Self::$call,)*
+                    _ => return None,
+                })
+            }
+
             /// The topic under which the call is accounted.
+            #[inline(always)]
             pub const fn hook(self) -> Hook {
                 match self {
                     $(Self::$call => Hook::$hook,)*
@@ -147,15 +157,6 @@ calls! {
 }
 
 impl Call {
-    /// The call with this number.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        // `ALL` is ordered by number, from 1.
-        if number == 0 || number as usize > Self::ALL.len() {
-            return None;
-        }
-        Some(Self::ALL[number as usize - 1])
-    }
-
     /// Position in [`Self::ALL`].
     pub const fn index(self) -> usize {
         self as usize - 1

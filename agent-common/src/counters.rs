@@ -16,13 +16,15 @@ pub enum DropReason {
 
 /// Counters of one hook. Never reset: the daemon takes differences.
 ///
-/// `seen = delivered + dropped[..]` holds exactly whenever no program is running.
+/// `seen = delivered + dropped[..]` holds exactly whenever no program is running. While one runs,
+/// `seen` is the larger side, and `delivered` may count a record that finds no room in the ring: it
+/// is counted before the record can be read, and taken back when there is no room.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HookCounters {
     /// Events in scope.
     pub seen: u64,
-    /// Records put into a ring.
+    /// Records put into a ring, or about to be.
     pub delivered: u64,
     /// Events dropped, indexed by [`DropReason`].
     pub dropped: [u64; 3],
@@ -66,3 +68,16 @@ pub struct RingState {
 }
 
 assert_layout!(RingState, size = 8, idle = 0, threshold_armed = 4);
+
+/// What a cgroup has left of its share of the bulk ring, as one number.
+///
+/// A full bucket, and each that has never been used, is any time long past.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// Boot time at which the bucket was empty: it has filled since. In the future when CPUs have
+    /// taken the last token at the same time, which is then paid back.
+    pub empty_at_ns: u64,
+}
+
+assert_layout!(Bucket, size = 8, empty_at_ns = 0);

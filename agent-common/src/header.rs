@@ -27,10 +27,14 @@ pub enum Kind {
     Marker = 8,
     /// One process found by the task iterator: [`crate::TaskRecord`].
     Task = 9,
+    /// A call that changes privileges or reaches into others: [`crate::CallRecord`].
+    Call = 10,
     /// A file was opened or could not be: [`crate::OpenRecord`].
     Open = 32,
     /// A socket call: [`crate::SocketRecord`].
     Socket = 33,
+    /// A frequent call that takes no path: [`crate::BulkCallRecord`].
+    BulkCall = 34,
     /// A call on paths: [`crate::PathsRecord`].
     Paths = 35,
 }
@@ -48,8 +52,10 @@ impl Kind {
             7 => Self::SetIds,
             8 => Self::Marker,
             9 => Self::Task,
+            10 => Self::Call,
             32 => Self::Open,
             33 => Self::Socket,
+            34 => Self::BulkCall,
             35 => Self::Paths,
             _ => return None,
         })

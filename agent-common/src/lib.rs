@@ -6,6 +6,7 @@
 #![no_std]
 
 mod call;
+mod call_records;
 mod context;
 mod counters;
 mod header;
@@ -18,8 +19,9 @@ mod paths;
 mod records;
 
 pub use call::Call;
+pub use call_records::{BULK_ARGUMENTS, BulkCallRecord, CALL_ARGUMENTS, CallRecord, call_flags};
 pub use context::{BulkContext, ExecKey, ProcessContext, context_valid};
-pub use counters::{CgroupCounters, DropReason, HookCounters, RingState};
+pub use counters::{Bucket, CgroupCounters, DropReason, HookCounters, RingState};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};

@@ -108,6 +108,7 @@ macro_rules! for_each_offset {
             (DENTRY_NAME, 8, required, "dentry.d_name.name"),
             (DENTRY_INODE, 8, required, "dentry.d_inode"),
             (DENTRY_FSDATA, 8, optional, "dentry.d_fsdata"),
+            (DENTRY_HASH_PPREV, 8, required, "dentry.d_hash.pprev"),
             (MOUNT_MNT, 0, required, "mount.mnt"),
             (MOUNT_PARENT, 8, required, "mount.mnt_parent"),
             (MOUNT_MOUNTPOINT, 8, required, "mount.mnt_mountpoint"),
@@ -136,6 +137,12 @@ macro_rules! for_each_offset {
             (REGS_ARG2, 8, required, "pt_regs.dx", "pt_regs.regs[2]"),
             (REGS_ARG3, 8, required, "pt_regs.r10", "pt_regs.regs[3]"),
             (REGS_ARG4, 8, required, "pt_regs.r8", "pt_regs.regs[4]"),
+            (REGS_ARG5, 8, required, "pt_regs.r9", "pt_regs.regs[5]"),
+            (REGS_NUMBER, 8, optional, "pt_regs.orig_ax"),
+            (REGS_COMPAT_ARG0, 8, optional, "pt_regs.bx"),
+            (REGS_COMPAT_ARG1, 8, optional, "pt_regs.cx"),
+            (REGS_COMPAT_ARG2, 8, optional, "pt_regs.dx"),
+            (TASK_CALL_STATUS, 4, optional, "task_struct.thread_info.status"),
         }
     };
 }

@@ -22,11 +22,19 @@ pub fn seen(cgroup_id: u64, hook: Hook) -> Option<Account> {
 }
 
 impl Account {
-    /// The record is in the ring.
+    /// The record goes into the ring now.
     #[inline(always)]
     pub fn delivered(self) {
         // SAFETY: see `seen`.
         unsafe { add(&raw mut (*self.0).delivered) };
+    }
+
+    /// The ring had no room for the record after all. The counter goes back before the loss is
+    /// counted, so that the two never add up to more than was seen.
+    #[inline(always)]
+    pub fn not_delivered(self) {
+        // SAFETY: see `seen`.
+        unsafe { crate::verifier::fetch_add(&raw mut (*self.0).delivered, -1) };
     }
 
     /// The event is lost.

@@ -13,6 +13,7 @@ use gravlens_common::{ABI_VERSION, DropReason, Kind, RecordHeader, RingState};
 
 use crate::{
     account::Account,
+    fairness::Paid,
     globals::WAKE_BYTES,
     maps::{BULK, CRITICAL, RING_STATE},
 };
@@ -56,9 +57,9 @@ pub unsafe fn critical(record: *const u8, size: u64, wake: Wake, account: Option
 ///
 /// `record` has `size` initialised bytes.
 #[inline(always)]
-pub unsafe fn bulk(record: *const u8, size: u64, account: Option<Account>) {
+pub unsafe fn bulk(record: *const u8, size: u64, paid: Paid) {
     // SAFETY: forwarded.
-    unsafe { output(&BULK, 1, record, size, Wake::Later, account) };
+    unsafe { output(&BULK, 1, record, size, Wake::Later, paid.account()) };
 }
 
 #[inline(always)]
@@ -71,6 +72,11 @@ unsafe fn output(
     account: Option<Account>,
 ) {
     let flags = wake_flags(ring, index, wake);
+    // Before the record can be read: a record that arrives is then always counted already, however
+    // long this program is interrupted.
+    if let Some(account) = account {
+        account.delivered();
+    }
     // SAFETY: the caller vouches for the record.
     let result = unsafe {
         bpf_ringbuf_output(
@@ -81,9 +87,8 @@ unsafe fn output(
         )
     };
     let Some(account) = account else { return };
-    if result == 0 {
-        account.delivered();
-    } else {
+    if result != 0 {
+        account.not_delivered();
         account.dropped(DropReason::RingFull);
     }
 }

@@ -28,3 +28,9 @@ pub static SCOPE_LEVEL: Global<u32> = Global::new(0);
 /// Fill of the bulk ring, in bytes, that wakes the consumer.
 #[unsafe(no_mangle)]
 pub static WAKE_BYTES: Global<u64> = Global::new(1 << 20);
+/// Time in which a cgroup gets one more bulk event; zero: no limit.
+#[unsafe(no_mangle)]
+pub static BUCKET_INTERVAL_NS: Global<u64> = Global::new(0);
+/// Time in which an empty bucket fills up.
+#[unsafe(no_mangle)]
+pub static BUCKET_DEPTH_NS: Global<u64> = Global::new(0);

@@ -1,6 +1,8 @@
 //! The programs, one topic per file.
 
+mod calls;
 mod cgroup;
+mod compat;
 mod exec;
 mod fork_exit;
 mod marker;

@@ -10,6 +10,7 @@
 mod account;
 mod appender;
 mod emit;
+mod fairness;
 mod globals;
 mod hooks;
 mod kernel;

@@ -3,9 +3,9 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{CgroupCounters, PathCall, RingState, limits};
+use gravlens_common::{Bucket, CgroupCounters, PathCall, RingState, limits};
 
 use crate::{
     ongoing::OngoingCall,
@@ -33,13 +33,26 @@ pub static COUNTERS: PerCpuHashMap<u64, CgroupCounters> =
 #[map]
 pub static OTHER_COUNTERS: PerCpuArray<CgroupCounters> = PerCpuArray::with_max_entries(1, 0);
 
+/// What each cgroup has left of its share of the bulk ring, by cgroup v2 id. The loader makes the
+/// entry that those share who find no room.
+#[map]
+pub static BUCKETS: HashMap<u64, Bucket> =
+    HashMap::with_max_entries(limits::COUNTED_CGROUPS, BPF_F_NO_PREALLOC);
+
 /// A zero value to insert: too large for the stack.
 #[map]
 pub static ZERO_COUNTERS: Array<CgroupCounters> = Array::with_max_entries(1, 0);
 
-/// Socket calls under way, by thread.
+/// Socket calls under way, by thread. Nothing is evicted: a thread that blocks keeps its slot,
+/// whatever others do. The loader sizes it to the threads that the machine can have; memory is
+/// taken by calls under way only.
 #[map]
-pub static ONGOING: LruHashMap<u64, OngoingCall> = LruHashMap::with_max_entries(4096, 0);
+pub static ONGOING: HashMap<u64, OngoingCall> =
+    HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
+
+/// 32-bit system calls that are traced: their [`gravlens_common::Call`], by the kernel's number.
+#[map]
+pub static COMPAT_CALLS: Array<u8> = Array::with_max_entries(limits::COMPAT_CALLS, 0);
 
 /// Buffers for exec records; the loader sizes it to CPUs x [`crate::scratch::NESTING`].
 #[map]

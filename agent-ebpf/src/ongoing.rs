@@ -4,10 +4,11 @@
 //! into it, and the exit tracepoint takes both away. A hook that finds no slot runs for io_uring,
 //! one of its workers or a 32-bit call, which no exit tracepoint follows: it must report by itself.
 
-use aya_ebpf::bindings::BPF_ANY;
-use gravlens_common::{Call, SocketEnds};
+use aya_ebpf::{bindings::BPF_ANY, helpers::bpf_get_current_pid_tgid};
+use gravlens_common::{Call, DropReason, SocketEnds};
 
 use crate::{
+    account,
     maps::ONGOING,
     scope::{self, Caller},
 };
@@ -62,8 +63,25 @@ pub fn begin(call: Call) {
         return;
     };
     let begun = OngoingCall::new(call as u64);
-    // A full map evicts the least recently used entry, whose address is then not the kernel's.
-    let _ = ONGOING.insert(caller.pid_tgid, begun, u64::from(BPF_ANY));
+    if ONGOING
+        .insert(caller.pid_tgid, begun, u64::from(BPF_ANY))
+        .is_err()
+    {
+        lost(call, caller);
+    }
+}
+
+/// There is no slot. The exit of a send has then nothing to tell, so the event is lost here, also
+/// where the cgroup hook still reports its address. The exit of a connect, and the cgroup hook for
+/// each message of a sendmmsg, report without a slot.
+#[inline(always)]
+fn lost(call: Call, caller: Caller) {
+    if !matches!(call, Call::Sendto | Call::Sendmsg) {
+        return;
+    }
+    if let Some(account) = account::seen(caller.cgroup_id, call.hook()) {
+        account.dropped(DropReason::ScratchBusy);
+    }
 }
 
 /// The slot of the call that a thread is in.
@@ -83,4 +101,11 @@ pub fn end(caller: Caller) -> OngoingCall {
     };
     let _ = ONGOING.remove(caller.pid_tgid);
     ended
+}
+
+/// The calling thread ends. A slot that is still there has missed the end of its call: the thread
+/// left the scope meanwhile, or the kernel left the exit program out.
+#[inline(always)]
+pub fn thread_ends() {
+    let _ = ONGOING.remove(bpf_get_current_pid_tgid());
 }

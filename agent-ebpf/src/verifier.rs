@@ -33,3 +33,22 @@ pub unsafe fn fetch_add(cell: *mut u64, delta: i64) -> u64 {
     }
     value as u64
 }
+
+/// Atomic `if *cell == expected { *cell = new }`.
+///
+/// # Safety
+///
+/// `cell` points into a map value and is aligned.
+#[inline(always)]
+pub unsafe fn compare_exchange(cell: *mut u64, expected: u64, new: u64) {
+    // SAFETY: the caller vouches for the pointer; the instruction exists since kernel 5.12 and
+    // takes and gives the old value in r0.
+    unsafe {
+        asm!(
+            "r0 = cmpxchg_64({cell} + 0, r0, {new})",
+            cell = in(reg) cell,
+            new = in(reg) new,
+            inout("r0") expected => _,
+        );
+    }
+}

@@ -15,6 +15,7 @@ mod loss;
 mod record;
 #[cfg(test)]
 pub(crate) mod sample;
+mod sensor;
 mod spool;
 mod stage;
 mod subscription;
@@ -30,6 +31,7 @@ pub(crate) use encode::{rule as encode_rule, severity as encode_severity, timest
 pub use filter::{Filter, FilterError};
 pub use loss::LossWatch;
 pub use record::{Facts, OutgoingRecord, Stored};
+pub use sensor::SensorFinding;
 pub use spool::{Bounds, Spool, SpoolLimits, SpoolUsage, SpoolWriter};
 pub use stage::{AlertCounts, AlertSender, AlertStage, channel};
 pub use subscription::{Progress, Start, StartError, Step, Subscription};

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod alerts;
+mod canary;
 mod client;
 mod config;
 mod containers;
@@ -74,6 +75,9 @@ enum Verb {
     /// Print the generated part of a document
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    /// Make calls for the agent that started this
+    #[command(hide = true)]
+    Canary(canary::CanaryArgs),
 }
 
 /// Parses the arguments and does what they say.
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Rules(verb) => rules::run(&global, verb),
         Verb::Config(verb) => config::run(&global, verb),
         Verb::Docs(args) => docs::run(&args),
+        Verb::Canary(args) => canary::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,8 +32,14 @@ pub const DEFAULT_SOCKET: &str = "/run/gravlens/gravlens.sock";
 pub struct Config {
     /// What is watched.
     pub scope: Scope,
+    /// What is traced.
+    pub sensor: Sensor,
     /// Ring buffers.
     pub rings: Rings,
+    /// What one cgroup may take of the rings.
+    pub limits: Limits,
+    /// The canary.
+    pub canary: Canary,
     /// Rules.
     pub rules: Rules,
     /// Docker Engine.
@@ -57,6 +63,13 @@ pub struct Scope {
     pub cgroup: Option<PathBuf>,
 }
 
+/// What is traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sensor {
+    /// 32-bit system calls are, where the kernel runs 32-bit programs.
+    pub compat_calls: bool,
+}
+
 /// Ring buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rings {
@@ -64,6 +77,24 @@ pub struct Rings {
     pub critical_bytes: u32,
     /// Ring of file and network records.
     pub bulk_bytes: u32,
+}
+
+/// What one cgroup may take of the ring of file and network records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Events a second in the long run; 0 is no limit.
+    pub events_per_second: u32,
+    /// Events at once after a quiet time.
+    pub burst: u32,
+}
+
+/// The helper whose calls prove that the hooks see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Time from one round to the next.
+    pub interval: Duration,
 }
 
 /// Rules.
@@ -150,9 +181,18 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             scope: Scope { cgroup: None },
+            sensor: Sensor { compat_calls: true },
             rings: Rings {
                 critical_bytes: 8 << 20,
                 bulk_bytes: 16 << 20,
+            },
+            limits: Limits {
+                events_per_second: 50_000,
+                burst: 100_000,
+            },
+            canary: Canary {
+                enabled: true,
+                interval: Duration::from_secs(4),
             },
             rules: Rules {
                 paths: Vec::new(),

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod call;
 mod context;
 mod lexical;
 mod open;
@@ -14,14 +15,15 @@ mod socket;
 mod view;
 
 use gravlens_common::{
-    ABI_VERSION, Call, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Kind, MarkerRecord,
-    RecordHeader, SetIdsRecord, TaskRecord,
+    ABI_VERSION, BulkCallRecord, Call, CallRecord, CgroupRecord, ExecRecord, ExitRecord,
+    ForkRecord, Kind, MarkerRecord, RecordHeader, SetIdsRecord, TaskRecord,
 };
 use thiserror::Error;
 use zerocopy::FromBytes;
 
 use crate::model::ExecId;
 
+pub use call::{BulkCallView, CallView};
 pub use context::Context;
 pub(crate) use lexical::resolved;
 pub use open::OpenView;
@@ -81,6 +83,10 @@ pub enum Record<'a> {
     Open(OpenView<'a>),
     /// A socket call.
     Socket(SocketView<'a>),
+    /// A call that changes privileges or reaches into others.
+    Call(CallView),
+    /// A frequent call that takes no path.
+    BulkCall(BulkCallView),
     /// A call on paths.
     Paths(PathsView<'a>),
 }
@@ -137,6 +143,11 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         }
         Kind::Open => Record::Open(OpenView::new(bytes)?),
         Kind::Socket => Record::Socket(SocketView::new(bytes)?),
+        Kind::Call => Record::Call(CallView::new(&read::<CallRecord>(bytes)?.0)?),
+        Kind::BulkCall => {
+            let (record, rest) = read::<BulkCallRecord>(bytes)?;
+            Record::BulkCall(BulkCallView::new(&record, rest)?)
+        }
         Kind::Paths => Record::Paths(PathsView::new(bytes)?),
     })
 }

@@ -2,4 +2,5 @@
 
 pub mod container;
 pub mod docker;
+pub(crate) mod pace;
 pub mod process_table;

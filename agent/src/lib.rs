@@ -9,6 +9,7 @@
 //! `pipeline` wires them; `model` is the vocabulary that they share.
 
 pub mod alert;
+pub mod canary;
 pub mod cli;
 pub mod config;
 pub mod decode;

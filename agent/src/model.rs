@@ -3,12 +3,14 @@
 //! Kernel strings are bytes: nothing here assumes UTF-8. Absence is explicit: `None` means
 //! "the kernel gave no value", never a zero.
 
+mod call;
 mod container;
 mod event;
 mod finding;
 mod paths;
 mod process;
 
+pub use call::{Argument, Call, parameters};
 pub use container::{Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime};
 pub use event::{
     AddressFamily, CgroupChange, Endpoint, Event, EventFlags, Open, Path, Payload, Provenance,

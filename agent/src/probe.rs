@@ -3,10 +3,13 @@
 //! The only module, besides `ingest`, that touches the kernel's BPF interface.
 
 mod attach;
+mod bpf;
 mod btf;
+mod compat;
 mod counters;
 mod doctor;
 mod error;
+mod integrity;
 mod loader;
 mod offsets;
 mod overlay;
@@ -23,11 +26,12 @@ pub use btf::{Btf, BtfError, Field};
 pub use counters::{CounterReader, KernelAccount};
 pub use doctor::{Report, TopicReport, examine};
 pub use error::ProbeError;
+pub use integrity::Integrity;
 pub(crate) use loader::RingStatePod;
-pub use loader::{Probe, ProbeOptions, Rings};
+pub use loader::{EventLimit, Probe, ProbeOptions, Rings};
 pub use offsets::{OffsetReport, ResolvedOffset};
 pub use requirements::check as check_requirements;
 pub use ring_meter::RingMeter;
 pub use scope::Scope;
-pub use tasks::{FoundTask, snapshot};
+pub use tasks::{Snapshot, proc_details};
 pub use tracefs::ensure as ensure_tracefs;

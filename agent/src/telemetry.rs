@@ -6,6 +6,7 @@
 mod board;
 mod counter;
 mod failure;
+mod guard;
 mod log;
 mod queue;
 mod status;
@@ -14,6 +15,7 @@ pub(crate) use board::boot_id;
 pub use board::{Accounting, AgentFacts, Board, KernelFacts, RuleSetFacts};
 pub use counter::{Counter, counters};
 pub use failure::Failure;
+pub use guard::{CanaryHook, CanaryStatus, IntegrityStatus};
 pub use log::{LogFormat, init};
 pub use queue::{Gauge, QueueDepth, WhenFull, queue_gauge};
 pub use status::{

@@ -38,6 +38,7 @@ fn process(comm: &str, parent: Option<Arc<Process>>) -> Process {
         cgroup_id: 1,
         comm: bytes(comm),
         image: Arc::new(Image {
+            known: true,
             exe: Some(ExeFile {
                 path: path(bytes("/usr/sbin/nginx")),
                 inode: 1,

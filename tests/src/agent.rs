@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use toml::{Table, Value};
 
 use crate::cgroup::{PREFIX, TestCgroup};
+use crate::machine;
 use crate::process::ProcessId;
 use crate::state::State;
 use crate::undo::{self, Leftover};
@@ -19,7 +20,7 @@ use crate::undo::{self, Leftover};
 /// Names the binary to test.
 pub const BINARY_VARIABLE: &str = "GRAVLENS_BINARY";
 
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(60); // an emulated machine is slow
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -29,6 +30,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct AgentSetup {
     folder: PathBuf,
     config: Table,
+    variables: Vec<(&'static str, PathBuf)>,
     _guard: undo::Guard,
 }
 
@@ -43,6 +45,7 @@ impl AgentSetup {
         let mut setup = Self {
             folder,
             config: Table::new(),
+            variables: Vec::new(),
             _guard: guard,
         };
         setup.set("scope.cgroup", scope.path());
@@ -66,6 +69,11 @@ impl AgentSetup {
                 .expect("a key is either a table or a value");
         }
         table.insert(name.to_owned(), value.into());
+    }
+
+    /// Sets an environment variable that names a path.
+    pub fn set_variable(&mut self, name: &'static str, path: &Path) {
+        self.variables.push((name, path.to_owned()));
     }
 
     /// Adds a rule file beside the bundled rules.
@@ -114,6 +122,7 @@ impl AgentSetup {
             .arg("run")
             .arg("--config")
             .arg(self.config_file())
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(File::options().create(true).append(true).open(&log)?)
@@ -144,8 +153,16 @@ impl AgentSetup {
         Ok(agent)
     }
 
+    /// Lets the agent watch the whole machine, which has to be the tests' own.
+    pub fn watch_everything(&mut self) {
+        self.set("scope.cgroup", "");
+    }
+
     /// An unscoped agent would watch processes that the tests did not start.
     fn require_scope(&self) -> Result<()> {
+        if machine::is_ours() {
+            return Ok(());
+        }
         let scope = self.config.get("scope").and_then(|s| s.get("cgroup"));
         let scope = scope.and_then(Value::as_str).unwrap_or_default();
         ensure!(
@@ -194,6 +211,13 @@ impl Agent {
     /// Everything written to standard error so far, by earlier runs of this setup as well.
     pub fn stderr(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// What it logged as errors so far.
+    pub fn errors(&self) -> String {
+        let log = self.stderr();
+        let errors = log.lines().filter(|line| line.contains(" ERROR "));
+        errors.collect::<Vec<_>>().join("\n")
     }
 
     /// Waits for the agent to end by itself.

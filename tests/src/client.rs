@@ -118,7 +118,17 @@ impl Watcher {
 
     /// Every record so far.
     pub fn records(&self) -> Vec<Record> {
-        self.with(|received| received.records.clone())
+        self.records_from(0)
+    }
+
+    /// Every record so far but the first ones.
+    pub fn records_from(&self, begin: usize) -> Vec<Record> {
+        self.with(|received| received.records.get(begin..).unwrap_or_default().to_vec())
+    }
+
+    /// Number of records so far.
+    pub fn count(&self) -> usize {
+        self.with(|received| received.records.len())
     }
 
     /// Every alert so far.

@@ -4,16 +4,21 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-/// Every offender, by the name of its binary.
-pub const ALL: [&str; 8] = [
+/// The offenders that run in containers, by the name of their binary; the others run in a cgroup
+/// alone.
+pub const ALL: [&str; 12] = [
+    "compat_calls",
     "memfd_exec",
+    "connect_once",
     "connect_udp",
     "connect_unseen",
+    "connect_crowd",
     "send_many",
     "setuid_root",
     "open_flood",
     "open_race",
     "file_changes",
+    "privileges",
 ];
 
 /// Path of an offender inside the offenders image.
@@ -22,7 +27,7 @@ pub fn in_image(name: &str) -> String {
 }
 
 /// The built offender: Cargo puts all binaries of a profile into one folder.
-pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+pub fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("this program lies in no folder")?;
     let folder = if folder.ends_with("deps") {

@@ -139,6 +139,11 @@ mod tests {
         };
         other.signal(Signal::KILL);
         assert!(id.is_alive() && !other.is_alive());
+        // The kernel lets the parent go on before the child's arguments are in place.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while find("sleep", "1000.25").is_empty() && Instant::now() < deadline {
+            sleep(POLL);
+        }
         assert_eq!(find("sleep", "1000.25"), [id]);
         let folder = Path::new("/nowhere/1000.25");
         assert_eq!(find_by_variable("GRAVLENS_FIND", folder), [id]);

@@ -17,6 +17,8 @@ mod alerts;
 mod arguments;
 #[path = "suites/calls.rs"]
 mod calls;
+#[path = "suites/canary.rs"]
+mod canary;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
@@ -27,6 +29,8 @@ mod demo;
 mod docker_client;
 #[path = "suites/doctor.rs"]
 mod doctor;
+#[path = "suites/fairness.rs"]
+mod fairness;
 #[path = "suites/file_changes.rs"]
 mod file_changes;
 #[path = "suites/image_rules.rs"]
@@ -35,8 +39,12 @@ mod image_rules;
 mod lifecycle;
 #[path = "suites/loss.rs"]
 mod loss;
+#[path = "suites/privileges.rs"]
+mod privileges;
 #[path = "suites/stock_client.rs"]
 mod stock_client;
+#[path = "suites/tamper.rs"]
+mod tamper;
 #[path = "suites/watched.rs"]
 mod watched;
 
@@ -61,8 +69,12 @@ fn main() -> ExitCode {
         calls::TESTS,
         file_changes::TESTS,
         arguments::TESTS,
+        privileges::TESTS,
         image_rules::TESTS,
         loss::TESTS,
+        fairness::TESTS,
+        canary::TESTS,
+        tamper::TESTS,
         stock_client::TESTS,
         lifecycle::TESTS,
         doctor::TESTS,

@@ -1,14 +1,12 @@
 //! `cargo xtask demo`: the agent at work on containers that misbehave.
 
-use std::os::unix::process::CommandExt as _;
+use anyhow::Result;
 
-use anyhow::{Context as _, Result};
-
-use crate::run::{cargo, run};
+use crate::run::become_tool;
 use crate::setup::{self, Part};
 
 /// What the demo does not use.
-const WITHOUT: &[Part] = &[Part::Vm, Part::Python];
+const WITHOUT: &[Part] = &[Part::Vm, Part::Kernels, Part::Python];
 
 /// Show the agent at work on containers that misbehave.
 ///
@@ -28,27 +26,5 @@ pub(crate) struct Args {
 /// Runs `cargo xtask demo`; returns only if the demo could not start.
 pub(crate) fn verb(args: &Args) -> Result<()> {
     setup::ensure(WITHOUT)?;
-    // The demo starts the agent and puts the offenders into an image: both must be there.
-    run(cargo().args([
-        "build",
-        "--release",
-        "-p",
-        "gravlens",
-        "-p",
-        "integration-test",
-        "--bins",
-    ]))?;
-    let mut demo = cargo();
-    demo.args([
-        "run",
-        "--release",
-        "-p",
-        "integration-test",
-        "--bin",
-        "demo",
-        "--",
-    ])
-    .args(&args.args);
-    // Replaces this process, as cargo then does itself: Ctrl-C and the exit code are the demo's.
-    Err(demo.exec()).context("could not start cargo; is the Rust toolchain in PATH?")
+    become_tool("demo", &args.args)
 }

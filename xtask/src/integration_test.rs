@@ -1,11 +1,19 @@
 //! `cargo xtask integration-test`: the privileged suites alone.
 
+mod programs;
+mod vm;
+
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::steps;
+use crate::steps::{self, Step};
 use crate::test;
+use crate::vm::Kernel;
+use programs::Program;
+
+pub(crate) use programs::{privileged, sensor};
+pub(crate) use vm::{SMOKE, step as vm_step};
 
 const TOTAL: Duration = Duration::from_secs(80 * 60);
 
@@ -19,16 +27,45 @@ pub(crate) enum Where {
         #[arg(value_name = "FILTER")]
         filter: Vec<String>,
     },
+    /// In a virtual machine with another kernel: the sensor suite, which needs no Docker Engine
+    Vm {
+        /// Debian's cloud kernel to boot
+        #[arg(long, value_enum)]
+        kernel: Kernel,
+        /// As with `local`
+        #[arg(value_name = "FILTER")]
+        filter: Vec<String>,
+    },
+    /// What the step of `vm` runs, when everything is built
+    #[command(hide = true)]
+    InVm {
+        #[arg(long, value_enum)]
+        kernel: Kernel,
+        #[arg(value_name = "FILTER")]
+        filter: Vec<String>,
+    },
 }
 
 /// Runs `cargo xtask integration-test`.
 pub(crate) fn verb(place: &Where) -> Result<()> {
-    let Where::Local { filter } = place;
-    let planned = vec![
-        test::setup()?,
-        test::release_build(),
-        test::privileged(filter),
-    ];
+    match place {
+        Where::Local { filter } => {
+            let programs = programs::with(filter)?;
+            let suites = programs.iter().map(|program| match program {
+                Program::Suites => privileged(filter),
+                Program::Sensor => sensor(filter),
+            });
+            all(suites.collect(), filter)
+        }
+        Where::Vm { kernel, filter } => all(vec![vm_step(*kernel, filter)?], filter),
+        Where::InVm { kernel, filter } => vm::run(*kernel, filter),
+    }
+}
+
+/// Builds, then runs these steps.
+fn all(suites: Vec<Step>, filter: &[String]) -> Result<()> {
+    let mut planned = vec![test::setup()?, test::release_build()];
+    planned.extend(suites);
     let left_out: Vec<String> = if filter.is_empty() {
         Vec::new()
     } else {

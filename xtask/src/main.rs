@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod ebpf_toolchain;
 mod integration_test;
@@ -34,6 +35,9 @@ enum Verb {
     /// Run the privileged suites alone
     #[command(subcommand)]
     IntegrationTest(integration_test::Where),
+    /// Measure what the agent costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
     Tidy(tidy::Args),
     Vm(vm::Args),
 }
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::verb(&args),
         Verb::Test(args) => test::verb(&args),
         Verb::IntegrationTest(place) => integration_test::verb(&place),
+        Verb::Bench(bench) => bench::verb(&bench),
         Verb::Tidy(args) => tidy::verb(&args),
         Verb::Vm(args) => vm::verb(&args),
     };

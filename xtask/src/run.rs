@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::iter;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -20,6 +21,23 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace_root());
     command
+}
+
+/// Builds the agent and the programs around it as they are shipped, then becomes one of the
+/// latter: Ctrl-C and the exit code are its own. Returns only if that could not start.
+pub(crate) fn become_tool(name: &str, args: &[String]) -> Result<()> {
+    let release = ["--release", "-p", "integration-test"];
+    // A tool starts the agent and may put the offenders into an image: all must be there.
+    run(cargo()
+        .arg("build")
+        .args(release)
+        .args(["-p", "gravlens", "--bins"]))?;
+    let mut tool = cargo();
+    tool.arg("run")
+        .args(release)
+        .args(["--bin", name, "--"])
+        .args(args);
+    Err(tool.exec()).context("could not start cargo; is the Rust toolchain in PATH?")
 }
 
 /// The full path of a program, looked for in `PATH` and where administrators' programs live.

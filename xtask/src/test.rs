@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
+use crate::integration_test;
 use crate::run::cargo;
-use crate::setup::Part;
 use crate::steps::{self, Step};
+use crate::vm::Kernel;
 
 /// The whole run, setup included, stays below this.
 const TOTAL: Duration = Duration::from_secs(80 * 60);
@@ -44,6 +45,14 @@ enum StepName {
     Build,
     /// The suites that need root, a kernel with BTF and Docker Engine
     Privileged,
+    /// What the sensor tells of each deed, on this machine
+    Sensor,
+    /// The same in a virtual machine with Linux 6.1
+    #[value(name = "vm-6.1")]
+    Vm6_1,
+    /// The same with Linux 6.12, in part
+    #[value(name = "vm-6.12")]
+    Vm6_12,
 }
 
 /// Runs `cargo xtask test`.
@@ -58,30 +67,24 @@ pub(crate) fn verb(args: &Args) -> Result<()> {
             planned.push(step);
         }
     }
+    if !args.skip.contains(&StepName::Vm6_12) {
+        let smoke = integration_test::SMOKE.join(" ");
+        left_out.push(format!("step vm-6.12: only tests that match: {smoke}"));
+    }
     steps::run_all(planned, TOTAL, &left_out)
 }
 
-/// The step that runs the privileged suites; `filter` selects tests by name.
-pub(crate) fn privileged(filter: &[String]) -> Step {
-    let arguments = ["test", "-p", "integration-test", "--release", "--"];
-    let mut command = cargo();
-    command
-        .args(arguments)
-        .args(["--test-threads=1", "--nocapture"])
-        .args(filter);
-    step("privileged", vec![command], 40, &["build"])
-}
-
-/// The step that builds the agent as it is shipped.
+/// The step that builds the agent as it is shipped, and the programs that test it.
 pub(crate) fn release_build() -> Step {
-    step("build", vec![cargo_with("build --release")], 20, &[])
+    let tests = "test -p integration-test --release --no-run";
+    let commands = vec![cargo_with("build --release"), cargo_with(tests)];
+    step("build", commands, 20, &[])
 }
 
 /// The step that brings what testing needs.
 pub(crate) fn setup() -> Result<Step> {
-    let without = Part::Vm.name(); // no step starts a virtual machine
     let mut command = this_task()?;
-    command.args(["setup", "--without", &without]);
+    command.arg("setup");
     Ok(step("setup", vec![command], 30, &[]))
 }
 
@@ -109,7 +112,13 @@ impl StepName {
                 step("unit", vec![cargo_with(tests)], 20, &[])
             }
             Self::Build => release_build(),
-            Self::Privileged => privileged(&[]),
+            Self::Privileged => integration_test::privileged(&[]),
+            Self::Sensor => integration_test::sensor(&[]),
+            Self::Vm6_1 => integration_test::vm_step(Kernel::V6_1, &[])?,
+            Self::Vm6_12 => {
+                let smoke = integration_test::SMOKE.map(str::to_owned);
+                integration_test::vm_step(Kernel::V6_12, &smoke)?
+            }
         })
     }
 }
@@ -129,12 +138,13 @@ fn cargo_with(arguments: &str) -> Command {
 }
 
 /// This program again, so that its verbs run under a deadline like any other step.
-fn this_task() -> Result<Command> {
+pub(crate) fn this_task() -> Result<Command> {
     let program = env::current_exe().context("where is this program?")?;
     Ok(Command::new(program))
 }
 
-fn step(
+/// A step with its deadline in minutes.
+pub(crate) fn step(
     name: &'static str,
     commands: Vec<Command>,
     minutes: u64,

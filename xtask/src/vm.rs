@@ -17,6 +17,9 @@ pub(crate) use kernel::Kernel;
 
 use crate::run::workspace_root;
 
+/// What the suites and the copies of changed files take.
+const MEMORY_MIB: u32 = 3072;
+
 /// Run a command in a virtual machine with another kernel.
 ///
 /// Its root file system is this machine's, with changes kept in memory; standard output and error
@@ -30,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     deadline: u64,
     /// Memory of the machine
-    #[arg(long, value_name = "MIB", default_value_t = 3072)]
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB)]
     memory: u32,
     /// Program and arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -39,21 +42,31 @@ pub(crate) struct Args {
 
 /// Runs `cargo xtask vm`.
 pub(crate) fn verb(args: &Args) -> Result<()> {
-    let installed = args.kernel.installed()?;
+    let deadline = Duration::from_secs(args.deadline);
+    boot(args.kernel, &args.command, deadline, args.memory)
+}
+
+/// Runs a command in a virtual machine of the usual size.
+pub(crate) fn run(kernel: Kernel, command: &[String], deadline: Duration) -> Result<()> {
+    boot(kernel, command, deadline, MEMORY_MIB)
+}
+
+fn boot(kernel: Kernel, command: &[String], deadline: Duration, memory_mib: u32) -> Result<()> {
+    let installed = kernel.installed()?;
     let folder = workspace_root().join("target/vm");
-    let initramfs = initramfs::build(&installed, &script(&args.command), &folder)?;
+    let initramfs = initramfs::build(&installed, &script(command), &folder)?;
     let machine = qemu::Machine {
         kernel: installed.image,
         initramfs,
-        memory_mib: args.memory,
-        deadline: Duration::from_secs(args.deadline),
+        memory_mib,
+        deadline,
     };
     match machine.run(&folder)? {
         Some(0) => Ok(()),
         Some(code) => bail!("the command ended with exit code {code} in the virtual machine"),
         None => bail!(
             "the virtual machine ended, or was ended after {} s, before the command did",
-            args.deadline
+            deadline.as_secs()
         ),
     }
 }

@@ -153,8 +153,9 @@ fn describe_stdio(task: Task, record: &mut ExecRecord) {
     record.exe_flags |= exe_flags::STDIO_VALID;
 }
 
+/// What a descriptor is.
 #[inline(always)]
-fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
+pub fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
     stream.kind = stdio_kind::CLOSED;
     stream.inode = 0;
     stream.pad = [0; 7];

@@ -7,7 +7,7 @@ use crate::{
     account,
     emit::{self, Wake},
     kernel::task::Task,
-    scope,
+    ongoing, scope,
 };
 
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -46,6 +46,8 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn exit(_ctx: BtfTracePointContext) -> i32 {
+    // Of every thread, wherever it is by now.
+    ongoing::thread_ends();
     let Some(caller) = scope::caller() else {
         return 0;
     };

@@ -4,7 +4,10 @@
 use aya_ebpf::{EbpfContext, macros::raw_tracepoint, programs::RawTracePointContext};
 use gravlens_common::{Kind, MarkerRecord, RecordHeader};
 
-use crate::emit::{self, Wake};
+use crate::{
+    emit::{self, Wake},
+    fairness::Paid,
+};
 
 /// Never attached: the daemon runs it through `BPF_PROG_TEST_RUN` with a nonce as its argument.
 #[raw_tracepoint(tracepoint = "sys_enter")]
@@ -19,7 +22,7 @@ pub fn marker(ctx: RawTracePointContext) -> i32 {
     record.header = emit::header(Kind::Marker, size as u32);
     // SAFETY: the record is initialised.
     unsafe {
-        emit::bulk((&raw const record).cast(), size, None);
+        emit::bulk((&raw const record).cast(), size, Paid::FREE);
         emit::critical((&raw const record).cast(), size, Wake::Now, None);
     }
     0

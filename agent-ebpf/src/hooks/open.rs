@@ -8,8 +8,8 @@ use gravlens_common::{
 };
 
 use crate::{
-    account::{self, Account},
-    emit,
+    account, emit,
+    fairness::{self, Paid},
     kernel::{
         path::{self, BuiltPath},
         read_user,
@@ -41,7 +41,8 @@ macro_rules! open_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                report(&ctx, Call::$call)
+                observe(Call::$call, regs::result(&ctx), Registers::current());
+                0
             }
         )*
     };
@@ -56,27 +57,30 @@ open_programs! {
     sys_exit_memfd_create => MemfdCreate,
 }
 
+/// Reports a call that has ended.
 #[inline(always)]
-fn report(ctx: &TracePointContext, call: Call) -> u32 {
+pub fn observe(call: Call, result: i64, registers: Registers) {
     let Some(caller) = scope::caller() else {
-        return 0;
+        return;
     };
     let account = account::seen(caller.cgroup_id, Hook::Open);
+    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+        return;
+    };
     let Some(buffer) = scratch::take(&PATH_SCRATCH) else {
         if let Some(account) = account {
             account.dropped(DropReason::ScratchBusy);
         }
-        return 0;
+        return;
     };
-    let result = regs::result(ctx) as i32;
+    let result = result as i32;
     let task = Task::current();
-    let seen = match opened(task, call, result, buffer) {
+    let seen = match opened(task, call, result, registers, buffer) {
         Some(seen) => seen,
-        None => asked(task, call, result, buffer),
+        None => asked(task, call, result, registers, buffer),
     };
-    emit_open(&seen, caller, task, call, result, buffer, account);
+    emit_open(&seen, caller, task, call, result, buffer, paid);
     scratch::release(buffer);
-    0
 }
 
 /// What was learnt of the file.
@@ -89,17 +93,25 @@ struct Seen {
 /// The file behind the descriptor that the call returned; `None` when the call failed, and when
 /// another thread has closed or replaced the descriptor since.
 #[inline(always)]
-fn opened(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Option<Seen> {
+fn opened(
+    task: Task,
+    call: Call,
+    result: i32,
+    registers: Registers,
+    buffer: *mut PathScratch,
+) -> Option<Seen> {
     let fd = u32::try_from(result).ok()?;
     let file = task.file(fd)?;
     let flags = file.flags()?;
-    let asked = requested_flags(call, Registers::current());
+    let asked = requested_flags(call, registers);
+    // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
+    // have ended since.
+    if call_opens_as_asked(call) && asked.is_some_and(|asked| access(asked) != access(flags)) {
+        return None;
+    }
     let mut marks = 0;
     if task.shares_files() {
         marks |= open_marks::FD_SHARED;
-        if call_opens_as_asked(call) && asked.is_some_and(|asked| access(asked) != access(flags)) {
-            return None;
-        }
     }
     if file.was_created() {
         marks |= open_marks::CREATED;
@@ -137,8 +149,13 @@ const fn access(flags: u32) -> u32 {
 
 /// What the caller asked for, when there is no file to read it from.
 #[inline(always)]
-fn asked(task: Task, call: Call, result: i32, buffer: *mut PathScratch) -> Seen {
-    let registers = Registers::current();
+fn asked(
+    task: Task,
+    call: Call,
+    result: i32,
+    registers: Registers,
+    buffer: *mut PathScratch,
+) -> Seen {
     let at = matches!(call, Call::Openat | Call::Openat2);
     let name = match call {
         Call::Openat | Call::Openat2 => registers.argument1(),
@@ -198,7 +215,7 @@ fn emit_open(
     call: Call,
     result: i32,
     buffer: *mut PathScratch,
-    account: Option<Account>,
+    paid: Paid,
 ) {
     const FIXED: u64 = size_of::<OpenRecord>() as u64;
     let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
@@ -218,7 +235,7 @@ fn emit_open(
     };
     let Some(start) = path::byte_at(buffer, seen.path.start - FIXED) else {
         // Never so, but the verifier cannot know it; the account stays whole even then.
-        if let Some(account) = account {
+        if let Some(account) = paid.account() {
             account.dropped(DropReason::ScratchBusy);
         }
         return;
@@ -226,6 +243,6 @@ fn emit_open(
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
     unsafe {
         bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const record).cast());
-        emit::bulk(start, size, account);
+        emit::bulk(start, size, paid);
     }
 }

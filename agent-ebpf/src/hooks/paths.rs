@@ -15,6 +15,7 @@ use crate::{
     account,
     appender::Appender,
     emit::{self, Wake},
+    fairness,
     kernel::{
         path::{self, BuiltPath},
         regs::{self, Registers},
@@ -56,6 +57,14 @@ fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
         return 0;
     };
     let account = account::seen(caller.cgroup_id, hook);
+    let paid = if hook.is_critical() {
+        None
+    } else {
+        match fairness::pay(caller.cgroup_id, account) {
+            Some(paid) => Some(paid),
+            None => return 0,
+        }
+    };
     let record = scratch::take(&EXEC_SCRATCH);
     let paths = scratch::take(&PATH_SCRATCH);
     if let (Some(record), Some(paths)) = (record, paths) {
@@ -63,10 +72,9 @@ fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
         // SAFETY: `fill` initialised `size` bytes.
         unsafe {
             let bytes = (&raw const (*record).bytes).cast();
-            if hook.is_critical() {
-                emit::critical(bytes, size, Wake::Now, account);
-            } else {
-                emit::bulk(bytes, size, account);
+            match paid {
+                Some(paid) => emit::bulk(bytes, size, paid),
+                None => emit::critical(bytes, size, Wake::Now, account),
             }
         }
     } else if let Some(account) = account {

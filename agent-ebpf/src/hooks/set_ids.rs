@@ -18,7 +18,8 @@ macro_rules! set_ids_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                report(&ctx, Call::$call)
+                observe(Call::$call, regs::result(&ctx), Registers::current());
+                0
             }
         )*
     };
@@ -36,17 +37,18 @@ set_ids_programs! {
     sys_exit_setgroups => Setgroups,
 }
 
+/// Reports a call that has ended.
 #[inline(always)]
-fn report(ctx: &TracePointContext, call: Call) -> u32 {
+pub fn observe(call: Call, result: i64, registers: Registers) {
     let Some(caller) = scope::caller() else {
-        return 0;
+        return;
     };
     let account = account::seen(caller.cgroup_id, Hook::SetIds);
     let mut record = SetIdsRecord {
         header: RecordHeader::default(),
         process: ProcessContext::default(),
-        result: regs::result(ctx) as i32,
-        argument: Registers::current().argument0().unwrap_or(0) as u32,
+        result: result as i32,
+        argument: registers.argument0().unwrap_or(0) as u32,
         call: call as u8,
         pad: [0; 7],
     };
@@ -61,5 +63,4 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
             account,
         );
     }
-    0
 }

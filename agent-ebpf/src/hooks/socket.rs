@@ -10,7 +10,7 @@ use gravlens_common::{
 };
 
 use crate::{
-    account, emit,
+    account, emit, fairness,
     kernel::{
         regs::{self, Registers},
         sock::{self, AF_UNIX, Sock, UnixName},
@@ -86,13 +86,16 @@ fn report(ctx: &TracePointContext, call: Call) -> u32 {
         return 0;
     }
     let account = account::seen(caller.cgroup_id, call.hook());
+    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+        return 0;
+    };
     let mut message = message(ctx, call, caller);
     describe(&mut message, call, &noted);
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);
     // SAFETY: the message is initialised and `size` is at most its length.
-    unsafe { emit::bulk((&raw const message).cast(), size, account) };
+    unsafe { emit::bulk((&raw const message).cast(), size, paid) };
     0
 }
 

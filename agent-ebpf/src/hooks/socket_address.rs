@@ -12,7 +12,7 @@ use aya_ebpf::{
 use gravlens_common::{BulkContext, Call, Kind, SocketEnds, SocketRecord, socket_flags};
 
 use crate::{
-    account, emit,
+    account, emit, fairness,
     kernel::{sock, task::Task},
     ongoing,
     scope::{self, Caller},
@@ -150,6 +150,9 @@ fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
 #[inline(always)]
 fn report(ends: &SocketEnds, call: Call, caller: Caller, task: Task) {
     let account = account::seen(caller.cgroup_id, call.hook());
+    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+        return;
+    };
     let record = SocketRecord {
         header: emit::header(Kind::Socket, size_of::<SocketRecord>() as u32),
         context: BulkContext {
@@ -170,7 +173,7 @@ fn report(ends: &SocketEnds, call: Call, caller: Caller, task: Task) {
         emit::bulk(
             (&raw const record).cast(),
             size_of::<SocketRecord>() as u64,
-            account,
+            paid,
         );
     }
 }

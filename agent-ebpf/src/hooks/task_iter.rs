@@ -43,7 +43,8 @@ extern "C" fn tasks(ctx: *mut Context) -> i32 {
         return 0;
     }
     let task = Task::at(task as u64);
-    if !task.is_leader() || task.is_kernel_thread() {
+    // The exit record of a zombie came, or was lost, long ago.
+    if !task.is_leader() || task.is_kernel_thread() || task.group_is_dead() {
         return 0;
     }
     let Some(cgroup) = task.cgroup() else {

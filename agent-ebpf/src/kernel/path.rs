@@ -92,10 +92,24 @@ impl Walk {
 /// namespace.
 #[inline(always)]
 pub fn build(path: u64, task: Task, buffer: *mut PathScratch) -> BuiltPath {
-    match build_below(path, task, buffer, END) {
-        Some(built) => built,
-        None => BuiltPath::unreadable(),
+    let Some(mut built) = build_below(path, task, buffer, END) else {
+        return BuiltPath::unreadable();
+    };
+    if is_deleted(path) {
+        built.flags |= path_flags::DELETED;
     }
+    built
+}
+
+/// Whether the last name of a `struct path` is gone (`d_unlinked` in include/linux/dcache.h): the
+/// kernel finds a name by its hash only.
+#[inline(always)]
+fn is_deleted(path: u64) -> bool {
+    let Some(dentry) = read_ptr(path, &PATH_DENTRY) else {
+        return false;
+    };
+    read_ptr(dentry, &DENTRY_HASH_PPREV).is_none()
+        && read_ptr(dentry, &DENTRY_PARENT) != Some(dentry)
 }
 
 /// The same for a name below the directory `path`: the bytes from `start` on are already there.
@@ -113,7 +127,8 @@ fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) -> O
         );
     }
     let mut flags = walk.flags();
-    if task.root_mount() != Some(walk.mount) {
+    // A walk that did not arrive does not know where it would have ended.
+    if flags & path_flags::TRUNCATED == 0 && task.root_mount() != Some(walk.mount) {
         flags |= path_flags::UNREACHABLE;
     }
     if walk.start() == END {

@@ -8,6 +8,8 @@ use crate::globals::*;
 
 /// Kernel thread (`PF_KTHREAD` in include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
+/// The current call came in by a 32-bit entry (`TS_COMPAT` in arch/x86/include/asm/thread_info.h).
+const TS_COMPAT: u32 = 0x0002;
 /// A signal or exit_group ends the whole group (`SIGNAL_GROUP_EXIT` in sched/signal.h).
 const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
 
@@ -51,6 +53,12 @@ impl Task {
     #[inline(always)]
     pub fn is_kernel_thread(self) -> bool {
         read::<u32>(self.0, &TASK_FLAGS).is_some_and(|flags| flags & PF_KTHREAD != 0)
+    }
+
+    /// The current call came in by a 32-bit entry.
+    #[inline(always)]
+    pub fn is_in_compat_call(self) -> bool {
+        read_or_zero::<u32>(self.0, &TASK_CALL_STATUS) & TS_COMPAT != 0
     }
 
     /// cgroup of the v2 hierarchy.

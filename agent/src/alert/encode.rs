@@ -7,7 +7,7 @@ mod process;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use super::{Alert, Downtime, Loss, LossReason};
+use super::{Alert, Downtime, Loss, LossReason, SensorFinding};
 use crate::model::{
     Container, ContainerView, Event, Identity, MatchedTerm, Priority, RuleInfo, Runtime,
 };
@@ -44,6 +44,19 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
         evidence: finding.evidence.iter().map(term).collect(),
         undecided: finding.undecided.iter().map(term).collect(),
         ancestors_truncated: ancestors.next().is_some(),
+    }
+}
+
+/// An alert about the sensor itself.
+pub(super) fn sensor(id: String, finding: &SensorFinding) -> proto::Alert {
+    proto::Alert {
+        id,
+        time: Some(timestamp(finding.time)),
+        severity: severity(finding.rule.priority).into(),
+        priority: falco_word(finding.rule.priority).to_owned(),
+        rule: Some(rule(&finding.rule)),
+        output: finding.output.clone(),
+        ..proto::Alert::default()
     }
 }
 

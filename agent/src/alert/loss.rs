@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use gravlens_common::limits::OTHER_CGROUP;
+use tokio::time::Instant;
 
 use super::{AlertSender, Loss, LossReason};
-use crate::telemetry::{EventCounts, LossAccount};
+use crate::telemetry::{Counter, EventCounts, Failure, LossAccount};
 
 /// Turns the growth of loss accounts into LOSS records. The detection task owns it and calls
 /// [`LossWatch::report`] each second or at a barrier.
@@ -24,6 +25,27 @@ pub struct LossWatch {
 struct Reported {
     count: u64,
     until: SystemTime,
+}
+
+struct LossUntold<'a> {
+    hook: &'a str,
+    count: u64,
+}
+
+impl Failure for LossUntold<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("loss_untold");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "Lost events are not in the stream: the alert stage had no room at the end.",
+            hook = self.hook,
+            count = self.count,
+            total
+        );
+    }
 }
 
 type Count = fn(&EventCounts) -> u64;
@@ -49,6 +71,29 @@ impl LossWatch {
     /// is reported by a later call.
     pub fn report(&mut self, accounts: &[LossAccount], now: SystemTime, alerts: &AlertSender) {
         self.report_to(accounts, now, |loss| alerts.loss(loss));
+    }
+
+    /// The last report: waits for room until the deadline, as no later call repeats what is
+    /// refused. That is counted and logged.
+    pub async fn report_finally(
+        &mut self,
+        accounts: &[LossAccount],
+        now: SystemTime,
+        alerts: &AlertSender,
+        until: Instant,
+    ) {
+        let mut losses = Vec::new();
+        self.report_to(accounts, now, |loss| {
+            losses.push(loss);
+            true
+        });
+        for loss in losses {
+            alerts.room(until).await;
+            let (hook, count) = (loss.hook.clone(), loss.count);
+            if !alerts.loss(loss) {
+                LossUntold { hook: &hook, count }.emit();
+            }
+        }
     }
 
     pub(crate) fn report_to(

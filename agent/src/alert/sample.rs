@@ -81,6 +81,7 @@ pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Pr
         cgroup_id: 4711,
         comm: name.as_bytes().into(),
         image: Arc::new(Image {
+            known: true,
             exe: Some(ExeFile {
                 path: Path {
                     bytes: format!("/bin/{name}").into_bytes().into(),

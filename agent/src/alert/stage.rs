@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Alert, Downtime, Facts, Loss, SpoolWriter, Stored, encode};
+use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView, RuleInfo};
 use crate::proto;
 use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
@@ -19,6 +20,7 @@ const MAX_AWAITING: usize = 4_096;
 #[derive(Debug)]
 enum Input {
     Alert(Box<Alert>),
+    Sensor(SensorFinding),
     Identified(Arc<Container>),
     Located(u64, ContainerView),
     Loss(Loss),
@@ -139,6 +141,17 @@ impl AlertSender {
         }
     }
 
+    /// Raises a finding about the sensor; false when the queue is full, and it must be raised again.
+    #[must_use]
+    pub fn sensor(&self, finding: SensorFinding) -> bool {
+        let Ok(slot) = self.inputs.try_reserve() else {
+            return false;
+        };
+        self.counts.raised.fetch_add(1, Ordering::AcqRel);
+        slot.send(Input::Sensor(finding));
+        true
+    }
+
     /// A container's identity has become known or has failed for good: amends the alerts that
     /// left without it. Call it for every container that ceases to be pending.
     pub fn identified(&self, container: Arc<Container>) {
@@ -170,6 +183,13 @@ impl AlertSender {
     #[must_use]
     pub fn loss(&self, loss: Loss) -> bool {
         self.inputs.try_send(Input::Loss(loss)).is_ok()
+    }
+
+    /// Waits, until then at most, for room for one more input; who is the only sender finds it.
+    /// Meant for the end: whoever waits here takes no events meanwhile.
+    pub async fn room(&self, until: Instant) {
+        // Without room, or without a stage, the sending itself says so.
+        let _ = timeout_at(until, self.inputs.reserve()).await;
     }
 
     /// Reports a time that nobody watched. Meant for the start, when the queue is empty.
@@ -210,6 +230,7 @@ impl AlertStage {
         self.tell_drops();
         match input {
             Input::Alert(alert) => self.store_alert(&alert),
+            Input::Sensor(finding) => self.store_sensor(finding),
             Input::Identified(container) => self.identified(&container),
             Input::Located(cgroup_id, view) => self.located(cgroup_id, &view),
             Input::Loss(loss) => {
@@ -226,7 +247,7 @@ impl AlertStage {
 
     fn store_alert(&mut self, alert: &Alert) {
         let sequence = self.writer.next_sequence();
-        let id = format!("{:016x}-{sequence}", self.writer.spool().epoch());
+        let id = self.next_id();
         let facts = Facts::Alert {
             rule: Arc::clone(&alert.finding.rule),
             container: alert.event.container.clone(),
@@ -243,6 +264,22 @@ impl AlertStage {
         let body = proto::record::Body::Alert(encode::alert(id, alert));
         self.store(facts, body);
         self.counts.stored.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn store_sensor(&mut self, finding: SensorFinding) {
+        let id = self.next_id();
+        let body = proto::record::Body::Alert(encode::sensor(id, &finding));
+        let facts = Facts::Alert {
+            rule: finding.rule,
+            container: ContainerView::Host,
+        };
+        self.store(facts, body);
+        self.counts.stored.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn next_id(&self) -> String {
+        let sequence = self.writer.next_sequence();
+        format!("{:016x}-{sequence}", self.writer.spool().epoch())
     }
 
     fn identified(&mut self, container: &Container) {

@@ -5,6 +5,7 @@ mod request;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Status};
 
@@ -75,12 +76,57 @@ async fn stream(
     let mut client = AlertServiceClient::new(client::connect(socket).await?)
         .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
     let mut records = client.watch(request).await.map_err(refused)?.into_inner();
-    while let Some(record) = records.next().await {
-        if printer.print(&record.map_err(broken)?)? {
+    let mut silence = Silence::default();
+    loop {
+        let Ok(next) = timeout(silence.limit(), records.next()).await else {
+            silence.tell();
+            continue;
+        };
+        let Some(record) = next else { return Ok(()) };
+        let record = record.map_err(broken)?;
+        silence.broken_by(&record);
+        if printer.print(&record)? {
             return Ok(());
         }
     }
-    Ok(())
+}
+
+/// The agent sends a heartbeat at the interval that its HELLO states, also when there is nothing
+/// else to say: twice as long without any record means that it is stopped or hangs.
+#[derive(Default)]
+struct Silence {
+    interval: Option<Duration>,
+    told: bool,
+}
+
+impl Silence {
+    /// Before the HELLO there is no promise to hold the agent to.
+    const UNKNOWN: Duration = Duration::from_secs(3_600);
+
+    fn limit(&self) -> Duration {
+        self.interval.map_or(Self::UNKNOWN, |interval| interval * 2)
+    }
+
+    fn broken_by(&mut self, record: &Record) {
+        if let Some(Body::Hello(hello)) = &record.body {
+            let seconds = hello.heartbeat_seconds.max(1);
+            self.interval = Some(Duration::from_secs(seconds.into()));
+        }
+        if std::mem::take(&mut self.told) {
+            eprintln!("gravlens: the agent speaks again");
+        }
+    }
+
+    /// Once for each silence.
+    fn tell(&mut self) {
+        if !std::mem::replace(&mut self.told, true) {
+            eprintln!(
+                "gravlens: warning: no heartbeat for {} s: the agent is stopped or hangs, and \
+                 what happens now may not be told",
+                self.limit().as_secs()
+            );
+        }
+    }
 }
 
 /// An agent that refuses the request. Elsewhere the library says "out of range" of messages that
@@ -145,6 +191,23 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_twice_the_interval_that_hello_states() {
+        let mut silence = Silence::default();
+        assert_eq!(silence.limit(), Silence::UNKNOWN);
+        let hello = crate::proto::Hello {
+            heartbeat_seconds: 5,
+            ..Default::default()
+        };
+        silence.tell();
+        silence.broken_by(&Record {
+            body: Some(Body::Hello(hello)),
+            ..Default::default()
+        });
+        assert_eq!(silence.limit(), Duration::from_secs(10));
+        assert!(!silence.told);
+    }
 
     #[test]
     fn only_a_refused_cursor_is_a_wrong_argument() {

@@ -68,8 +68,13 @@ fn write_offsets(out: &mut String, report: &Report) {
         total - absent.len()
     );
     for offset in absent {
+        let symbol = offset.spec.symbol;
+        let need = match report.offsets.stand_in(symbol) {
+            Some(other) => format!("{other} stands in"),
+            None => "optional".to_owned(),
+        };
         if let Err(why) = &offset.found {
-            let _ = writeln!(out, "  without {} (optional): {why}", offset.spec.symbol);
+            let _ = writeln!(out, "  without {symbol} ({need}): {why}");
         }
     }
 }
@@ -91,6 +96,7 @@ pub(super) fn json(report: &Report) -> Value {
             "path": offset.found.as_ref().ok().map(|(_, path)| path),
             "offset": offset.found.as_ref().ok().map(|(offset, _)| offset),
             "why": offset.found.as_ref().err(),
+            "stand_in": report.offsets.stand_in(offset.spec.symbol),
         })).collect::<Vec<_>>(),
         "not_seen": report.blind_spots,
     })

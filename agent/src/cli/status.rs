@@ -8,7 +8,9 @@ use super::{Failure, Global, client, output};
 use crate::config::OutputFormat;
 use crate::proto::hook_status::State;
 use crate::proto::status_service_client::StatusServiceClient;
-use crate::proto::{EventAccount, GetStatusRequest, GetStatusResponse, HookStatus, LossAccount};
+use crate::proto::{
+    EventAccount, GetStatusRequest, GetStatusResponse, HookStatus, IntegrityStatus, LossAccount,
+};
 use crate::sinks::render::{self, json as schema};
 
 /// Accounts with losses that are printed for people; JSON has all.
@@ -33,6 +35,7 @@ fn text(status: &GetStatusResponse) -> String {
     [
         output::table(&summary(status)),
         output::table(&hooks(status)),
+        canary(status),
         output::table(&queues(status)),
         losses(status),
         not_seen(status),
@@ -107,6 +110,9 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
     ];
+    if let Some(integrity) = &status.integrity {
+        rows.push(row("integrity", self::integrity(integrity)));
+    }
     for failure in &status.failures {
         rows.push(row(
             "failures",
@@ -134,6 +140,42 @@ fn hooks(status: &GetStatusResponse) -> Vec<Vec<String>> {
         ]);
     }
     rows
+}
+
+fn integrity(integrity: &IntegrityStatus) -> String {
+    let IntegrityStatus {
+        links,
+        maps,
+        age_ms,
+        faults,
+    } = integrity;
+    let looked = render::duration(Duration::from_millis(*age_ms));
+    let state = if faults.is_empty() {
+        "as they were made".to_owned()
+    } else {
+        format!("TAMPERED: {}", faults.join("; "))
+    };
+    format!("{links} links, {maps} maps {looked} ago: {state}")
+}
+
+/// What the canary last told, hook by hook.
+fn canary(status: &GetStatusResponse) -> String {
+    let Some(canary) = &status.canary else {
+        return String::new();
+    };
+    if !canary.off.is_empty() {
+        return format!("No canary: {}\n", canary.off);
+    }
+    let header = ["CANARY", "LAST SEEN", "STATE"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for hook in &canary.hooks {
+        rows.push(vec![
+            hook.hook.clone(),
+            render::duration(Duration::from_millis(hook.age_ms)) + " ago",
+            if hook.blind { "BLIND" } else { "sees" }.to_owned(),
+        ]);
+    }
+    output::table(&rows)
 }
 
 fn topic_state(state: State) -> &'static str {
@@ -299,6 +341,7 @@ fn document(status: &GetStatusResponse) -> Value {
             "name": ring.name,
             "capacity_bytes": ring.capacity_bytes,
             "used_bytes": ring.used_bytes,
+            "written_bytes": ring.written_bytes,
         })).collect::<Vec<_>>(),
         "queues": status.queues.iter().map(|queue| json!({
             "name": queue.name,
@@ -331,6 +374,21 @@ fn document(status: &GetStatusResponse) -> Value {
             .map(|failure| (failure.kind.clone(), failure.count.into()))
             .collect::<serde_json::Map<String, Value>>(),
         "not_seen": status.not_seen,
+        "integrity": status.integrity.as_ref().map(|integrity| json!({
+            "links": integrity.links,
+            "maps": integrity.maps,
+            "age_ms": integrity.age_ms,
+            "faults": integrity.faults,
+        })),
+        "canary": status.canary.as_ref().map(|canary| json!({
+            "off": (!canary.off.is_empty()).then_some(&canary.off),
+            "interval_ms": canary.interval_ms,
+            "hooks": canary.hooks.iter().map(|hook| json!({
+                "hook": hook.hook,
+                "age_ms": hook.age_ms,
+                "blind": hook.blind,
+            })).collect::<Vec<_>>(),
+        })),
     })
 }
 
@@ -348,7 +406,9 @@ fn loss(account: &LossAccount) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{CgroupStatus, MissingProgram, QueueStatus, RingStatus};
+    use crate::proto::{
+        CanaryHook, CanaryStatus, CgroupStatus, MissingProgram, QueueStatus, RingStatus,
+    };
 
     #[test]
     fn losses_stand_with_the_largest_first() {
@@ -382,6 +442,7 @@ mod tests {
                 name: "bulk".into(),
                 capacity_bytes: 4_096,
                 used_bytes: 17,
+                written_bytes: 40,
             }],
             queues: vec![QueueStatus {
                 name: "requests".into(),
@@ -442,6 +503,51 @@ mod tests {
         assert_eq!(json["hooks"][0]["state"], "partial");
         assert_eq!(json["hooks"][0]["attached"][0], "sys_exit_openat");
         assert_eq!(json["hooks"][0]["missing"][0]["not_seen"], "openat2 calls");
+    }
+
+    #[test]
+    fn the_canary_is_shown_hook_by_hook() {
+        let mut canary = CanaryStatus {
+            interval_ms: 4_000,
+            hooks: vec![CanaryHook {
+                hook: "open".into(),
+                age_ms: 9_100,
+                blind: true,
+            }],
+            ..Default::default()
+        };
+        let status = |canary: &CanaryStatus| GetStatusResponse {
+            canary: Some(canary.clone()),
+            ..Default::default()
+        };
+        assert!(text(&status(&canary)).contains("open    9.1 s ago  BLIND"));
+        assert_eq!(
+            document(&status(&canary))["canary"]["hooks"][0]["blind"],
+            true
+        );
+        canary.off = "no room".into();
+        assert!(text(&status(&canary)).contains("No canary: no room"));
+        assert_eq!(document(&status(&canary))["canary"]["off"], "no room");
+    }
+
+    #[test]
+    fn what_was_tampered_with_is_shown() {
+        let status = |faults: &[&str]| GetStatusResponse {
+            integrity: Some(IntegrityStatus {
+                links: 30,
+                maps: 2,
+                age_ms: 1_200,
+                faults: faults.iter().map(ToString::to_string).collect(),
+            }),
+            ..Default::default()
+        };
+        assert!(text(&status(&[])).contains("30 links, 2 maps 1.2 s ago: as they were made"));
+        let tampered = status(&["the map x was changed"]);
+        assert!(text(&tampered).contains("TAMPERED: the map x was changed"));
+        assert_eq!(
+            document(&tampered)["integrity"]["faults"][0],
+            "the map x was changed"
+        );
     }
 
     #[test]

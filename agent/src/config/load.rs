@@ -55,7 +55,11 @@ pub struct Effective {
 }
 
 /// Variables that the command line and the loader of kernel programs read themselves.
-const OTHER_VARIABLES: &[&str] = &["GRAVLENS_CONFIG", "GRAVLENS_VERIFIER_LOG"];
+const OTHER_VARIABLES: &[&str] = &[
+    "GRAVLENS_CONFIG",
+    "GRAVLENS_VERIFIER_LOG",
+    "GRAVLENS_DEBUG_STALL_READER",
+];
 
 impl Sources {
     /// Merges the sources.

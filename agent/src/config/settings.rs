@@ -90,6 +90,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.scope.cgroup = Some(v.into_path()).filter(|p| !p.as_os_str().is_empty()),
     },
     Setting {
+        key: "sensor.compat_calls",
+        about: "watch 32-bit system calls (int 0x80) where the kernel runs 32-bit programs; costs \
+                every system call of the node a few tens of nanoseconds",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.sensor.compat_calls),
+        set: |c, v| c.sensor.compat_calls = v.into_bool(),
+    },
+    Setting {
         key: "rings.critical_bytes",
         about: "ring of lifecycle and security-critical records",
         kind: Kind::RingSize { max: 1 << 30 },
@@ -102,6 +110,43 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::RingSize { max: 1 << 30 },
         get: |c| Value::Number(c.rings.bulk_bytes.into()),
         set: |c, v| c.rings.bulk_bytes = v.into_u32(),
+    },
+    Setting {
+        key: "limits.events_per_second",
+        about: "file and network events of one cgroup each second, in the long run; 0: no limit",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        get: |c| Value::Number(c.limits.events_per_second.into()),
+        set: |c, v| c.limits.events_per_second = v.into_u32(),
+    },
+    Setting {
+        key: "limits.burst",
+        about: "file and network events of one cgroup at once, after a quiet time",
+        kind: Kind::Integer {
+            min: 1,
+            max: 10_000_000,
+        },
+        get: |c| Value::Number(c.limits.burst.into()),
+        set: |c, v| c.limits.burst = v.into_u32(),
+    },
+    Setting {
+        key: "canary.enabled",
+        about: "prove that the hooks see, with a helper whose calls reach each of them",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.canary.enabled),
+        set: |c, v| c.canary.enabled = v.into_bool(),
+    },
+    Setting {
+        key: "canary.interval_ms",
+        about: "time between its rounds; a hook without a sign for two is reported as blind",
+        kind: Kind::Integer {
+            min: 500,
+            max: 60_000,
+        },
+        get: |c| millis(c.canary.interval),
+        set: |c, v| c.canary.interval = Duration::from_millis(v.into_number()),
     },
     Setting {
         key: "rules.bundled",

@@ -1,8 +1,8 @@
 //! Whose account a record belongs to that cannot be decoded.
 
 use gravlens_common::{
-    ABI_VERSION, Call, CgroupRecord, ForkRecord, Hook, Kind, OpenRecord, PathsRecord, RecordHeader,
-    SocketRecord,
+    ABI_VERSION, BulkCallRecord, Call, CgroupRecord, ForkRecord, Hook, Kind, OpenRecord,
+    PathsRecord, RecordHeader, SocketRecord,
 };
 use zerocopy::FromBytes;
 
@@ -29,7 +29,9 @@ pub fn origin(bytes: &[u8]) -> Option<Origin> {
         Some(Kind::CgroupMkdir) => told(Hook::CgroupMkdir, of_change(bytes)),
         Some(Kind::CgroupRmdir) => told(Hook::CgroupRmdir, of_change(bytes)),
         Some(Kind::CgroupAttach) => told(Hook::CgroupAttach, of_change(bytes)),
+        Some(Kind::Call) => told(Hook::Privilege, of_process(bytes)),
         Some(Kind::Socket) => Some(of_socket(bytes)),
+        Some(Kind::BulkCall) => Some(of_bulk_call(bytes)),
         Some(Kind::Open) => {
             let record = prefix::<OpenRecord>(bytes);
             told(Hook::Open, record.map(|record| record.context.cgroup_id))
@@ -50,10 +52,21 @@ fn of_change(bytes: &[u8]) -> Option<u64> {
     Some(prefix::<CgroupRecord>(bytes)?.cgroup_id)
 }
 
-/// The call tells the hook; without it the cgroup is of no use.
 fn of_socket(bytes: &[u8]) -> Origin {
-    let known = prefix::<SocketRecord>(bytes)
-        .and_then(|record| Some((record.context.cgroup_id, Call::from_number(record.call)?)));
+    let record = prefix::<SocketRecord>(bytes);
+    let told = record.map(|record| (record.context.cgroup_id, record.call));
+    of_call(told, Hook::Connect)
+}
+
+fn of_bulk_call(bytes: &[u8]) -> Origin {
+    let record = prefix::<BulkCallRecord>(bytes);
+    let told = record.map(|record| (record.context.cgroup_id, record.call));
+    of_call(told, Hook::Descriptor)
+}
+
+/// The call tells the hook; without it the cgroup is of no use.
+fn of_call(told: Option<(u64, u8)>, most_frequent: Hook) -> Origin {
+    let known = told.and_then(|(cgroup_id, call)| Some((cgroup_id, Call::from_number(call)?)));
     match known {
         Some((cgroup_id, call)) => Origin {
             cgroup_id: Some(cgroup_id),
@@ -61,7 +74,7 @@ fn of_socket(bytes: &[u8]) -> Origin {
         },
         None => Origin {
             cgroup_id: None,
-            hook: Hook::Connect,
+            hook: most_frequent,
         },
     }
 }

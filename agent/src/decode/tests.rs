@@ -1,12 +1,13 @@
 use gravlens_common::{
-    BulkContext, Hook, OpenRecord, PathsRecord, ProcessContext, SocketRecord, exe_flags,
-    open_marks, path_flags,
+    BulkCallRecord, BulkContext, CallRecord, Hook, OpenRecord, PathsRecord, ProcessContext,
+    SocketEnds, SocketRecord, StdioRecord, call_flags, exe_flags, open_marks, path_flags,
+    stdio_kind,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
 use super::*;
-use crate::model::{Layer, Provenance};
+use crate::model::{Layer, Provenance, StdioKind};
 
 fn header(kind: Kind, size: usize) -> RecordHeader {
     RecordHeader {
@@ -100,6 +101,52 @@ fn cgroup_record(kind: Kind) -> Vec<u8> {
         ..CgroupRecord::default()
     };
     record.as_bytes().to_vec()
+}
+
+fn call_record() -> Vec<u8> {
+    let record = CallRecord {
+        header: header(Kind::Call, size_of::<CallRecord>()),
+        process: ProcessContext {
+            cgroup_id: 8,
+            ..ProcessContext::default()
+        },
+        result: -1,
+        args: [1, 2, 3, 4, 5, u64::MAX],
+        call: Call::Ptrace as u8,
+        pad: [0; 7],
+    };
+    record.as_bytes().to_vec()
+}
+
+fn bulk_call_record(call: Call) -> Vec<u8> {
+    let record = BulkCallRecord {
+        header: header(Kind::BulkCall, size_of::<BulkCallRecord>()),
+        context: BulkContext {
+            cgroup_id: 8,
+            ..BulkContext::default()
+        },
+        result: 0x7F00_0000_0000,
+        args: [1, 2, 3, 4],
+        call: call as u8,
+        flags: call_flags::FD_SHARED,
+        pad: [0; 6],
+    };
+    record.as_bytes().to_vec()
+}
+
+fn dup_record() -> Vec<u8> {
+    let descriptor = StdioRecord {
+        kind: stdio_kind::SOCKET,
+        ends: SocketEnds {
+            family: 2,
+            ..SocketEnds::default()
+        },
+        ..StdioRecord::default()
+    };
+    let mut bytes = [&bulk_call_record(Call::Dup2), descriptor.as_bytes()].concat();
+    let size = (bytes.len() as u32).to_le_bytes();
+    bytes[4..8].copy_from_slice(&size);
+    bytes
 }
 
 fn origin_of(bytes: &[u8]) -> Option<(Option<u64>, Hook)> {
@@ -257,9 +304,56 @@ fn an_exec_is_cut_into_its_parts() {
 }
 
 #[test]
+fn a_call_keeps_arguments_and_result() {
+    let bytes = call_record();
+    let Record::Call(call) = decode(&bytes).unwrap().1 else {
+        panic!("not a call")
+    };
+    assert_eq!((call.call, call.result), (Call::Ptrace, -1));
+    assert_eq!(call.arguments, [1, 2, 3, 4, 5, u64::MAX]);
+    let bytes = bulk_call_record(Call::Mmap);
+    let Record::BulkCall(call) = decode(&bytes).unwrap().1 else {
+        panic!("not a bulk call")
+    };
+    assert_eq!((call.call, call.result), (Call::Mmap, 0x7F00_0000_0000));
+    assert_eq!(call.arguments, [1, 2, 3, 4, 0, 0]);
+    assert!(call.fd_shared && call.descriptor.is_none());
+}
+
+#[test]
+fn a_copied_descriptor_is_described() {
+    let bytes = dup_record();
+    let Record::BulkCall(call) = decode(&bytes).unwrap().1 else {
+        panic!("not a bulk call")
+    };
+    let descriptor = call.descriptor.unwrap();
+    assert!(matches!(descriptor.kind, StdioKind::Socket(_)));
+    let without = bulk_call_record(Call::Dup2);
+    assert!(matches!(decode(&without), Err(DecodeError::Short { .. })));
+}
+
+#[test]
+fn a_call_of_another_ring_is_refused() {
+    let mut critical = call_record();
+    critical[std::mem::offset_of!(CallRecord, call)] = Call::Kill as u8;
+    for bytes in [critical, bulk_call_record(Call::Ptrace)] {
+        assert!(matches!(decode(&bytes), Err(DecodeError::Unknown { .. })));
+    }
+    assert_eq!(origin_of(&call_record()), Some((Some(8), Hook::Privilege)));
+    let kill = bulk_call_record(Call::Kill);
+    assert_eq!(origin_of(&kill), Some((Some(8), Hook::Signal)));
+}
+
+#[test]
 fn every_cut_is_an_error() {
-    let paths = paths_record(Call::Rename, b"/a", b"/b");
-    for whole in [exec_record(), open_record(b"/x", 0), paths] {
+    for whole in [
+        exec_record(),
+        open_record(b"/x", 0),
+        paths_record(Call::Rename, b"/a", b"/b"),
+        call_record(),
+        bulk_call_record(Call::Mmap),
+        dup_record(),
+    ] {
         for len in 0..whole.len() {
             assert!(decode(&whole[..len]).is_err(), "{len} bytes decoded");
         }

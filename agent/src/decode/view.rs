@@ -12,9 +12,6 @@ use crate::model::{
     AddressFamily, Endpoint, ExeFile, Layer, Path, SocketAddress, Stdio, StdioKind, Transport,
 };
 
-const AF_UNIX: u16 = 1;
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
 const IPPROTO_ICMP: u16 = 1;
 const IPPROTO_TCP: u16 = 6;
 const IPPROTO_UDP: u16 = 17;
@@ -133,7 +130,8 @@ impl<'a> ExecView<'a> {
     }
 }
 
-fn stdio(raw: &StdioRecord) -> Stdio {
+/// What a descriptor is.
+pub(super) fn stdio(raw: &StdioRecord) -> Stdio {
     let kind = match raw.kind {
         stdio_kind::CLOSED => StdioKind::Closed,
         stdio_kind::FILE => StdioKind::File,
@@ -282,12 +280,7 @@ pub(super) fn path(bytes: &[u8], marks: u8) -> Path<&[u8]> {
 
 /// Both ends of an IP socket, or a unix socket without names.
 pub(super) fn endpoint(ends: &SocketEnds) -> Endpoint {
-    let family = match ends.family {
-        AF_UNIX => AddressFamily::Unix,
-        AF_INET => AddressFamily::Inet,
-        AF_INET6 => AddressFamily::Inet6,
-        other => AddressFamily::Other(other),
-    };
+    let family = AddressFamily::from_number(ends.family);
     let is_ip = matches!(family, AddressFamily::Inet | AddressFamily::Inet6);
     Endpoint {
         family,

@@ -30,6 +30,7 @@ topics! {
     "package_manager",
     "persistence",
     "privilege_escalation",
+    "privileged_calls",
     "sensitive_mount",
     "shell",
 }

@@ -6,6 +6,7 @@ pub(crate) mod unsupported;
 pub use markdown::fields_markdown;
 
 use super::event_types::EventTypes;
+use super::fields::argument::Argument as CallArgument;
 use super::fields::container::Container;
 use super::fields::evt::Evt;
 use super::fields::fd::Fd;
@@ -13,13 +14,14 @@ use super::fields::paths::Fs;
 use super::fields::proc::Proc;
 use super::fields::thread::Thread;
 use super::fields::user::User;
-use super::fields::{container, evt, fd, paths, proc, thread, user};
+use super::fields::{argument, container, evt, fd, paths, proc, thread, user};
 
 /// A field that can be read, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is the field family of that name")]
 pub enum FieldId {
     Evt(Evt),
+    Argument(CallArgument),
     Proc(Proc),
     Fd(Fd),
     Container(Container),
@@ -223,6 +225,7 @@ pub(crate) use family;
 pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
     [
         evt::FIELDS,
+        argument::FIELDS,
         proc::FIELDS,
         fd::FIELDS,
         container::FIELDS,
@@ -327,7 +330,7 @@ mod tests {
     fn a_typo_is_told_from_a_field_that_is_not_supported() {
         assert!(matches!(look_up("proc.name"), Lookup::Supported(_)));
         assert!(matches!(look_up("proc.env"), Lookup::Unsupported(_)));
-        assert!(matches!(look_up("evt.arg.request"), Lookup::Unsupported(_)));
+        assert!(matches!(look_up("evt.arg.ret"), Lookup::Unsupported(_)));
         let Lookup::NoSuchField(Some("proc.cmdline")) = look_up("proc.cmdlin") else {
             panic!("proc.cmdlin is a typo of proc.cmdline");
         };

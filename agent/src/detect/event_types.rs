@@ -1,6 +1,8 @@
 //! Sets of event types, and the names that a rule may use for them.
 
-use crate::model::{ArgumentNames, Syscall};
+use gravlens_common::Hook;
+
+use crate::model::{ArgumentNames, Syscall, parameters};
 
 /// A set of the event types that the sensor can produce.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +14,7 @@ impl EventTypes {
     /// No event type.
     pub const NONE: Self = Self(0);
     /// Every event type that the sensor can produce.
-    pub const ALL: Self = Self((1 << Syscall::ALL.len()) - 1);
+    pub const ALL: Self = Self::of_hooked(Syscall::ALL);
     /// Execution of a new image.
     pub(crate) const EXEC: Self = Self::of(&[Syscall::Execve, Syscall::Execveat]);
     /// Opening of files.
@@ -68,30 +70,58 @@ impl EventTypes {
         Syscall::CgroupAttach,
     ]);
 
+    /// Copying of descriptors.
+    pub(crate) const DUP: Self = Self::of(&[Syscall::Dup, Syscall::Dup2, Syscall::Dup3]);
+    /// Calls that make or copy a descriptor of a socket, or work on one.
+    pub(crate) const SOCKET_OR_DUP: Self = Self::SOCKET.union(Self::DUP);
+
+    /// The calls that have an argument of that name.
+    pub(crate) const fn with_argument(name: &str) -> Self {
+        let mut found = Self::with_number(name);
+        let mut position = 0;
+        while position < Syscall::ALL.len() {
+            let syscall = Syscall::ALL[position];
+            if has_path(syscall, name) {
+                found = found.union(Self::of(&[syscall]));
+            }
+            position += 1;
+        }
+        found
+    }
+
+    /// The calls that have an argument of that name which is a number.
+    pub(crate) const fn with_number(name: &str) -> Self {
+        let mut found = Self::NONE;
+        let mut position = 0;
+        while position < Syscall::ALL.len() {
+            let syscall = Syscall::ALL[position];
+            if has_parameter(syscall, name) || has_number(syscall, name) {
+                found = found.union(Self::of(&[syscall]));
+            }
+            position += 1;
+        }
+        found
+    }
+
+    /// Those of the listed types that a program of the sensor reports.
+    const fn of_hooked(types: &[Syscall]) -> Self {
+        let mut bits = 0;
+        let mut position = 0;
+        while position < types.len() {
+            if has_program(types[position]) {
+                bits |= 1 << types[position].index();
+            }
+            position += 1;
+        }
+        Self(bits)
+    }
+
     /// The set of the listed types.
     pub const fn of(types: &[Syscall]) -> Self {
         let mut bits = 0;
         let mut position = 0;
         while position < types.len() {
             bits |= 1 << types[position].index();
-            position += 1;
-        }
-        Self(bits)
-    }
-
-    /// Calls on paths with an argument of that name.
-    pub(crate) const fn with_argument(name: &str) -> Self {
-        let mut bits = 0;
-        let mut position = 0;
-        while position < Syscall::ALL.len() {
-            if let Some(names) = ArgumentNames::of(Syscall::ALL[position])
-                && (is_same(names.first, name)
-                    || is_same(names.second, name)
-                    || is_same(names.numbers[0], name)
-                    || is_same(names.numbers[1], name))
-            {
-                bits |= 1 << position;
-            }
             position += 1;
         }
         Self(bits)
@@ -134,7 +164,34 @@ impl EventTypes {
     }
 }
 
-/// `==` of strings, in constants.
+const fn has_parameter(syscall: Syscall, name: &str) -> bool {
+    let parameters = parameters(syscall);
+    let mut position = 0;
+    while position < parameters.len() {
+        if is_same(parameters[position].name, name) {
+            return true;
+        }
+        position += 1;
+    }
+    false
+}
+
+const fn has_path(syscall: Syscall, name: &str) -> bool {
+    match ArgumentNames::of(syscall) {
+        Some(names) => is_same(names.first, name) || is_same(names.second, name),
+        None => false,
+    }
+}
+
+/// A call on paths with a number of that name.
+const fn has_number(syscall: Syscall, name: &str) -> bool {
+    match ArgumentNames::of(syscall) {
+        Some(names) => is_same(names.numbers[0], name) || is_same(names.numbers[1], name),
+        None => false,
+    }
+}
+
+/// `==` cannot be evaluated at compile time.
 const fn is_same(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     if left.len() != right.len() {
@@ -148,6 +205,11 @@ const fn is_same(left: &str, right: &str) -> bool {
         position += 1;
     }
     true
+}
+
+/// Whether a program of the sensor reports the call.
+const fn has_program(syscall: Syscall) -> bool {
+    !matches!(syscall.hook(), Hook::Dns)
 }
 
 /// What a name in `evt.type` stands for.
@@ -165,7 +227,9 @@ pub(crate) enum TypeName {
 
 /// Looks up a name of `evt.type`.
 pub(crate) fn type_name(name: &str) -> TypeName {
-    let traced = Syscall::ALL.iter().find(|syscall| syscall.name() == name);
+    let traced = Syscall::ALL
+        .iter()
+        .find(|&&syscall| has_program(syscall) && syscall.name() == name);
     match (traced, name) {
         (Some(&syscall), _) => TypeName::Traced(syscall),
         (None, "fork" | "vfork" | "clone3") => TypeName::Alias(Syscall::Clone),
@@ -176,7 +240,10 @@ pub(crate) fn type_name(name: &str) -> TypeName {
 
 /// Names that Falco knows and that no hook of the sensor produces.
 pub(crate) fn untraced_names() -> impl Iterator<Item = &'static str> {
-    UNTRACED.split_ascii_whitespace()
+    let named_only = Syscall::ALL.iter().filter(|&&call| !has_program(call));
+    named_only
+        .map(|call| call.name())
+        .chain(UNTRACED.split_ascii_whitespace())
 }
 
 /// Linux system calls that are not traced, and Falco's event types that are no system calls.
@@ -230,7 +297,7 @@ mod tests {
     fn no_traced_type_is_listed_as_untraced() {
         for name in untraced_names() {
             assert!(
-                !Syscall::ALL.iter().any(|syscall| syscall.name() == name),
+                !EventTypes::ALL.iter().any(|syscall| syscall.name() == name),
                 "{name} is traced"
             );
         }

@@ -1,5 +1,6 @@
 //! Fields of an event: one file per family, each with its table and its reader.
 
+pub(crate) mod argument;
 pub(crate) mod container;
 pub(crate) mod evt;
 pub(crate) mod fd;
@@ -45,6 +46,7 @@ impl FieldSource for Event<'_> {
     ) -> Value<'a> {
         match field {
             FieldId::Evt(field) => evt::get(self, field, argument, scratch),
+            FieldId::Argument(field) => argument::get(self, field, scratch),
             FieldId::Proc(field) => proc::get(self, field, argument, scratch),
             FieldId::Fd(field) => fd::get(self, field, scratch),
             FieldId::Container(field) => container::get(self, field, argument, scratch),

@@ -35,6 +35,7 @@ pub(crate) fn process(
         cgroup_id: 7,
         comm: bytes(comm),
         image: Arc::new(Image {
+            known: true,
             exe: Some(ExeFile {
                 path: path(format!("/usr/bin/{comm}").as_bytes().into()),
                 inode: 42,

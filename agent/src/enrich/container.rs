@@ -13,5 +13,5 @@ mod table;
 
 pub use cgroup_path::{ContainerPath, parse_cgroup_path};
 pub use message::{ContainerMessage, ContainerRequest, ScannedCgroup};
-pub use scan::{Cgroup2Mount, find_cgroup2_mount, scan_cgroups};
+pub use scan::{Cgroup2Mount, CgroupScan, Incomplete, find_cgroup2_mount, scan_cgroups};
 pub use table::{ContainerCounters, ContainerTable, TableSettings};

@@ -4,8 +4,8 @@
 //! has executed another one since. A child keeps its parent as it was at the fork: a reparented
 //! process does not lose its ancestry.
 //!
-//! Everything that a workload can make grow has a bound: the entries, the bytes of the images and
-//! the length of an ancestry.
+//! What a workload can make grow has a bound: the entries, the bytes of long images and the length
+//! of an ancestry.
 
 mod ancestry;
 mod build;
@@ -89,15 +89,19 @@ impl ProcessTable {
 
     /// The image with this fingerprint is known.
     pub fn knows(&self, key: ExecKey) -> bool {
-        self.entries.contains_key(&key)
+        self.process(key).is_some_and(|process| process.image.known)
     }
 
     /// A process that the task iterator found. What an own event told already stays.
     pub fn found(&mut self, task: &TaskView<'_>, details: &ProcDetails, boot_ns: u64) {
-        if self.knows(task.context.exec_id.key()) {
+        let known = self.process(task.context.exec_id.key());
+        if known.is_some_and(|process| process.image.known) {
             return;
         }
-        let parent = self.parent_of(&task.context);
+        // An entry without an image may know the parent of the fork.
+        let parent = known
+            .and_then(|process| process.parent.clone())
+            .or_else(|| self.parent_of(&task.context));
         self.insert(build::from_task(task, details, parent), boot_ns);
     }
 
@@ -177,12 +181,12 @@ impl ProcessTable {
         }
     }
 
-    /// The process of a bulk record. `Err` is a stand-in for an image that the table does not
-    /// know; it is never the image that the pid runs now.
-    pub fn of_bulk(&self, context: &BulkContext) -> Result<Arc<Process>, Arc<Process>> {
+    /// The process of a bulk record; a stand-in when the table does not know it, never the image
+    /// that the pid runs now.
+    pub fn of_bulk(&self, context: &BulkContext) -> Arc<Process> {
         match self.process(ExecKey(context.exec_key)) {
-            Some(process) => Ok(Arc::clone(process)),
-            None => Err(Arc::new(build::unknown(context))),
+            Some(process) => Arc::clone(process),
+            None => Arc::new(build::unknown(context)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The task that reads the rings.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use aya::maps::{MapData, RingBuf};
 use gravlens_common::RingState;
@@ -24,6 +24,10 @@ const ACTIVE_INTERVAL: Duration = Duration::from_millis(4);
 const IDLE_INTERVAL: Duration = Duration::from_millis(1000);
 /// Empty passes before going to sleep.
 const PASSES_TO_IDLE: u32 = 8;
+
+/// Names a file: while it exists, the rings are not read. For tests of what watches the reader.
+const STALL_VARIABLE: &str = "GRAVLENS_DEBUG_STALL_READER";
+const STALL_POLL: Duration = Duration::from_millis(100);
 
 const CRITICAL: u32 = 0;
 const BULK: u32 = 1;
@@ -56,6 +60,7 @@ pub async fn run(
     let mut reader = Reader {
         intake: Intake::new(Ring(watch(rings.critical)?), Ring(watch(rings.bulk)?)),
         state: rings.state,
+        stall: std::env::var_os(STALL_VARIABLE).map(PathBuf::from),
     };
     let deadline = tokio::select! {
         outcome = reader.follow(&batches) => return outcome,
@@ -89,6 +94,7 @@ impl Source for Ring {
 struct Reader {
     intake: Intake<Ring>,
     state: aya::maps::Array<MapData, RingStatePod>,
+    stall: Option<PathBuf>,
 }
 
 impl Reader {
@@ -96,6 +102,9 @@ impl Reader {
     async fn follow(&mut self, batches: &BatchSender) -> Result<(), IngestError> {
         let mut empty_passes = 0;
         loop {
+            while self.stall.as_ref().is_some_and(|switch| switch.exists()) {
+                sleep(STALL_POLL).await;
+            }
             self.intake.pass(boot_ns());
             if self.intake.ready.is_empty() && self.intake.merger.len() == 0 {
                 empty_passes += 1;

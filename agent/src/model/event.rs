@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{ContainerView, ExecId, Paths, Process};
+use super::{Call, ContainerView, ExecId, Paths, Process};
 
 /// The call that made an event: the kernel programs number it, rules name it.
 pub use gravlens_common::Call as Syscall;
@@ -57,6 +57,18 @@ pub enum AddressFamily {
     Unix,
     /// Any other, by its number.
     Other(u16),
+}
+
+impl AddressFamily {
+    /// The family of that number (AF_*).
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            1 => Self::Unix,
+            2 => Self::Inet,
+            10 => Self::Inet6,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// Layer-4 protocol of a socket.
@@ -118,13 +130,20 @@ pub struct Open<'a> {
 impl Open<'_> {
     /// Opened for reading.
     pub fn is_read(&self) -> bool {
-        self.memfd || matches!(self.flags & 0o3, 0 | 2)
+        self.memfd || !self.is_path_only() && matches!(self.flags & 0o3, 0 | 2)
     }
 
     /// Opened for writing.
     pub fn is_write(&self) -> bool {
-        self.memfd || matches!(self.flags & 0o3, 1 | 2)
+        self.memfd || !self.is_path_only() && matches!(self.flags & 0o3, 1 | 2)
     }
+
+    /// With `O_PATH` a descriptor names a file and gives no access to what is in it.
+    fn is_path_only(&self) -> bool {
+        self.flags & Self::O_PATH != 0
+    }
+
+    const O_PATH: u32 = 0o10_000_000;
 }
 
 /// A socket call: connect, send, bind, listen or accept.
@@ -176,6 +195,8 @@ pub enum Payload<'a> {
     SetIds(SetIds),
     /// A cgroup change.
     Cgroup(CgroupChange<'a>),
+    /// A call that takes no path.
+    Call(Call),
     /// A call on paths.
     Paths(Paths<'a>),
 }
@@ -251,6 +272,7 @@ impl Payload<'_> {
             }),
             Self::Socket(socket) => Payload::Socket(socket.clone()),
             Self::SetIds(ids) => Payload::SetIds(ids.clone()),
+            Self::Call(call) => Payload::Call(call.clone()),
             Self::Paths(paths) => Payload::Paths(paths.to_owned()),
             Self::Cgroup(change) => Payload::Cgroup(CgroupChange {
                 cgroup_id: change.cgroup_id,

@@ -112,6 +112,9 @@ pub struct Stdio {
 /// The program that a process runs, as it was started. Processes that fork share it.
 #[derive(Debug, Default)]
 pub struct Image {
+    /// It was told by an exec, a fork or the task iterator. False for a stand-in, which is empty
+    /// but for the command name.
+    pub known: bool,
     /// Executed file; `None` for kernel threads and when it could not be read.
     pub exe: Option<ExeFile>,
     /// The name passed to execve; for scripts the script's own path.
@@ -203,6 +206,12 @@ pub struct Process {
 }
 
 impl Process {
+    /// The process is known by its exec id. False for the stand-in of a process of which nothing
+    /// but a thread and a cgroup is known: its exec id holds the thread.
+    pub fn is_identified(&self) -> bool {
+        self.exec_id.start_boottime_ns != 0
+    }
+
     /// Ancestors, nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = &Process> {
         std::iter::successors(self.parent.as_deref(), |process| process.parent.as_deref())

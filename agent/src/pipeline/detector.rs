@@ -1,14 +1,18 @@
 //! The detection task: owns process table, container table, rules in force and what waits.
 
 mod answers;
+mod guard;
 mod records;
 mod repair;
+
+pub(super) use guard::Guard;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::clock::WallClock;
 use super::ledger::Ledger;
@@ -35,6 +39,7 @@ pub(super) struct Parts {
     pub(super) rings: Vec<RingMeter>,
     pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
+    pub(super) guard: Guard,
 }
 
 /// All detection state, and the only code that changes it.
@@ -68,6 +73,7 @@ pub(super) struct Detector {
     /// Removed cgroups whose kernel counters are to be folded away, with the time of removal.
     removed: VecDeque<(u64, u64)>,
     repair: repair::Repair,
+    guard: Guard,
 }
 
 impl Detector {
@@ -96,6 +102,7 @@ impl Detector {
             lost_changes: 0,
             removed: VecDeque::new(),
             repair: repair::Repair::default(),
+            guard: parts.guard,
         }
     }
 
@@ -155,12 +162,15 @@ impl Detector {
         }
     }
 
-    /// Nothing comes any more: whatever waits leaves as it is.
-    pub(super) fn finish(&mut self) {
+    /// Nothing comes any more: the last account, then whatever waits leaves as it is. The account
+    /// first, so that what waits does not take its room. Behind the deadline nothing waits for
+    /// room any more, and what finds none is counted.
+    pub(super) async fn finish(&mut self, until: Instant) {
+        self.settle_finally(until).await;
         for waiting in self.pending.take_all() {
+            self.alerts.room(until).await;
             self.release(waiting);
         }
-        self.settle_finally();
     }
 
     fn ask_runtimes(&mut self) {

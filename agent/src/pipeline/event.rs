@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use gravlens_common::Kind;
 
-use crate::decode::{OpenView, SocketView};
-use crate::model::{CgroupChange, Open, Payload, Socket, Syscall};
+use crate::decode::{BulkCallView, CallView, OpenView, SocketView};
+use crate::model::{Call, CgroupChange, Open, Payload, Socket, Syscall};
 
 /// The cgroup change as rules name it.
 pub(super) const fn cgroup_syscall(kind: Kind) -> Syscall {
@@ -33,6 +33,22 @@ pub(super) fn socket_payload(socket: &SocketView<'_>) -> Payload<'static> {
         endpoint: socket.endpoint(),
         fd: socket.fd,
         provenance: socket.provenance,
+    })
+}
+
+pub(super) fn call_payload(call: &CallView) -> Payload<'static> {
+    Payload::Call(Call {
+        arguments: call.arguments,
+        descriptor: None,
+        fd_shared: false,
+    })
+}
+
+pub(super) fn bulk_call_payload(call: &BulkCallView) -> Payload<'static> {
+    Payload::Call(Call {
+        arguments: call.arguments,
+        descriptor: call.descriptor.clone(),
+        fd_shared: call.fd_shared,
     })
 }
 

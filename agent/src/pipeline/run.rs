@@ -9,11 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::detector::{Detector, Parts};
+use super::detector::{Detector, Guard, Parts};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
-use super::tasks::{self, Sinks, Stages};
+use super::tasks::{self, LastCall, Sinks, Stages};
 use crate::alert::{self, Filter, Spool, Start, StartError, Subscription};
+use crate::canary::{Canary, Watch};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
 use crate::downtime::{self, Moment, Pulse};
@@ -21,7 +22,7 @@ use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings
 use crate::enrich::docker::{self, DockerSettings};
 use crate::ingest::{self, Batch, IngestError, boot_ns};
 use crate::model::Runtime;
-use crate::probe::{Hooks, Probe, ProbeError};
+use crate::probe::{AttachedTopic, Hooks, Probe, ProbeError};
 use crate::run_lock::{RunLock, RunLockError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
@@ -111,13 +112,18 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let meters = probe.ring_meters()?;
     let rings = probe.take_rings()?;
     let counters = probe.take_counters()?;
+    // Before the hooks: what brings it to its cgroup is nobody's event.
+    let mut canary = start_canary(&config.canary, &probe);
     let (topics, hooks) = probe.attach()?;
+    let integrity = probe.integrity(&hooks)?;
+    let watch = watch_canary(&mut canary, &topics, config.canary.interval);
     if let Some(last) = last {
         alerts.downtime(last.until(&Moment::now()));
     }
     facts.rules = rules.facts.clone();
     facts.hooks = hook_status(&topics);
     facts.blind_spots = probe.blind_spots(&topics);
+    facts.blind_spots.extend(start::unproven(&topics, &watch));
     facts.scope_cgroup.clone_from(&probe.scope().path);
     let board = Board::new(facts);
     let services = Services::new(
@@ -128,7 +134,9 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         &config.stream,
     );
     let unwatched = Arc::new(OnceLock::new());
+    let (conclude, concluding) = oneshot::channel();
     let inputs = Inputs {
+        concluding,
         scope: (probe.scope().mount.clone(), probe.scope().path.clone()),
         batches: batch_queue,
         messages: message_queue,
@@ -151,6 +159,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         rings: meters,
         gauges,
         started,
+        guard: Guard::new(watch, integrity),
     })?;
     let (drain, draining) = oneshot::channel();
     let stages = Stages::spawn(tasks::Parts {
@@ -159,6 +168,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
             unwatched: Arc::clone(&unwatched),
         },
         drain,
+        conclude,
         ingest: ingest::run(rings, batches, draining),
         detector: inputs.run(detector, Arc::clone(&pulse)),
         alerts: stage.run(),
@@ -173,7 +183,34 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     );
     stages.until_stopped(sinks, stop_signal()).await?;
     pulse.stop(unwatched.get());
+    drop(canary);
     Ok(())
+}
+
+fn start_canary(config: &config::Canary, probe: &Probe) -> Result<Canary, String> {
+    if !config.enabled {
+        return Err("canary.enabled is false".to_owned());
+    }
+    Canary::start(&probe.scope().directory, config.interval)
+}
+
+/// Lets the canary begin, and watches it at the hooks that are attached.
+fn watch_canary(
+    canary: &mut Result<Canary, String>,
+    topics: &[AttachedTopic],
+    interval: Duration,
+) -> Result<Watch, String> {
+    let canary = canary.as_mut().map_err(|why| why.clone())?;
+    canary
+        .begin()
+        .map_err(|error| format!("its process has ended: {error}"))?;
+    let hooks = start::attached_hooks(topics);
+    Ok(Watch::new(
+        canary.identity(),
+        hooks,
+        nanos(interval),
+        boot_ns(),
+    ))
 }
 
 fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
@@ -210,7 +247,7 @@ fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
     let scope = detector.probe.scope();
     let scan = start::scan(&scope.mount, &scope.path).map_err(io("cannot list the cgroups"))?;
     detector.container_message(scan);
-    detector.find_processes()?;
+    detector.find_processes(usize::MAX)?;
     Ok(detector)
 }
 
@@ -259,6 +296,8 @@ impl Drop for Watching {
 
 /// Everything that reaches the detection task.
 struct Inputs {
+    /// Tells when to come to an end.
+    concluding: oneshot::Receiver<LastCall>,
     /// Mount point of the cgroup hierarchy and path of the scope, for scans.
     scope: (PathBuf, String),
     batches: mpsc::Receiver<Batch>,
@@ -270,17 +309,25 @@ struct Inputs {
 }
 
 impl Inputs {
-    /// The detection task: takes inputs until ingest has ended. The first sign of life comes when
-    /// the GAP since the last one is in the stream.
+    /// The detection task: takes inputs until ingest has ended or its own time is over. The first
+    /// sign of life comes when the GAP since the last one is in the stream.
     async fn run(mut self, mut detector: Detector, pulse: Arc<Pulse>) {
         let mut ticked = Instant::now();
         let mut settled = ticked;
+        let mut last_call = None;
         loop {
+            if last_call.is_none() {
+                last_call = self.concluding.try_recv().ok();
+            }
+            let take = last_call.map(|last: LastCall| last.take);
+            if is_over(take) {
+                break;
+            }
             // Time matters to what waits; an idle agent need not wake up for it.
             let pause = if detector.is_waiting() { TICK } else { SETTLE };
             tokio::select! {
                 batch = self.batches.recv() => match batch {
-                    Some(batch) => detector.batch(&batch),
+                    Some(batch) => detector.batch(&batch, take),
                     None => break,
                 },
                 Some(message) = self.messages.recv() => detector.container_message(message),
@@ -303,11 +350,13 @@ impl Inputs {
                 }
             }
         }
+        let last_call = last_call.or_else(|| self.concluding.try_recv().ok());
         // What has become known by now may still decide what waits.
         while let Ok(message) = self.messages.try_recv() {
             detector.container_message(message);
         }
-        detector.finish();
+        let tell = last_call.unwrap_or_else(LastCall::unasked).tell;
+        detector.finish(tell).await;
     }
 
     /// Lists the cgroups off the data path.
@@ -320,6 +369,11 @@ impl Inputs {
             Err(error) => tracing::warn!(message = "Cannot list the cgroups.", %error),
         });
     }
+}
+
+/// Whether that time has come; never, where there is none.
+pub(super) fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 async fn stop_signal() -> Result<(), RunError> {

@@ -3,15 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gravlens_common::Hook;
+
 use super::run::RunError;
+use crate::canary::{self, Watch};
 use crate::config::Config;
 use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
-use crate::enrich::container::{Cgroup2Mount, ContainerMessage, scan_cgroups};
+use crate::enrich::container::{
+    Cgroup2Mount, CgroupScan, ContainerMessage, Incomplete, scan_cgroups,
+};
 use crate::ingest::boot_ns;
 use crate::model::{Priority, RuleInfo};
-use crate::probe::{AttachedTopic, ProbeOptions};
+use crate::probe::{AttachedTopic, EventLimit, ProbeOptions};
 use crate::telemetry::{
-    HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
+    Counter, Failure, HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
+    TopicState,
 };
 
 /// The rules in force, with what there is to say about them.
@@ -104,6 +110,30 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
             .unwrap_or_default(),
         critical_bytes: config.rings.critical_bytes,
         bulk_bytes: config.rings.bulk_bytes,
+        compat_calls: config.sensor.compat_calls,
+        limit: (config.limits.events_per_second > 0).then_some(EventLimit {
+            per_second: config.limits.events_per_second,
+            burst: config.limits.burst,
+        }),
+    }
+}
+
+struct ScanIncomplete {
+    why: Incomplete,
+}
+
+impl Failure for ScanIncomplete {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("cgroup_scan_incomplete");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message = "Not every cgroup was listed: what was removed unnoticed stays known.",
+            why = %self.why,
+            total
+        );
     }
 }
 
@@ -114,12 +144,38 @@ pub(super) fn scan(mount: &Path, scope: &str) -> std::io::Result<ContainerMessag
         mount_point: mount.to_owned(),
         root: "/".into(),
     };
-    let cgroups = scan_cgroups(&mount, Path::new(scope))?;
+    let CgroupScan {
+        cgroups,
+        incomplete,
+    } = scan_cgroups(&mount, Path::new(scope))?;
+    if let Some(why) = incomplete {
+        ScanIncomplete { why }.emit();
+    }
     Ok(ContainerMessage::Scan {
         started_boot_ns,
         ended_boot_ns: boot_ns(),
         cgroups,
+        complete: incomplete.is_none(),
     })
+}
+
+/// The hooks that see something.
+pub(super) fn attached_hooks(topics: &[AttachedTopic]) -> impl Iterator<Item = Hook> {
+    topics
+        .iter()
+        .filter(|topic| topic.state() != TopicState::Off)
+        .filter_map(|topic| topic.hook)
+}
+
+/// Of which hooks nothing proves that they see, in words.
+pub(super) fn unproven(topics: &[AttachedTopic], canary: &Result<Watch, String>) -> Vec<String> {
+    if let Err(why) = canary {
+        return vec![format!("hooks that go blind: there is no canary ({why})")];
+    }
+    attached_hooks(topics)
+        .filter(|hook| !canary::reaches(*hook))
+        .map(|hook| format!("{} going blind: the canary does not reach it", hook.name()))
+        .collect()
 }
 
 /// The sensor's report as the stream and `status` show it.

@@ -2,7 +2,8 @@
 //!
 //! At the end the hooks are detached first. Then the stages end along the path of an event: the
 //! rings are drained, detection works off its batches and decides what waits, the last alerts
-//! reach the spool, the sinks send them. All that has a limit, and what is left then is logged.
+//! reach the spool, the sinks send them. Ingest and detection know their limits and count what is
+//! left then; a stage that hangs is ended without its account, and named in the log.
 
 use std::future::{Future, pending};
 use std::io;
@@ -18,10 +19,44 @@ use crate::sinks::grpc::ServeError;
 
 /// Longest way from the stop to the last record in the spool.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// The part of it that silencing the programs may take: a grace period of the kernel, which on a
+/// busy machine can be long. The records that are there must not pay for it.
+const DETACHING_SHARE: u32 = 2;
 /// The part of it that the stages behind the rings have for themselves.
 const DETECTION_SHARE: u32 = 5;
+/// The part of it that is left for the last account when detection takes no more batches.
+const ACCOUNT_SHARE: u32 = 10;
+/// The part of it that the alert stage has for itself.
+const STORE_SHARE: u32 = 20;
 /// Longest wait for the sinks after that; somewhat longer than streams may drain.
 pub(super) const SINK_LIMIT: Duration = Duration::from_secs(4);
+
+/// Until when detection may do what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastCall {
+    /// It takes batches until then; the records that are left are counted as lost in the queue.
+    pub(super) take: Instant,
+    /// It waits until then for room for what it has to tell.
+    pub(super) tell: Instant,
+}
+
+impl LastCall {
+    fn before(deadline: Instant, limit: Duration) -> Self {
+        Self {
+            take: deadline - limit / ACCOUNT_SHARE,
+            tell: deadline - limit / STORE_SHARE,
+        }
+    }
+
+    /// For a stage whose input has ended although nobody told the agent to stop.
+    pub(super) fn unasked() -> Self {
+        let now = Instant::now();
+        Self {
+            take: now,
+            tell: now + STOP_LIMIT / ACCOUNT_SHARE,
+        }
+    }
+}
 
 /// A task that is awaited once.
 struct Task<T> {
@@ -70,6 +105,7 @@ impl<T: Send + 'static> Task<T> {
 pub(super) struct Stages<H> {
     hooks: H,
     drain: oneshot::Sender<Instant>,
+    conclude: oneshot::Sender<LastCall>,
     ingest: Task<Result<(), IngestError>>,
     detector: Task<()>,
     alerts: Task<()>,
@@ -83,6 +119,8 @@ pub(super) struct Parts<H, I, D, A, R> {
     pub(super) hooks: H,
     /// Tells ingest to drain the rings, until when.
     pub(super) drain: oneshot::Sender<Instant>,
+    /// Tells detection to come to an end, until when.
+    pub(super) conclude: oneshot::Sender<LastCall>,
     pub(super) ingest: I,
     pub(super) detector: D,
     pub(super) alerts: A,
@@ -101,6 +139,7 @@ impl<H: Send + 'static> Stages<H> {
         Self {
             hooks: parts.hooks,
             drain: parts.drain,
+            conclude: parts.conclude,
             ingest: Task::spawn("ingest", parts.ingest),
             detector: Task::spawn("detection", parts.detector),
             alerts: Task::spawn("alert", parts.alerts),
@@ -144,13 +183,16 @@ impl<H: Send + 'static> Stages<H> {
     async fn stop(self) -> Result<(), RunError> {
         let deadline = Instant::now() + self.limit;
         let hooks = self.hooks;
-        // Closing a link waits for programs that run.
+        // Waits for programs that run.
         let detached = spawn_blocking(move || drop(hooks));
-        if timeout_at(deadline, detached).await.is_err() {
-            tracing::warn!(message = "The hooks are not detached yet.");
+        let enough = deadline - self.limit / DETACHING_SHARE;
+        if timeout_at(enough, detached).await.is_err() {
+            // What they still see belongs to the time in which nobody watches.
+            tracing::warn!(message = "The hooks may not be silent yet.");
         }
-        // Ingest may have ended already.
+        // Both may have ended already.
         let _ = self.drain.send(deadline - self.limit / DETECTION_SHARE);
+        let _ = self.conclude.send(LastCall::before(deadline, self.limit));
         let ingest = match self.ingest.finish(deadline).await {
             Ok(Some(Err(error))) => Err(error.into()),
             Ok(_) => Ok(()),

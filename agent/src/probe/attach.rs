@@ -1,21 +1,23 @@
 //! Attaches the programs of the topics, says how much of each topic that covers, and holds the
 //! links.
 
-use std::{any::Any, fs::File};
+use std::{fs::File, os::fd::AsFd};
 
 use aya::{
     Btf, Ebpf,
-    maps::{Array, MapData},
+    maps::{Array, Map, MapData},
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, TracePoint,
+        links::FdLink,
     },
 };
-use gravlens_common::{Call, Hook};
+use gravlens_common::Hook;
 
 use super::{
     ProbeError,
+    integrity::{HeldLink, Links},
     loader::chain,
-    topics::{Attach, Program, TOPICS, Topic},
+    topics::{Attach, COMPAT, Program, TOPICS, Topic},
     tracefs,
 };
 use crate::telemetry::{MissingProgram, TopicState};
@@ -67,7 +69,7 @@ impl AttachedTopic {
 
 /// The links of the attached programs, lifecycle first. The maps stay without them.
 pub struct Hooks {
-    links: Vec<Link>,
+    links: Links,
     ended: Array<MapData, u32>,
 }
 
@@ -75,27 +77,37 @@ impl Hooks {
     /// Silences every program at once, and detaches them. When it returns, none of them reports
     /// any more.
     pub fn detach(&mut self) {
-        if self.links.is_empty() {
-            return;
-        }
-        let silenced = self.ended.set(0, 1, 0).is_ok();
+        let mut silenced = false;
+        let mut links = self.links.end(|| {
+            silenced = self.ended.set(0, 1, 0).is_ok();
+        });
         // Closing a link waits until every program that runs has ended. The last one first, so
         // that without the switch no record is about a process of which nobody saw the exec.
-        drop(self.links.pop());
-        let rest = std::mem::take(&mut self.links);
+        drop(links.pop());
         if silenced {
             // The kernel closes one at a time, and each takes as long: dozens would take seconds.
             // Without a thread they are closed here.
-            let _ = std::thread::Builder::new().spawn(move || close(rest));
+            let _ = std::thread::Builder::new().spawn(move || close(links));
         } else {
-            close(rest);
+            close(links);
         }
+    }
+
+    /// The links, to be looked at while they are attached.
+    pub(super) fn links(&self) -> Links {
+        self.links.clone()
     }
 }
 
-fn close(mut links: Vec<Link>) {
+fn close(mut links: Vec<HeldLink>) {
     while let Some(link) = links.pop() {
         drop(link);
+    }
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Hooks").field(&self.links.len()).finish()
     }
 }
 
@@ -105,20 +117,14 @@ impl Drop for Hooks {
     }
 }
 
-type Link = Box<dyn Any + Send>;
-
-impl std::fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Hooks").field(&self.links.len()).finish()
-    }
-}
-
 /// What attaching needs.
 pub(super) struct Attacher<'a> {
     pub(super) ebpf: &'a mut Ebpf,
     pub(super) btf: &'a Btf,
     pub(super) scope_directory: &'a File,
     pub(super) trampolines: &'a Result<(), String>,
+    /// Attach the topic of 32-bit calls.
+    pub(super) compat: bool,
 }
 
 impl Attacher<'_> {
@@ -126,21 +132,28 @@ impl Attacher<'_> {
     /// attached.
     pub(super) fn attach(mut self) -> Result<(Vec<AttachedTopic>, Hooks), ProbeError> {
         let mut links = Vec::new();
+        let compat = self.compat;
         let topics = TOPICS
             .iter()
+            .filter(|topic| compat || topic.name != COMPAT)
             .map(|topic| {
                 let better = better_hook(topic, self.trampolines);
                 attach_topic(topic, better, |program| {
-                    links.push(self.attach_program(program)?);
-                    Ok(())
+                    if lacks_call(program) {
+                        return Ok(Outcome::NoSuchCall);
+                    }
+                    let link = self.attach_program(program)?;
+                    links.push(HeldLink::new(program.name, link)?);
+                    Ok(Outcome::Attached)
                 })
             })
             .collect::<Result<_, _>>()?;
-        let ended = ended(self.ebpf)?;
+        let ended = switch(self.ebpf)?;
+        let links = Links::new(links);
         Ok((topics, Hooks { links, ended }))
     }
 
-    fn attach_program(&mut self, program: &Program) -> Result<Link, String> {
+    fn attach_program(&mut self, program: &Program) -> Result<FdLink, String> {
         let name = match program.attach {
             Attach::SharedExit { program, .. } => program,
             _ => program.name,
@@ -170,28 +183,50 @@ impl Attacher<'_> {
     }
 }
 
-/// The switch that silences the programs.
-fn ended(ebpf: &mut Ebpf) -> Result<Array<MapData, u32>, ProbeError> {
-    let map = ebpf
-        .take_map("ENDED")
-        .ok_or_else(|| ProbeError::Load("the object has no map ENDED".to_owned()))?;
-    Array::try_from(map).map_err(|error| ProbeError::Load(error.to_string()))
+/// The switch that silences the programs. The object keeps its own descriptor of the map, for those
+/// who look whether somebody else has used it.
+fn switch(ebpf: &Ebpf) -> Result<Array<MapData, u32>, ProbeError> {
+    let Some(Map::Array(map)) = ebpf.map("ENDED") else {
+        return Err(ProbeError::Load("the object has no array ENDED".to_owned()));
+    };
+    let fd = map.fd().as_fd().try_clone_to_owned();
+    let fd = fd.map_err(|error| ProbeError::io("cannot copy the map ENDED".to_owned(), error))?;
+    let map = MapData::from_fd(fd).map_err(|error| ProbeError::Load(chain(&error)))?;
+    Array::try_from(Map::Array(map)).map_err(|error| ProbeError::Load(chain(&error)))
+}
+
+/// What became of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Attached,
+    /// The kernel was built without the call, so there is nothing to see.
+    NoSuchCall,
+}
+
+fn lacks_call(program: &Program) -> bool {
+    match program.attach {
+        Attach::SyscallExit(call) => tracefs::lacks_call(call.name()),
+        // Not the call's own name: that of the tracepoint can differ.
+        Attach::SharedExit { .. } => program
+            .name
+            .strip_prefix("sys_exit_")
+            .is_some_and(tracefs::lacks_call),
+        _ => false,
+    }
 }
 
 /// Tries every program of a topic.
 fn attach_topic(
     topic: &'static Topic,
     better: Option<Refusal>,
-    mut attach: impl FnMut(&Program) -> Result<(), String>,
+    mut attach: impl FnMut(&Program) -> Result<Outcome, String>,
 ) -> Result<AttachedTopic, ProbeError> {
     let mut attached = Vec::new();
     let mut missing = Vec::new();
     for program in topic.programs {
-        if is_absent(program) {
-            continue;
-        }
         match attach(program) {
-            Ok(()) => attached.push(program.name),
+            Ok(Outcome::Attached) => attached.push(program.name),
+            Ok(Outcome::NoSuchCall) => {}
             Err(why) => missing.push(MissingProgram {
                 program: program.name.to_owned(),
                 not_seen: program.attach.sees(),
@@ -216,17 +251,6 @@ fn attach_topic(
     })
 }
 
-/// The kernel is older than the call: nobody can make it, and nothing is missed.
-fn is_absent(program: &Program) -> bool {
-    match program.attach {
-        Attach::SharedExit {
-            call: Call::Fchmodat2,
-            ..
-        } => !tracefs::has_event("syscalls", program.name),
-        _ => false,
-    }
-}
-
 /// The hook that would see more, and why it is not taken.
 fn better_hook(topic: &Topic, trampolines: &Result<(), String>) -> Option<Refusal> {
     let (hook, gain) = topic.better?;
@@ -248,14 +272,14 @@ fn describe(missing: &[MissingProgram]) -> String {
     lines.join("; ")
 }
 
-fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<Link, String> {
+fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<FdLink, String> {
     program.load(name, btf).map_err(|error| chain(&error))?;
     let link = program.attach().map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
-    Ok(Box::new(link))
+    Ok(link.into())
 }
 
-fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<Link, String> {
+fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<FdLink, String> {
     // A program that serves several calls is loaded with the first.
     if program.fd().is_err() {
         program.load().map_err(|error| chain(&error))?;
@@ -264,17 +288,17 @@ fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<Link, Strin
         .attach("syscalls", name)
         .map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
-    Ok(Box::new(link))
+    FdLink::try_from(link).map_err(|error| chain(&error))
 }
 
-fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<Link, String> {
+fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<FdLink, String> {
     program.load().map_err(|error| chain(&error))?;
     // A bpf_link is always "multi": other programs on the cgroup go on.
     let link = program
         .attach(directory, CgroupAttachMode::Single)
         .map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
-    Ok(Box::new(link))
+    FdLink::try_from(link).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]
@@ -292,7 +316,7 @@ mod tests {
             if refused.contains(&program.name) {
                 return Err("no such tracepoint".to_owned());
             }
-            Ok(())
+            Ok(Outcome::Attached)
         })
     }
 
@@ -311,6 +335,19 @@ mod tests {
 
         let off = without("connect", &["sys_exit_connect"]).unwrap();
         assert_eq!((off.state(), off.taken), (TopicState::Off, None));
+    }
+
+    #[test]
+    fn a_call_that_the_kernel_lacks_is_not_missed() {
+        let privilege = attach_topic(topic("privilege"), None, |program| {
+            Ok(match program.name {
+                "sys_exit_finit_module" => Outcome::NoSuchCall,
+                _ => Outcome::Attached,
+            })
+        });
+        let privilege = privilege.unwrap();
+        assert_eq!(privilege.state(), TopicState::Full);
+        assert!(!privilege.attached.contains(&"sys_exit_finit_module"));
     }
 
     #[test]
@@ -343,7 +380,7 @@ mod tests {
         };
         let refuse_second = |program: &Program| match program.name {
             "second" => Err("refused".to_owned()),
-            _ => Ok(()),
+            _ => Ok(Outcome::Attached),
         };
         let error = attach_topic(&TWO, None, refuse_second).unwrap_err();
         assert!(error.to_string().contains("second: refused"), "{error}");

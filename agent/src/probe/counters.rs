@@ -1,12 +1,13 @@
 //! Loss counters as the kernel keeps them.
 
+use std::io;
 use std::ops::AddAssign;
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
-use gravlens_common::{CgroupCounters, DropReason, Hook, HookCounters, limits};
+use gravlens_common::{Bucket, CgroupCounters, DropReason, Hook, HookCounters, limits};
 
 use super::ProbeError;
 
@@ -17,7 +18,15 @@ struct CountersPod(CgroupCounters);
 // SAFETY: integers without padding.
 unsafe impl Pod for CountersPod {}
 
-/// The kernel's side of the account of one hook in one cgroup, summed over the CPUs. Monotonic.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct BucketPod(Bucket);
+
+// SAFETY: one integer.
+unsafe impl Pod for BucketPod {}
+
+/// The kernel's side of the account of one hook in one cgroup, summed over the CPUs. Monotonic, but
+/// for `delivered`, which counts a record a moment before it is known whether the ring takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KernelAccount {
     /// Events in scope.
@@ -58,13 +67,15 @@ impl From<&HookCounters> for KernelAccount {
 pub struct CounterReader {
     by_cgroup: PerCpuHashMap<MapData, u64, CountersPod>,
     other: PerCpuArray<MapData, CountersPod>,
+    buckets: HashMap<MapData, u64, BucketPod>,
 }
 
 impl CounterReader {
-    pub(super) fn new(by_cgroup: Map, other: Map) -> Result<Self, ProbeError> {
+    pub(super) fn new(by_cgroup: Map, other: Map, buckets: Map) -> Result<Self, ProbeError> {
         Ok(Self {
             by_cgroup: PerCpuHashMap::try_from(by_cgroup).map_err(map_error)?,
             other: PerCpuArray::try_from(other).map_err(map_error)?,
+            buckets: HashMap::try_from(buckets).map_err(map_error)?,
         })
     }
 
@@ -88,10 +99,17 @@ impl CounterReader {
     }
 
     /// Takes the accounts of a cgroup that is gone out of the kernel's map, which gives their room
-    /// back. Empty when it has none.
+    /// back, and that of its bucket. Empty when it has none. Only of one that is gone for certain:
+    /// what a program counts between the reading and the removal is in no account.
     pub fn take(&mut self, cgroup_id: u64) -> Result<Vec<(Hook, KernelAccount)>, ProbeError> {
+        // The bucket first: where it cannot be removed, the account still stands.
+        match self.buckets.remove(&cgroup_id) {
+            Err(error) if !is_absent(&error) => return Err(map_error(error)),
+            // A cgroup without a bucket has made no bulk event.
+            Ok(()) | Err(_) => {}
+        }
         let values = match self.by_cgroup.get(&cgroup_id, 0) {
-            Err(MapError::KeyNotFound) => return Ok(Vec::new()),
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
             values => values.map_err(map_error)?,
         };
         self.by_cgroup.remove(&cgroup_id).map_err(map_error)?;
@@ -110,14 +128,31 @@ fn by_hook(values: &PerCpuValues<CountersPod>) -> impl Iterator<Item = (Hook, Ke
     })
 }
 
-/// Gives the programs the zero value that they insert.
+/// Gives the programs the zero value that they insert, and the bucket for cgroups without one.
 pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let map = ebpf
-        .map_mut("ZERO_COUNTERS")
-        .ok_or_else(|| ProbeError::Load("the object has no map ZERO_COUNTERS".to_owned()))?;
-    let mut zero = Array::<_, CountersPod>::try_from(map).map_err(map_error)?;
+    let mut zero =
+        Array::<_, CountersPod>::try_from(map_mut(ebpf, "ZERO_COUNTERS")?).map_err(map_error)?;
     zero.set(0, CountersPod(CgroupCounters::ZERO), 0)
+        .map_err(map_error)?;
+    let mut buckets =
+        HashMap::<_, u64, BucketPod>::try_from(map_mut(ebpf, "BUCKETS")?).map_err(map_error)?;
+    buckets
+        .insert(limits::OTHER_CGROUP, BucketPod(Bucket::default()), 0)
         .map_err(map_error)
+}
+
+fn map_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Map, ProbeError> {
+    ebpf.map_mut(name)
+        .ok_or_else(|| ProbeError::Load(format!("the object has no map {name}")))
+}
+
+/// Whether the map has no such key: the look-up has a name for it, the removal an error number.
+fn is_absent(error: &MapError) -> bool {
+    match error {
+        MapError::KeyNotFound => true,
+        MapError::SyscallError(error) => error.io_error.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
 }
 
 fn map_error(error: impl Into<MapError>) -> ProbeError {

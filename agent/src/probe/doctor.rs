@@ -3,12 +3,24 @@
 use aya::{Btf, Ebpf, programs::FEntry};
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, loader::chain, requirements,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, compat, loader::chain,
+    requirements, topics,
 };
+use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
 
 /// A kernel function that every supported kernel has and that is rarely called.
 const TRAMPOLINE_TARGET: &str = "bprm_execve";
+
+/// What the hooks on calls without a path leave out, by name.
+const UNWATCHED_CALLS: [&str; 6] = [
+    "io_uring opens, accepts and new sockets, which make no system call of their own",
+    "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
+    "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
+    "memory that is made executable after it was written: a call is seen that asks for both at once",
+    "namespaces that clone and clone3 make; unshare and setns are seen",
+    "kernels that kexec_load and kexec_file_load load",
+];
 
 /// For a kernel whose overlay module was not loaded when the offsets were looked up.
 const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
@@ -41,11 +53,17 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
     let mut probe = Probe::load(options)?;
     // Held until the report is made.
     let (topics, _hooks) = probe.attach()?;
+    let mut blind_spots = probe.blind_spots(&topics);
+    if let Err(why) = canary::check_cgroup(&probe.scope().directory) {
+        blind_spots.push(format!(
+            "hooks that go blind: there can be no canary ({why})"
+        ));
+    }
     Ok(Report {
         kernel_release: requirements::kernel_release(),
         cgroup_mount: probe.scope().mount.display().to_string(),
         scope: probe.scope().path.clone(),
-        blind_spots: probe.blind_spots(&topics),
+        blind_spots,
         topics,
         trampolines: probe.trampolines().clone(),
         offsets: probe.offsets().clone(),
@@ -55,23 +73,24 @@ pub fn examine(options: &ProbeOptions) -> Result<Report, ProbeError> {
 impl Probe {
     /// What the sensor cannot see on this kernel.
     pub fn blind_spots(&self, topics: &[AttachedTopic]) -> Vec<String> {
-        let mut spots = blind_spots(topics, self.trampolines());
+        let mut spots = blind_spots(topics);
         if !self.offsets().tells_overlay_layers() {
             spots.push(NO_LAYERS.to_owned());
         }
+        spots.extend(UNWATCHED_CALLS.map(str::to_owned));
         spots
     }
 }
 
-fn blind_spots(topics: &[AttachedTopic], trampolines: &Result<(), String>) -> Vec<String> {
+fn blind_spots(topics: &[AttachedTopic]) -> Vec<String> {
     let mut spots = unwatched(topics);
-    if ia32_emulation() {
-        spots.push(
-            "32-bit system calls (int 0x80) pass every tracepoint of this version".to_owned(),
-        );
-    }
-    if trampolines.is_err() {
-        spots.push("io_uring opens and accepts, which make no system call of their own".to_owned());
+    if compat::kernel_runs_ia32() {
+        let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
+        spots.push(if watched {
+            compat::NOT_SEEN.to_owned()
+        } else {
+            "32-bit system calls (int 0x80): sensor.compat_calls is off".to_owned()
+        });
     }
     spots
 }
@@ -94,13 +113,6 @@ fn unwatched(topics: &[AttachedTopic]) -> Vec<String> {
         }));
     }
     spots
-}
-
-/// The kernel runs 32-bit programs: it describes their entry point only then.
-fn ia32_emulation() -> bool {
-    std::fs::read_to_string("/proc/kallsyms").is_ok_and(|symbols| {
-        symbols.contains(" do_int80_emulation") || symbols.contains(" entry_INT80_compat")
-    })
 }
 
 /// Loads and attaches an empty fentry program.

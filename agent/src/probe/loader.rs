@@ -13,7 +13,7 @@ use aya::{
 use gravlens_common::RingState;
 
 use super::{
-    AttachedTopic, CounterReader, Hooks, OffsetReport, ProbeError, RingMeter, Scope,
+    AttachedTopic, CounterReader, Hooks, Integrity, OffsetReport, ProbeError, RingMeter, Scope,
     attach::Attacher, requirements,
 };
 
@@ -21,6 +21,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"))
 
 /// Scratch slots per CPU, as in the kernel programs.
 const SCRATCH_PER_CPU: u32 = 3;
+/// Socket calls under way that are followed at most; a send beyond them is counted as lost. Empty,
+/// the table of so many takes 4 MiB.
+const MAX_SOCKET_CALLS: u32 = 1 << 18;
 /// Share of the bulk ring whose fill wakes the consumer.
 const WAKE_DIVISOR: u32 = 4;
 
@@ -33,6 +36,28 @@ pub struct ProbeOptions {
     pub critical_bytes: u32,
     /// Size of the bulk ring in bytes, likewise.
     pub bulk_bytes: u32,
+    /// Watch 32-bit system calls where the kernel runs 32-bit programs: it costs every system call
+    /// of the node a few tens of nanoseconds.
+    pub compat_calls: bool,
+    /// What one cgroup may put into the bulk ring; `None` for no limit.
+    pub limit: Option<EventLimit>,
+}
+
+/// A token bucket's size and speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventLimit {
+    /// Events that come back each second, from 1.
+    pub per_second: u32,
+    /// Events that a bucket holds.
+    pub burst: u32,
+}
+
+impl EventLimit {
+    /// Time in which one event comes back, and in which an empty bucket fills up.
+    fn nanoseconds(self) -> (u64, u64) {
+        let interval = (1_000_000_000 / u64::from(self.per_second.max(1))).max(1);
+        (interval, interval * u64::from(self.burst.max(1)))
+    }
 }
 
 /// The two rings, for the ingest task alone.
@@ -75,6 +100,7 @@ impl Probe {
         let btf = Btf::from_sys_fs().map_err(|error| ProbeError::Load(error.to_string()))?;
         let mut ebpf = load_object(options, &offsets, &scope, &btf)?;
         super::counters::prepare(&mut ebpf)?;
+        super::compat::prepare(&mut ebpf)?;
         super::path_calls::describe(&mut ebpf)?;
         load_marker(&mut ebpf)?;
         let trampolines = super::doctor::try_trampolines(&mut ebpf, &btf);
@@ -144,7 +170,8 @@ impl Probe {
     pub fn take_counters(&mut self) -> Result<CounterReader, ProbeError> {
         let by_cgroup = self.take_map("COUNTERS")?;
         let other = self.take_map("OTHER_COUNTERS")?;
-        CounterReader::new(by_cgroup, other)
+        let buckets = self.take_map("BUCKETS")?;
+        CounterReader::new(by_cgroup, other, buckets)
     }
 
     /// Puts a marker into each ring: everything that was written before this call stands before
@@ -169,6 +196,11 @@ impl Probe {
         super::tasks::read(&mut self.ebpf, &self.btf)
     }
 
+    /// Looks after the links of these hooks, and after the maps that nobody changes.
+    pub fn integrity(&self, hooks: &Hooks) -> Result<Integrity, ProbeError> {
+        Integrity::new(&self.ebpf, hooks.links())
+    }
+
     /// Attaches every topic, lifecycle first. Fails when a program of a mandatory topic cannot be
     /// attached.
     pub fn attach(&mut self) -> Result<(Vec<AttachedTopic>, Hooks), ProbeError> {
@@ -177,6 +209,7 @@ impl Probe {
             btf: &self.btf,
             scope_directory: &self.scope_directory,
             trampolines: &self.trampolines,
+            compat: self.options.compat_calls && super::compat::kernel_runs_ia32(),
         };
         attacher.attach()
     }
@@ -205,6 +238,19 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     }
     let tail = &lines[lines.len() - LAST_LINES..];
     format!("{} | ... | {}", lines[0], tail.join(" | "))
+}
+
+/// Socket calls that can be under way at a time: each thread makes one.
+fn socket_calls() -> u32 {
+    let threads = std::fs::read_to_string("/proc/sys/kernel/threads-max");
+    threads_of(threads.ok().as_deref()).min(MAX_SOCKET_CALLS)
+}
+
+/// The kernel's limit of threads, or that of the table when it is not known.
+fn threads_of(text: Option<&str>) -> u32 {
+    text.and_then(|text| text.trim().parse().ok())
+        .filter(|threads| *threads > 0)
+        .unwrap_or(MAX_SOCKET_CALLS)
 }
 
 fn load_error(error: impl Into<aya::maps::MapError>) -> ProbeError {
@@ -238,6 +284,7 @@ fn load_object(
     let cpus = aya::util::nr_cpus()
         .map_err(|(what, error)| ProbeError::io(format!("cannot count CPUs: {what}"), error))?;
     let scratch = cpus as u32 * SCRATCH_PER_CPU;
+    let (interval_ns, depth_ns) = options.limit.map_or((0, 0), EventLimit::nanoseconds);
     let globals: Vec<(&'static str, u32)> = offsets.globals().collect();
     let mut loader = EbpfLoader::new();
     loader
@@ -246,10 +293,13 @@ fn load_object(
         .override_global("SCOPE_CGROUP", &scope_id, false)
         .override_global("SCOPE_LEVEL", &scope.level, false)
         .override_global("WAKE_BYTES", &wake_bytes, false)
+        .override_global("BUCKET_INTERVAL_NS", &interval_ns, false)
+        .override_global("BUCKET_DEPTH_NS", &depth_ns, false)
         .map_max_entries("CRITICAL", options.critical_bytes)
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
-        .map_max_entries("PATH_SCRATCH", scratch);
+        .map_max_entries("PATH_SCRATCH", scratch)
+        .map_max_entries("ONGOING", socket_calls());
     for (symbol, value) in &globals {
         // A field that no program reads has no global in the object.
         loader.override_global(symbol, value, false);
@@ -265,5 +315,26 @@ impl std::fmt::Debug for Probe {
             .field("scope", &self.scope.path)
             .field("directory", &self.scope_directory.as_raw_fd())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_whole_number_of_nanoseconds() {
+        let times = |per_second, burst| EventLimit { per_second, burst }.nanoseconds();
+        assert_eq!(times(50_000, 100_000), (20_000, 2_000_000_000));
+        assert_eq!(times(1_000_000, 1), (1_000, 1_000));
+        assert_eq!(times(3, 0), (333_333_333, 333_333_333));
+    }
+
+    #[test]
+    fn the_table_of_socket_calls_has_room_for_every_thread() {
+        assert_eq!(threads_of(Some("15371\n")), 15_371);
+        for unknown in [None, Some(""), Some("0"), Some("many")] {
+            assert_eq!(threads_of(unknown), MAX_SOCKET_CALLS, "{unknown:?}");
+        }
     }
 }

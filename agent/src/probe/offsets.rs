@@ -90,6 +90,17 @@ impl OffsetReport {
             .any(|offset| needed.contains(&offset.spec.symbol))
     }
 
+    /// The field that is read on a kernel without this one, where the two tell the same: before
+    /// 6.5 the overlay layers of a file hang on its dentry.
+    pub fn stand_in(&self, symbol: &str) -> Option<&'static str> {
+        let stand_in = match symbol {
+            "OVL_INODE_ENTRY" if self.tells_overlay_layers() => "DENTRY_FSDATA",
+            _ => return None,
+        };
+        let absent = self.absent().any(|offset| offset.spec.symbol == stand_in);
+        (!absent).then_some(stand_in)
+    }
+
     /// The optional fields that this kernel lacks.
     pub fn absent(&self) -> impl Iterator<Item = &ResolvedOffset> {
         self.offsets.iter().filter(|offset| offset.found.is_err())

@@ -47,6 +47,12 @@ impl RingMeter {
         self.capacity.into()
     }
 
+    /// Bytes put into it so far, with the eight bytes that the kernel adds to each record and its
+    /// padding to eight.
+    pub fn written_bytes(&self) -> u64 {
+        self.producer.read() as u64
+    }
+
     /// Bytes not consumed yet.
     pub fn used_bytes(&self) -> u64 {
         // In this order: the consumer never passes a producer that is read later. Both may have

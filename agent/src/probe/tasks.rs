@@ -13,29 +13,20 @@ use super::{Probe, ProbeError, loader::chain};
 use crate::enrich::process_table::ProcDetails;
 use crate::model::ExecId;
 
-/// One process that runs.
-#[derive(Clone, Debug)]
-pub struct FoundTask {
-    /// The kernel's record ([`gravlens_common::TaskRecord`] and its path).
-    pub record: Vec<u8>,
-    /// What /proc adds.
-    pub details: ProcDetails,
-}
+/// What the task iterator said: one record for each process in scope.
+#[derive(Debug)]
+pub struct Snapshot(Vec<u8>);
 
-/// Every process in scope, completed from /proc where `is_new` says so.
-pub fn snapshot(
-    probe: &mut Probe,
-    mut is_new: impl FnMut(ExecId) -> bool,
-) -> Result<Vec<FoundTask>, ProbeError> {
-    let bytes = probe.read_tasks()?;
-    let found = split(&bytes).filter_map(|record| {
-        let id = crate::decode::task_exec_id(record)?;
-        is_new(id).then(|| FoundTask {
-            record: record.to_vec(),
-            details: details(id.tgid),
-        })
-    });
-    Ok(found.collect())
+impl Snapshot {
+    /// Runs the iterator.
+    pub fn take(probe: &mut Probe) -> Result<Self, ProbeError> {
+        Ok(Self(probe.read_tasks()?))
+    }
+
+    /// The processes, each with its record ([`gravlens_common::TaskRecord`] and its path).
+    pub fn tasks(&self) -> impl Iterator<Item = (ExecId, &[u8])> {
+        split(&self.0).filter_map(|record| Some((crate::decode::task_exec_id(record)?, record)))
+    }
 }
 
 pub(super) fn read(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<u8>, ProbeError> {
@@ -71,7 +62,8 @@ fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn details(tgid: u32) -> ProcDetails {
+/// What /proc adds; empty when the process is gone or hides it.
+pub fn proc_details(tgid: u32) -> ProcDetails {
     let (argv, argv_truncated) = fs::File::open(format!("/proc/{tgid}/cmdline"))
         .and_then(arguments)
         .unwrap_or_default();
@@ -127,7 +119,7 @@ mod tests {
         // The shell runs when it writes.
         let said = child.stdout.as_mut().unwrap().read(&mut [0]).unwrap();
         assert_eq!(said, 1);
-        let found = details(child.id());
+        let found = proc_details(child.id());
         drop(child.stdin.take());
         child.wait().unwrap();
         assert!(found.argv_truncated && found.argv.starts_with(b"sh\0-c\0"));

@@ -47,7 +47,8 @@ pub(super) struct Program {
     pub(super) attach: Attach,
 }
 
-/// A topic. All its programs are needed: calls that an architecture does not have are left out.
+/// A topic. All its programs are needed: calls that an architecture does not have are left out, and
+/// those that the kernel was built without are passed over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Topic {
     /// What is accounted under it; `None` for helpers of other topics.
@@ -126,6 +127,9 @@ const fn calls(
     }
 }
 
+/// Name of the topic of 32-bit calls, which is left out where there are none.
+pub(super) const COMPAT: &str = "compat";
+
 /// Every topic, lifecycle first: a record about a process must find its exec record before it.
 pub(super) const TOPICS: &[Topic] = &[
     lifecycle(
@@ -192,6 +196,14 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some(("lsm/file_open", "32-bit calls and io_uring")),
     ),
+    Topic {
+        hook: None,
+        name: COMPAT,
+        mandatory: false,
+        taken: "tp_btf/sys_exit",
+        programs: &[named("compat", "sys_exit")],
+        better: None,
+    },
     calls(
         Hook::FileChange,
         "tracepoint/syscalls/sys_exit_unlink* and its like",
@@ -289,5 +301,70 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_accept4", Call::Accept4),
         ],
         Some(("fexit/inet_csk_accept", "32-bit calls and io_uring")),
+    ),
+    calls(
+        Hook::Privilege,
+        "tracepoint/syscalls/sys_exit_*",
+        &[
+            exit_of("sys_exit_capset", Call::Capset),
+            exit_of("sys_exit_ptrace", Call::Ptrace),
+            exit_of("sys_exit_process_vm_readv", Call::ProcessVmReadv),
+            exit_of("sys_exit_process_vm_writev", Call::ProcessVmWritev),
+            exit_of("sys_exit_pidfd_getfd", Call::PidfdGetfd),
+            exit_of("sys_exit_unshare", Call::Unshare),
+            exit_of("sys_exit_setns", Call::Setns),
+            exit_of("sys_exit_init_module", Call::InitModule),
+            exit_of("sys_exit_finit_module", Call::FinitModule),
+            exit_of("sys_exit_delete_module", Call::DeleteModule),
+            exit_of("sys_exit_bpf", Call::Bpf),
+            exit_of("sys_exit_io_uring_setup", Call::IoUringSetup),
+            exit_of("sys_exit_keyctl", Call::Keyctl),
+            exit_of("sys_exit_add_key", Call::AddKey),
+            exit_of("sys_exit_request_key", Call::RequestKey),
+            exit_of("sys_exit_userfaultfd", Call::Userfaultfd),
+            exit_of("sys_exit_perf_event_open", Call::PerfEventOpen),
+        ],
+        Some(("lsm/*", "32-bit calls")),
+    ),
+    calls(
+        Hook::Memory,
+        "tracepoint/syscalls/sys_exit_m*protect,mmap",
+        &[
+            exit_of("sys_exit_mmap", Call::Mmap),
+            exit_of("sys_exit_mprotect", Call::Mprotect),
+            exit_of("sys_exit_pkey_mprotect", Call::PkeyMprotect),
+        ],
+        Some(("lsm/file_mprotect", "32-bit calls")),
+    ),
+    calls(
+        Hook::Descriptor,
+        "tracepoint/syscalls/sys_exit_dup*",
+        &[
+            exit_of("sys_exit_dup", Call::Dup),
+            #[cfg(target_arch = "x86_64")]
+            exit_of("sys_exit_dup2", Call::Dup2),
+            exit_of("sys_exit_dup3", Call::Dup3),
+        ],
+        None,
+    ),
+    calls(
+        Hook::Signal,
+        "tracepoint/syscalls/sys_exit_*kill",
+        &[
+            exit_of("sys_exit_kill", Call::Kill),
+            exit_of("sys_exit_tkill", Call::Tkill),
+            exit_of("sys_exit_tgkill", Call::Tgkill),
+            exit_of("sys_exit_pidfd_send_signal", Call::PidfdSendSignal),
+        ],
+        Some(("lsm/task_kill", "32-bit calls")),
+    ),
+    calls(
+        Hook::Socket,
+        "tracepoint/syscalls/sys_exit_socket*",
+        &[
+            exit_of("sys_exit_socket", Call::Socket),
+            exit_of("sys_exit_socketpair", Call::Socketpair),
+        ],
+        Some(("lsm/socket_post_create", "32-bit calls and io_uring")),
     ),
 ];

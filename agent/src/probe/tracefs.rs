@@ -10,17 +10,13 @@ use rustix::{
 use super::ProbeError;
 
 const MOUNT_POINT: &str = "/sys/kernel/tracing";
+/// Where the events are, in the order in which they are looked for.
 const EVENTS: [&str; 2] = [
     "/sys/kernel/tracing/events",
     "/sys/kernel/debug/tracing/events",
 ];
-
-/// The kernel has a tracepoint.
-pub(super) fn has_event(category: &str, name: &str) -> bool {
-    EVENTS
-        .iter()
-        .any(|events| Path::new(events).join(category).join(name).exists())
-}
+/// A call that every kernel has.
+const SURE: &str = "openat";
 
 /// Makes tracefs available, if it is not, in a mount namespace of this process's own: the mount
 /// ends with the process, however it ends.
@@ -31,6 +27,17 @@ pub fn ensure() -> Result<(), ProbeError> {
         return Ok(());
     }
     mount_privately().map_err(|error| ProbeError::Tracefs(error.into()))
+}
+
+/// The kernel was built without a call: it traces others and not this one, and every call that it
+/// has comes with its tracepoints.
+pub(super) fn lacks_call(name: &str) -> bool {
+    let exit = |events: &str, name: &str| {
+        let tracepoint = format!("{events}/syscalls/sys_exit_{name}");
+        Path::new(&tracepoint).exists()
+    };
+    let traced = EVENTS.iter().find(|events| exit(events, SURE));
+    traced.is_some_and(|events| !exit(events, name))
 }
 
 fn mount_privately() -> rustix::io::Result<()> {

@@ -2,7 +2,7 @@
 //! asking, so a busy detection task delays no stream.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
@@ -93,6 +93,8 @@ pub struct Accounting {
     pub events: EventCounts,
     /// When they were taken.
     pub taken: SystemTime,
+    /// Age of the oldest sign of the canary; `None` without a canary.
+    pub canary_age: Option<Duration>,
 }
 
 /// The board. Clones show the same.
@@ -108,6 +110,7 @@ impl Board {
         let accounting = Accounting {
             events: EventCounts::default(),
             taken: facts.started,
+            canary_age: None,
         };
         Self {
             facts: Arc::new(watch::Sender::new(Arc::new(facts))),

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use super::QueueDepth;
+use super::{CanaryStatus, IntegrityStatus, QueueDepth};
 use crate::model::RuleInfo;
 
 /// A hook that the kernel refused.
@@ -157,12 +157,15 @@ pub struct RingUsage {
     pub capacity_bytes: u64,
     /// Bytes not yet consumed.
     pub used_bytes: u64,
+    /// Bytes put into it since the start.
+    pub written_bytes: u64,
 }
 
 /// Cgroups that the container table could not place, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CgroupCounts {
-    /// Look-ups of a cgroup that the table does not know: its events count as the node's.
+    /// Look-ups of a cgroup that the table does not know: until it is found its events are neither
+    /// the node's nor a container's.
     pub unknown_lookups: u64,
     /// Cgroups refused because the table was full.
     pub refused_cgroups: u64,
@@ -185,6 +188,10 @@ pub struct StatusSnapshot {
     pub processes: u32,
     /// Cgroups that found no place.
     pub cgroups: CgroupCounts,
+    /// The canary.
+    pub canary: CanaryStatus,
+    /// Links and maps.
+    pub integrity: IntegrityStatus,
 }
 
 impl StatusSnapshot {

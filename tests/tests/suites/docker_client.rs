@@ -149,7 +149,8 @@ fn finds_what_ran_before(bench: &Bench) -> Result<()> {
         let scan = ContainerMessage::Scan {
             started_boot_ns: 1,
             ended_boot_ns: 1,
-            cgroups: scan_cgroups(&cgroup::mount()?, Path::new(&cgroup.path()))?,
+            cgroups: scan_cgroups(&cgroup::mount()?, Path::new(&cgroup.path()))?.cgroups,
+            complete: true,
         };
         table.apply(scan);
         let own = cgroup.directory().join(container.id());

@@ -10,7 +10,7 @@ use aya::programs::loaded_programs;
 use gravlens::proto::gap::Why;
 use gravlens::proto::record::Body;
 use gravlens::proto::watch_request::Start;
-use gravlens::proto::{Gap, Heartbeat, Oldest, WatchRequest};
+use gravlens::proto::{EventAccount, Gap, Heartbeat, Oldest, WatchRequest};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, container_id, rule_name};
@@ -34,6 +34,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "lifecycle::what_happened_before_the_stop_is_told",
         told_before_stop,
     ),
+    (
+        "lifecycle::what_a_stop_has_no_time_for_is_counted",
+        too_much_for_a_stop,
+    ),
     ("lifecycle::a_closed_output_ends_the_agent", closed_output),
 ];
 
@@ -42,6 +46,9 @@ const ALREADY_RUNNING: i32 = 5;
 const EXIT_LIMIT: Duration = Duration::from_secs(20);
 /// Opens that still lie in the ring when the agent is told to stop.
 const OPENS: u64 = 20_000;
+/// More than a stop has time for, on a machine that is not fast; some find no room in the ring.
+const MANY_OPENS: u64 = 600_000;
+const LARGE_RING_BYTES: i64 = 64 << 20;
 const DOWN: Duration = Duration::from_secs(3);
 
 fn second_agent(bench: &Bench) -> Result<()> {
@@ -248,8 +255,7 @@ fn told_before_stop(bench: &Bench) -> Result<()> {
 /// Every event and every alert is accounted for, and none is under way any more.
 fn check_final(last: &Heartbeat) -> Result<()> {
     let events = last.events.context("no account of events")?;
-    let dropped =
-        events.ring_full + events.rate_limited + events.scratch_busy + events.queue + events.decode;
+    let dropped = dropped(&events);
     ensure!(
         events.seen == events.delivered + events.suppressed + dropped && events.in_flight == 0,
         "the last account does not balance: {events:?}"
@@ -262,6 +268,58 @@ fn check_final(last: &Heartbeat) -> Result<()> {
         "the last alerts are not stored: {alerts:?}"
     );
     Ok(())
+}
+
+/// Whatever the end has no time for stands in the last account and in LOSS records.
+fn too_much_for_a_stop(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Offenders.ensure(&engine, &bench.state).await?;
+        let cgroup = TestCgroup::new()?;
+        let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+        setup.set_bulk_ring_bytes(LARGE_RING_BYTES);
+        let watched = Watched::start_with(setup, cgroup).await?;
+        let spec = ContainerSpec::new("too-much", Image::Offenders);
+        let container = Container::run(&engine, &watched.cgroup, &spec).await?;
+        watched.settle().await?;
+
+        let program = offenders::in_image("open_flood");
+        watched.agent.pause()?;
+        let done = container.exec(&[&program, &MANY_OPENS.to_string()]).await;
+        watched.agent.terminate()?;
+        watched.agent.resume()?;
+        done?;
+
+        let records = watched.watcher.wait_ended(EXIT_LIMIT).await?;
+        watched.watcher.check_account()?;
+        let mut told = 0;
+        let mut last = None;
+        for record in &records {
+            match &record.body {
+                Some(Body::Loss(loss)) => told += loss.count,
+                Some(Body::Heartbeat(heartbeat)) => last = heartbeat.events,
+                _ => {}
+            }
+        }
+        let events = last.context("no account of events")?;
+        let dropped = dropped(&events);
+        ensure!(
+            events.seen >= MANY_OPENS && events.in_flight == 0,
+            "{events:?}"
+        );
+        ensure!(events.seen == events.delivered + dropped, "{events:?}");
+        ensure!(told == dropped, "LOSS tells of {told}: {events:?}");
+        println!("    at the stop: {events:?}");
+        drop(container);
+        let mut agent = watched.agent;
+        let status = agent.wait(EXIT_LIMIT)?;
+        ensure!(status.success(), "{status}:\n{}", agent.stderr());
+        Ok(())
+    })
+}
+
+fn dropped(events: &EventAccount) -> u64 {
+    events.ring_full + events.rate_limited + events.scratch_busy + events.queue + events.decode
 }
 
 fn closed_output(bench: &Bench) -> Result<()> {

@@ -26,6 +26,7 @@ $b mount -t tmpfs tmp /root/tmp
 $b mount -t tmpfs run /root/run
 $b mkdir -p /root/dev/pts /root/dev/shm /root/run/vm
 $b mount -t devpts devpts /root/dev/pts
+$b ln -s /proc/self/fd /root/dev/fd
 $b mount -t tmpfs shm /root/dev/shm
 $b cp /job $b /root/run/vm/
 $b ip link set lo up

@@ -92,6 +92,15 @@ impl Kernel {
 
     /// Fetches the newest package of the family and unpacks it.
     pub(crate) fn install(self) -> Result<()> {
+        let Err(error) = self.fetch() else {
+            return Ok(());
+        };
+        println!("{error:#}; once more with fresh package lists");
+        run(Command::new("apt-get").arg("update"))?;
+        self.fetch()
+    }
+
+    fn fetch(self) -> Result<()> {
         let package = self.newest_package()?;
         let folder = self.folder();
         let unpacked = kernels_folder().join(format!("{}.new", self.version()));

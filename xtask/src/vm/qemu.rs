@@ -82,7 +82,9 @@ impl Machine {
             .arg(&self.initramfs)
             .args([
                 "-append",
-                "console=ttyS0 quiet loglevel=3 panic=-1 lsm=landlock,yama,bpf",
+                // The last word tells the tests that they may watch all of it.
+                "console=ttyS0 quiet loglevel=3 panic=-1 lsm=landlock,yama,bpf \
+                 gravlens.test_machine",
             ])
             .args(["-display", "none", "-serial", "stdio", "-monitor", "none"])
             .args(["-no-reboot", "-nic", "none"])

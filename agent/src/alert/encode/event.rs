@@ -1,9 +1,9 @@
 //! Events as protobuf messages.
 
 use super::paths::paths;
-use super::process::{endpoint, path};
+use super::process::{endpoint, path, stdio};
 use super::timestamp;
-use crate::model::{Event, Open, Payload, Provenance, Socket};
+use crate::model::{Argument, Call, Event, Open, Payload, Provenance, Socket, Syscall};
 use crate::proto;
 
 /// An event without its process and container, which the alert carries.
@@ -36,6 +36,7 @@ fn payload(event: &Event<'_>) -> proto::event::Payload {
         Payload::SetIds(call) => Out::SetIds(proto::SetIdsPayload {
             argument: call.argument,
         }),
+        Payload::Call(made) => Out::Call(call(made, event.syscall)),
         Payload::Paths(call) => Out::Paths(paths(event.syscall, call)),
         Payload::Cgroup(change) => Out::Cgroup(proto::CgroupPayload {
             cgroup_id: change.cgroup_id,
@@ -67,6 +68,22 @@ fn socket(socket: &Socket) -> proto::SocketPayload {
         endpoint: Some(endpoint(&socket.endpoint)),
         fd: (socket.fd >= 0).then_some(socket.fd),
         provenance: provenance(socket.provenance).into(),
+    }
+}
+
+fn call(call: &Call, syscall: Syscall) -> proto::CallPayload {
+    proto::CallPayload {
+        arguments: call.named(syscall).map(argument).collect(),
+        descriptor: call.descriptor.as_ref().map(stdio),
+        fd_shared: call.fd_shared,
+    }
+}
+
+fn argument((name, value): (&str, Argument)) -> proto::Argument {
+    proto::Argument {
+        name: name.to_owned(),
+        value: value.number(),
+        text: value.to_string(),
     }
 }
 

@@ -146,7 +146,8 @@ fn capabilities(sets: Capabilities) -> proto::Capabilities {
     }
 }
 
-fn stdio(stdio: &Stdio) -> proto::Stdio {
+/// What a descriptor is.
+pub(super) fn stdio(stdio: &Stdio) -> proto::Stdio {
     use proto::stdio::Kind;
     let (kind, socket) = match &stdio.kind {
         StdioKind::Closed => (Kind::Closed, None),

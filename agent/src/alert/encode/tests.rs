@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::alert::sample;
-use crate::model::{Image, Process};
+use crate::model::{self, Call, Image, Process, Syscall};
 use crate::proto::event::Payload;
 
 #[test]
@@ -44,6 +44,26 @@ fn a_node_process_has_no_container_and_a_late_one_says_so() {
     };
     let late = alert("id".into(), &late).container.unwrap();
     assert_eq!(late.identity(), proto::Identity::Late);
+}
+
+#[test]
+fn a_call_is_told_with_its_arguments_by_name() {
+    let mut input = sample::alert_in(ContainerView::Host);
+    input.event.syscall = Syscall::Ptrace;
+    input.event.payload = model::Payload::Call(Call {
+        arguments: [16, 7, 0, 0, 0, 0],
+        descriptor: None,
+        fd_shared: false,
+    });
+    let event = alert("id".into(), &input).event.unwrap();
+    let Some(Payload::Call(call)) = event.payload else {
+        panic!("no call");
+    };
+    let request = &call.arguments[0];
+    assert_eq!((request.name.as_str(), request.value), ("request", 16));
+    assert_eq!(request.text, "PTRACE_ATTACH");
+    assert_eq!(call.arguments.len(), 4);
+    assert_eq!(call.descriptor, None);
 }
 
 fn own_image(process: &mut Process) -> &mut Image {

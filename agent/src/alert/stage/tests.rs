@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::alert::{Filter, Spool, SpoolLimits, Start, Step, Subscription, sample};
+use crate::alert::{Filter, LossWatch, Spool, SpoolLimits, Start, Step, Subscription, sample};
 use crate::proto::record::Body;
+use crate::telemetry::{EventCounts, LossAccount};
 
 const LIMITS: SpoolLimits = SpoolLimits {
     bytes: 1 << 20,
@@ -156,6 +157,54 @@ async fn alerts_beyond_the_queue_are_counted_and_leave_a_gap() {
 }
 
 use crate::model::ContainerView::Host as ContainerViewHost;
+
+#[tokio::test]
+async fn the_last_losses_wait_for_room() {
+    let (sender, stage) = channel_of(1);
+    for _ in 0..3 {
+        sender.raise(sample::alert_in(sample::container_view()));
+    }
+    let storing = tokio::spawn(stored(stage));
+    let mut watch = LossWatch::new(SystemTime::UNIX_EPOCH);
+    let until = Instant::now() + Duration::from_secs(60);
+    let now = SystemTime::now();
+    let accounts = lost(20);
+    watch.report_finally(&accounts, now, &sender, until).await;
+    drop(sender);
+    let records = storing.await.unwrap();
+    let losses = records.iter().filter_map(|record| match &record.body {
+        Some(Body::Loss(loss)) => Some(loss.count),
+        _ => None,
+    });
+    assert_eq!(losses.sum::<u64>(), 20);
+}
+
+#[tokio::test]
+async fn losses_without_room_at_the_deadline_are_counted() {
+    let (sender, _stage) = channel_of(1);
+    let mut watch = LossWatch::new(SystemTime::UNIX_EPOCH);
+    let until = Instant::now() + Duration::from_millis(20);
+    let now = SystemTime::now();
+    watch.report_finally(&lost(3), now, &sender, until).await;
+    let all = crate::telemetry::counters();
+    let untold = all.iter().find(|(name, _)| *name == "loss_untold");
+    assert_eq!(untold.map(|(_, count)| *count), Some(2));
+}
+
+/// One lost event for each of so many cgroups.
+fn lost(cgroups: u64) -> Vec<LossAccount> {
+    let account = |cgroup_id| LossAccount {
+        hook: "open".to_owned(),
+        cgroup_id,
+        cgroup_path: String::new(),
+        container: None,
+        events: EventCounts {
+            queue: 1,
+            ..EventCounts::default()
+        },
+    };
+    (1..=cgroups).map(account).collect()
+}
 
 #[tokio::test]
 async fn downtime_says_how_long_and_why() {

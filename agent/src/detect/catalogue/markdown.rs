@@ -76,6 +76,7 @@ fn types(on: EventTypes) -> String {
             EventTypes::OPEN.union(EventTypes::FILE),
             "open, calls on open files",
         ),
+        (EventTypes::SOCKET_OR_DUP, "socket, dup"),
         (EventTypes::SET_UID, "setuid family"),
         (EventTypes::SET_GID, "setgid family"),
         (EventTypes::EXIT, "exit"),

@@ -19,8 +19,7 @@ pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "no traced event type has this argument",
-        "evt.arg.addr evt.arg.cwd evt.arg.data evt.arg.dirfd evt.arg.domain evt.arg.exe
-         evt.arg.pid evt.arg.request evt.arg.ret evt.arg.signal evt.arg.source",
+        "evt.arg.cwd evt.arg.dirfd evt.arg.exe evt.arg.ret evt.arg.signal evt.arg.source",
     ),
     (
         "fs.path.name, fs.path.source and fs.path.target are absolute",

@@ -3,10 +3,12 @@
 use super::super::catalogue::{FieldArg, family, flag, number, text};
 use super::super::event_types::EventTypes;
 use super::super::value::{Scalar, Value};
-use super::names::{self, O_PATH};
+use super::argument::{named_argument, raw_argument};
+use super::names;
 use super::time::{Moment, unix_nanoseconds};
 use super::{computed, fd, path_names, paths, present, put};
-use crate::model::{Event, Layer, Open, Payload, Process, Syscall};
+use crate::model::{Call, Event, Layer, Open, Payload, Process, Syscall};
+use gravlens_common::Hook;
 
 /// Calls with flags that are told.
 const FLAGS: EventTypes = EventTypes::EXEC
@@ -18,6 +20,10 @@ const PATH: EventTypes =
     EventTypes::of(&[Syscall::OpenByHandleAt]).union(EventTypes::with_argument("path"));
 const UID: EventTypes = EventTypes::SET_UID.union(EventTypes::with_argument("uid"));
 const GID: EventTypes = EventTypes::SET_GID.union(EventTypes::with_argument("gid"));
+const FD: EventTypes = EventTypes::DESCRIPTOR
+    .union(EventTypes::with_argument("fd"))
+    .union(EventTypes::of(&[Syscall::Socket]));
+const SIGNAL: EventTypes = EventTypes::EXIT.union(EventTypes::with_argument("sig"));
 
 family! { Evt {
     Num = number("evt.num", "Number of the event in this run of the agent, from 1.");
@@ -26,7 +32,7 @@ family! { Evt {
     SyscallType = text("syscall.type", "Name of the system call; missing for events that are none.");
     Dir = text("evt.dir", "Always `<`: events are reported when the call returns.");
     Source = text("evt.source", "Always `syscall`.");
-    Category = text("evt.category", "`process`, `file`, `net`, `user` or `other`.");
+    Category = text("evt.category", "`process`, `file`, `net`, `memory`, `signal`, `user` or `other`.");
     Hostname = text("evt.hostname", "Name of the node.");
     Time = text("evt.time", "Time of day with nanoseconds, UTC.");
     TimeS = text("evt.time.s", "Time of day without the fraction, UTC.");
@@ -42,7 +48,7 @@ family! { Evt {
     IsOpenWrite = flag("evt.is_open_write", "A file was opened for writing.");
     IsOpenCreate = flag("evt.is_open_create", "An open that made the file.");
     Args = text("evt.args", "Arguments as `name=value`, separated by spaces.");
-    ArgFlags = text("evt.arg.flags", "Names of the flags, or what is known of the executed file.")
+    ArgFlags = text("evt.arg.flags", "Names of the call's flags, or what is known of the executed file.")
         .on(FLAGS);
     ArgName = text("evt.arg.name", "Path of the opened, unlinked or unmounted file; name of a file in memory.").on(NAME);
     ArgFilename = text("evt.arg.filename", "Name passed to execve, path whose mode is changed.").on(FILENAME);
@@ -53,35 +59,31 @@ family! { Evt {
     ArgTarget = text("evt.arg.target", "What a symbolic link points to, as passed.").on(EventTypes::with_argument("target"));
     ArgLinkpath = text("evt.arg.linkpath", "Path of a symbolic link.").on(EventTypes::with_argument("linkpath"));
     ArgMode = text("evt.arg.mode", "Names of the mode's bits, such as `S_ISUID`.").on(EventTypes::with_argument("mode"));
-    ArgLength = text("evt.arg.length", "New length of a file (not in Falco).").on(EventTypes::with_argument("length"));
     ArgAttribute = text("evt.arg.attribute", "Name of an extended attribute (not in Falco).").on(EventTypes::with_argument("attribute"));
     ArgDev = text("evt.arg.dev", "What is mounted, as passed; number of a device that is made.").on(EventTypes::with_argument("dev"));
     ArgDir = text("evt.arg.dir", "Where something is mounted.").on(EventTypes::with_argument("dir"));
-    ArgType = text("evt.arg.type", "File system that fsopen asks for.").on(EventTypes::with_argument("type"))
-        .limit("of mount it is not captured");
     ArgKey = text("evt.arg.key", "Parameter of a file system.").on(EventTypes::with_argument("key"));
     ArgValue = text("evt.arg.value", "Its value, where that is a path; others can be secrets (not in Falco).").on(EventTypes::with_argument("value"));
-    ArgCmd = text("evt.arg.cmd", "Command of fsconfig.").on(EventTypes::with_argument("cmd"));
     ArgNewRoot = text("evt.arg.new_root", "New root of a mount namespace (not in Falco).").on(EventTypes::with_argument("new_root"));
     ArgPutOld = text("evt.arg.put_old", "Where its old root goes (not in Falco).").on(EventTypes::with_argument("put_old"));
     ArgFrom = text("evt.arg.from", "Mount that is moved (not in Falco).").on(EventTypes::with_argument("from"));
     ArgTo = text("evt.arg.to", "Where it is moved (not in Falco).").on(EventTypes::with_argument("to"));
-    ArgFd = text("evt.arg.fd", "Descriptor number.").on(EventTypes::DESCRIPTOR);
+    ArgFd = text("evt.arg.fd", "Descriptor number.").on(FD);
     ArgTuple = text("evt.arg.tuple", "Both ends of the socket, client first.").on(EventTypes::SOCKET);
     ArgUid = text("evt.arg.uid", "User id passed to the call.").on(UID);
     ArgGid = text("evt.arg.gid", "Group id passed to the call.").on(GID);
     ArgStatus = text("evt.arg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
-    ArgSig = text("evt.arg.sig", "Signal that ended the process, 0 when none.").on(EventTypes::EXIT);
+    ArgSig = text("evt.arg.sig", "Signal that was sent, `SIGKILL`; at an exit the number of the one that ended the process, 0 when none.").on(SIGNAL);
     ArgRes = text("evt.arg.res", "As `evt.res`.");
     ArgPath = text("evt.arg.cgroup", "Path of the cgroup (not in Falco).").on(EventTypes::CGROUP);
     RawFlags = number("evt.rawarg.flags", "Flags as the kernel numbers them.").on(EventTypes::OPEN.union(EventTypes::with_argument("flags")));
     RawMode = number("evt.rawarg.mode", "Mode as the kernel numbers it.").on(EventTypes::with_argument("mode"));
-    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(EventTypes::DESCRIPTOR);
+    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(FD);
     RawUid = number("evt.rawarg.uid", "User id passed to the call.").on(UID);
     RawGid = number("evt.rawarg.gid", "Group id passed to the call.").on(GID);
     RawRes = number("evt.rawarg.res", "As `evt.rawres`.");
     RawStatus = number("evt.rawarg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
-    RawSig = number("evt.rawarg.sig", "Signal that ended the process.").on(EventTypes::EXIT);
+    RawSig = number("evt.rawarg.sig", "Number of the signal that was sent or that ended the process.").on(SIGNAL);
 } }
 
 pub(super) fn get<'a>(
@@ -110,8 +112,8 @@ pub(super) fn get<'a>(
         Evt::Res | Evt::ArgRes => of_result(event, |result| result_name(result, scratch)),
         Evt::Rawres | Evt::RawRes => of_result(event, Value::number),
         Evt::Failed => of_result(event, |result| Value::flag(result < 0)),
-        Evt::IsOpenRead => open_flag(event, |open| open.is_read() && open.flags & O_PATH == 0),
-        Evt::IsOpenWrite => open_flag(event, |open| open.is_write() && open.flags & O_PATH == 0),
+        Evt::IsOpenRead => open_flag(event, |open| open.is_read()),
+        Evt::IsOpenWrite => open_flag(event, |open| open.is_write()),
         Evt::IsOpenCreate => open_flag(event, |open| {
             open.created || (event.syscall == Syscall::Creat && event.result >= Some(0))
         }),
@@ -157,6 +159,13 @@ fn category(event: &Event<'_>) -> &'static [u8] {
         Payload::Socket(_) => b"net",
         Payload::SetIds(_) => b"user",
         Payload::Cgroup(_) => b"other",
+        Payload::Call(_) => match event.syscall.hook() {
+            Hook::Privilege => b"process",
+            Hook::Memory => b"memory",
+            Hook::Signal => b"signal",
+            Hook::Socket => b"net",
+            _ => b"other",
+        },
     }
 }
 
@@ -220,7 +229,10 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
         (Payload::Open(_) | Payload::Socket(_), Evt::ArgFd) => {
             as_text(&fd::descriptor(event), scratch)
         }
-        (Payload::Socket(socket), Evt::ArgTuple) => fd::socket_name(socket, event.syscall, scratch),
+        (Payload::Socket(socket), Evt::ArgTuple) => {
+            fd::socket_name(&socket.endpoint, event.syscall, scratch)
+        }
+        (Payload::Call(_), _) => call_argument(event, field, scratch),
         (Payload::SetIds(ids), Evt::RawUid) if EventTypes::SET_UID.contains(event.syscall) => {
             Value::number(ids.argument)
         }
@@ -257,6 +269,21 @@ fn open_flags(open: &Open<'_>, out: &mut Vec<u8>) {
         path_names::memfd_flags(open.flags, out);
     } else {
         names::open_flags(open.flags, open.created, out);
+    }
+}
+
+/// Arguments of calls without a path whose names other calls use too.
+fn call_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    match field {
+        Evt::ArgFd if event.syscall == Syscall::Socket => as_text(&fd::descriptor(event), scratch),
+        Evt::RawFd if event.syscall == Syscall::Socket => fd::descriptor(event),
+        Evt::ArgFd => named_argument(event, "fd", scratch),
+        Evt::RawFd => raw_argument(event, "fd"),
+        Evt::ArgFlags => named_argument(event, "flags", scratch),
+        Evt::RawFlags => raw_argument(event, "flags"),
+        Evt::ArgSig => named_argument(event, "sig", scratch),
+        Evt::RawSig => raw_argument(event, "sig"),
+        _ => Value::Missing,
     }
 }
 
@@ -324,9 +351,10 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
         }
         Payload::Socket(socket) => {
             put(scratch, format_args!("fd={} tuple=", socket.fd));
-            fd::append_socket_name(socket, event.syscall, scratch);
+            fd::append_socket_name(&socket.endpoint, event.syscall, scratch);
         }
         Payload::SetIds(ids) => put(scratch, format_args!("id={}", ids.argument)),
+        Payload::Call(call) => call_arguments(call, event.syscall, scratch),
         Payload::Paths(call) => paths::arguments(event.syscall, call, scratch),
         Payload::Cgroup(change) => {
             scratch.extend_from_slice(b"cgroup=");
@@ -334,7 +362,19 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
         }
     }
     if let Some(result) = event.result {
-        put(scratch, format_args!(" res={result}"));
+        if !scratch.is_empty() {
+            scratch.push(b' ');
+        }
+        put(scratch, format_args!("res={result}"));
     }
     Value::text(scratch)
+}
+
+fn call_arguments(call: &Call, syscall: Syscall, buffer: &mut Vec<u8>) {
+    for (name, value) in call.named(syscall) {
+        if !buffer.is_empty() {
+            buffer.push(b' ');
+        }
+        put(buffer, format_args!("{name}={value}"));
+    }
 }

@@ -8,18 +8,20 @@ use super::super::value::{Scalar, Value, Values};
 use super::names::O_DIRECTORY;
 use super::{paths, present, put};
 use crate::model::{
-    AddressFamily, Endpoint, Event, Open, Paths, Payload, Socket, SocketAddress, Syscall, Transport,
+    AddressFamily, Call, Endpoint, Event, Open, Paths, Payload, SocketAddress, StdioKind, Syscall,
+    Transport,
 };
 
 const FILE: EventTypes = EventTypes::OPEN.union(EventTypes::FILE);
-const SOCKET: EventTypes = EventTypes::SOCKET;
-const BOTH: EventTypes = EventTypes::DESCRIPTOR;
+const SOCKET: EventTypes = EventTypes::SOCKET_OR_DUP;
+const BOTH: EventTypes = EventTypes::DESCRIPTOR.union(EventTypes::DUP);
+const ANY: EventTypes = BOTH.union(EventTypes::of(&[Syscall::Socket]));
 
 family! { Fd {
-    Num = number("fd.num", "Descriptor number, -1 when the call gave none; of a socket unknown as `evt.res` is.").on(BOTH);
-    Type = text("fd.type", "`file`, `directory`, `memfd`, `ipv4`, `ipv6`, `unix` or `other`.").on(BOTH);
-    Typechar = text("fd.typechar", "`f`, `d`, `m`, `4`, `6`, `u` or `o`.").on(BOTH);
-    Name = text("fd.name", "Path, or both ends of a connection, client first.").on(BOTH);
+    Num = number("fd.num", "Descriptor number, -1 when the call gave none; of a socket unknown as `evt.res` is.").on(ANY);
+    Type = text("fd.type", "`file`, `directory`, `memfd`, `pipe`, `ipv4`, `ipv6`, `unix` or `other`; a directory that dup copies is a `file`.").on(ANY);
+    Typechar = text("fd.typechar", "`f`, `d`, `m`, `p`, `4`, `6`, `u` or `o`.").on(ANY);
+    Name = text("fd.name", "Path, or both ends of a connection, client first; of what dup copies only a connection, its own end first.").on(BOTH);
     Nameraw = text("fd.nameraw", "Path as the caller passed it.").on(FILE)
         .limit("known where there was no file to ask (a failed open): else the path is read resolved");
     Directory = text("fd.directory", "Directory of the file.").on(FILE);
@@ -49,18 +51,58 @@ family! { Fd {
 pub(super) fn get<'a>(event: &'a Event<'_>, field: Fd, scratch: &'a mut Vec<u8>) -> Value<'a> {
     match &event.payload {
         Payload::Open(open) => of_file(event, open, field),
-        Payload::Socket(socket) => of_socket(event, socket, field, scratch),
+        Payload::Socket(socket) => of_socket(event, &socket.endpoint, field, scratch),
         Payload::Paths(paths) if EventTypes::FILE.contains(event.syscall) => {
             of_open_file(event, paths, field)
         }
+        Payload::Call(call) => of_call(event, call, field, scratch),
         _ => Value::Missing,
     }
 }
 
-/// Descriptor number of an open or a socket call.
+/// The descriptor that a call makes: dup copies one that is something already, socket makes an
+/// empty one.
+fn of_call<'a>(
+    event: &'a Event<'_>,
+    call: &'a Call,
+    field: Fd,
+    scratch: &'a mut Vec<u8>,
+) -> Value<'a> {
+    let Some(descriptor) = &call.descriptor else {
+        return of_new_socket(event, call, field);
+    };
+    let (kind, character) = match &descriptor.kind {
+        _ if matches!(field, Fd::Num) => return self::descriptor(event),
+        StdioKind::Socket(endpoint) => return of_socket(event, endpoint, field, scratch),
+        StdioKind::Closed => return Value::Missing,
+        StdioKind::File | StdioKind::CharDevice => ("file", "f"),
+        StdioKind::Pipe => ("pipe", "p"),
+        StdioKind::Other => ("other", "o"),
+    };
+    match field {
+        Fd::Type => Value::text(kind.as_bytes()),
+        Fd::Typechar => Value::text(character.as_bytes()),
+        _ => Value::Missing,
+    }
+}
+
+fn of_new_socket<'a>(event: &Event<'_>, call: &Call, field: Fd) -> Value<'a> {
+    if event.syscall != Syscall::Socket {
+        return Value::Missing;
+    }
+    let family = AddressFamily::from_number(call.arguments[0] as u16);
+    match field {
+        Fd::Num => descriptor(event),
+        Fd::Type => Value::text(family_type(family)),
+        Fd::Typechar => Value::text(family_char(family)),
+        _ => Value::Missing,
+    }
+}
+
+/// Descriptor number of an open, of a socket call, or of a call that makes or copies one.
 pub(super) fn descriptor<'a>(event: &Event<'_>) -> Value<'a> {
     match (&event.payload, event.result) {
-        (Payload::Open(_), Some(result)) => Value::number(result.max(-1)),
+        (Payload::Open(_) | Payload::Call(_), Some(result)) => Value::number(result.max(-1)),
         // A hook that sees no result sees no descriptor either.
         (Payload::Socket(_), None) => Value::Unknown,
         (Payload::Socket(socket), Some(_)) => Value::number(socket.fd),
@@ -126,18 +168,17 @@ pub(super) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn of_socket<'a>(
     event: &'a Event<'_>,
-    socket: &'a Socket,
+    endpoint: &'a Endpoint,
     field: Fd,
     scratch: &'a mut Vec<u8>,
 ) -> Value<'a> {
-    let endpoint = &socket.endpoint;
     let (local, remote) = (endpoint.local.as_ref(), endpoint.remote.as_ref());
     let (client, server) = client_and_server(endpoint, event.syscall);
     match field {
         Fd::Num => descriptor(event),
         Fd::Type => Value::text(family_type(endpoint.family)),
         Fd::Typechar => Value::text(family_char(endpoint.family)),
-        Fd::Name => socket_name(socket, event.syscall, scratch),
+        Fd::Name => socket_name(endpoint, event.syscall, scratch),
         Fd::Ip | Fd::Net => ends(local, remote, ip),
         Fd::Cip | Fd::Cnet => Value::optional(client.and_then(ip)),
         Fd::Sip | Fd::Snet => Value::optional(server.and_then(ip)),
@@ -223,6 +264,7 @@ fn is_connected(event: &Event<'_>, endpoint: &Endpoint) -> Option<bool> {
             event.result.map(|result| result >= 0)
         }
         Syscall::Bind | Syscall::Listen => Some(false),
+        Syscall::Dup | Syscall::Dup2 | Syscall::Dup3 => Some(endpoint.remote.is_some()),
         // A datagram that carries its own address went through an unconnected socket.
         _ => Some(!is_datagram),
     }
@@ -232,6 +274,7 @@ fn changes_name(syscall: Syscall, endpoint: &Endpoint) -> bool {
     let is_datagram = matches!(endpoint.transport, Some(Transport::Udp | Transport::Icmp));
     match syscall {
         Syscall::Sendto | Syscall::Sendmsg | Syscall::Sendmmsg => is_datagram,
+        Syscall::Dup | Syscall::Dup2 | Syscall::Dup3 => false,
         _ => true,
     }
 }
@@ -265,17 +308,17 @@ fn ends<'a>(
 
 /// `fd.name` of a socket.
 pub(super) fn socket_name<'a>(
-    socket: &Socket,
+    endpoint: &Endpoint,
     syscall: Syscall,
     scratch: &'a mut Vec<u8>,
 ) -> Value<'a> {
-    append_socket_name(socket, syscall, scratch);
+    append_socket_name(endpoint, syscall, scratch);
     present(scratch)
 }
 
 /// Appends both ends of a socket, the client first.
-pub(super) fn append_socket_name(socket: &Socket, syscall: Syscall, buffer: &mut Vec<u8>) {
-    let (client, server) = client_and_server(&socket.endpoint, syscall);
+pub(super) fn append_socket_name(endpoint: &Endpoint, syscall: Syscall, buffer: &mut Vec<u8>) {
+    let (client, server) = client_and_server(endpoint, syscall);
     append_endpoint(client, server, buffer);
 }
 

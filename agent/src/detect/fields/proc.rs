@@ -54,6 +54,10 @@ pub(super) fn get<'a>(
     scratch: &'a mut Vec<u8>,
 ) -> Value<'a> {
     let process = &*event.process;
+    // Of a stand-in, what is no text would be zero: a fact that nobody told.
+    if !process.is_identified() {
+        return Value::Missing;
+    }
     match field {
         Proc::Name => Value::optional(name(process)),
         Proc::Pname => of_parent(process, name),

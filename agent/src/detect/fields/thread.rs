@@ -16,6 +16,7 @@ family! { Thread {
 pub(super) fn get<'a>(event: &Event<'_>, field: Thread, scratch: &'a mut Vec<u8>) -> Value<'a> {
     let set: fn(&Capabilities) -> u64 = match field {
         Thread::Tid => return Value::number(event.tid),
+        Thread::IsMain if !event.process.is_identified() => return Value::Missing,
         Thread::IsMain => return Value::flag(event.tid == event.process.exec_id.tgid),
         Thread::CapEffective => |sets| sets.effective,
         Thread::CapPermitted => |sets| sets.permitted,

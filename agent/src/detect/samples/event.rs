@@ -134,6 +134,8 @@ impl SampleEvent {
         self.complete_command();
         if EventTypes::OPEN.contains(self.syscall) {
             self.complete_open();
+        } else if EventTypes::DUP.contains(self.syscall) {
+            self.complete_copy();
         } else if EventTypes::SOCKET.contains(self.syscall) {
             self.complete_socket();
         }
@@ -190,6 +192,14 @@ impl SampleEvent {
             );
             self.default("fd.filename", name);
         }
+    }
+
+    /// A copy of a descriptor has the number that the call returned.
+    fn complete_copy(&mut self) {
+        self.default("evt.rawres", "3");
+        let copy = self.number("evt.rawres").unwrap_or(-1).max(-1);
+        self.default("fd.num", &copy.to_string());
+        self.complete_socket();
     }
 
     /// `fd.sip` and `fd.sport` are the other end of a call that goes out, the own end of one that

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::super::testing::{event, exec, in_container, open, process, verdict};
 use super::super::*;
 use crate::model::{
-    AddressFamily, ArgumentNames, CallPath, Capabilities, ContainerMetadata, Endpoint, Event,
-    Identity, Ids, Layer, Mount, Paths, Payload, Provenance, SetIds, Socket, SocketAddress,
-    Syscall, Transport, Tty,
+    AddressFamily, ArgumentNames, Call, CallPath, Capabilities, ContainerMetadata, Endpoint, Event,
+    Identity, Ids, Layer, Mount, Paths, Payload, Provenance, SetIds, Socket, SocketAddress, Stdio,
+    StdioKind, Syscall, Transport, Tty,
 };
 
 fn socket(syscall: Syscall, local: &str, remote: &str, transport: Transport) -> Event<'static> {
@@ -102,6 +102,104 @@ fn both_ends_of_a_socket_count() {
             on_accept,
             "{condition} on accept"
         );
+    }
+}
+
+fn call(syscall: Syscall, result: i64, first: [u64; 3], kind: Option<StdioKind>) -> Event<'static> {
+    let [a, b, c] = first;
+    let call = Call {
+        arguments: [a, b, c, 0, 0, 0],
+        descriptor: kind.map(|kind| Stdio { kind, inode: 1 }),
+        fd_shared: false,
+    };
+    Event {
+        result: Some(result),
+        ..event(process(10, "sh", &[], None), syscall, Payload::Call(call))
+    }
+}
+
+#[test]
+fn arguments_of_calls_have_names_and_numbers() {
+    let ptrace = call(Syscall::Ptrace, -1, [16, 7, 0], None);
+    let kill = call(Syscall::Kill, 0, [u64::MAX, 9, 0], None);
+    let unshare = call(Syscall::Unshare, 0, [0x1002_0000, 0, 0], None);
+    let socket = call(Syscall::Socket, 4, [17, 3, 768], None);
+    let setns = call(Syscall::Setns, 0, [5, 0x4000_0000, 0], None);
+    for (event, condition) in [
+        (
+            &ptrace,
+            "evt.arg.request = PTRACE_ATTACH and evt.rawarg.request = 16",
+        ),
+        (
+            &ptrace,
+            "evt.arg.pid = 7 and evt.res = EPERM and evt.failed = true",
+        ),
+        (
+            &ptrace,
+            "evt.args = 'request=PTRACE_ATTACH pid=7 addr=0x0 data=0x0 res=-1'",
+        ),
+        (&ptrace, "evt.category = process and not evt.arg.sig exists"),
+        (
+            &kill,
+            "evt.arg.sig = SIGKILL and evt.rawarg.sig = 9 and evt.arg.pid = -1",
+        ),
+        (
+            &unshare,
+            "evt.arg.flags contains CLONE_NEWUSER and evt.arg.flags contains CLONE_NEWNS",
+        ),
+        (
+            &socket,
+            "evt.arg.domain = AF_PACKET and evt.arg.type = 3 and evt.arg.proto = 768",
+        ),
+        (&socket, "evt.arg.fd = 4 and fd.num = 4 and fd.typechar = o"),
+        (
+            &setns,
+            "evt.arg.fd = 5 and evt.arg.nstype = CLONE_NEWNET and not fd.num exists",
+        ),
+    ] {
+        assert_eq!(verdict(condition, event), "true", "{condition}");
+    }
+}
+
+#[test]
+fn a_copied_descriptor_is_what_it_was() {
+    let address = |text: &str| {
+        let address: std::net::SocketAddr = text.parse().unwrap();
+        Some(SocketAddress::Ip(address.ip(), address.port()))
+    };
+    let endpoint = Endpoint {
+        family: AddressFamily::Inet,
+        transport: Some(Transport::Tcp),
+        local: address("10.0.0.2:40000"),
+        remote: address("203.0.113.1:4444"),
+    };
+    let socket = Some(StdioKind::Socket(Box::new(endpoint)));
+    let socket = call(Syscall::Dup2, 1, [3, 1, 0], socket);
+    let pipe = call(Syscall::Dup, 7, [3, 0, 0], Some(StdioKind::Pipe));
+    let failed = call(Syscall::Dup, -9, [99, 0, 0], Some(StdioKind::Closed));
+    for (event, condition) in [
+        (
+            &socket,
+            "fd.num = 1 and fd.type = ipv4 and fd.sip = 203.0.113.1 and fd.sport = 4444",
+        ),
+        (
+            &socket,
+            "fd.name = '10.0.0.2:40000->203.0.113.1:4444' and fd.connected = true",
+        ),
+        (
+            &socket,
+            "evt.arg.oldfd = 3 and evt.arg.newfd = 1 and fd.name_changed = false",
+        ),
+        (
+            &pipe,
+            "fd.num = 7 and fd.typechar = p and not fd.name exists",
+        ),
+        (
+            &failed,
+            "fd.num = -1 and evt.res = EBADF and not fd.type exists",
+        ),
+    ] {
+        assert_eq!(verdict(condition, event), "true", "{condition}");
     }
 }
 
@@ -401,7 +499,11 @@ fn a_field_says_on_which_events_it_can_have_a_value() {
             },
         ),
     ];
-    events.extend(on_paths);
+    let calls = EventTypes::ALL
+        .iter()
+        .map(|syscall| call(syscall, 3, [2, 2, 2], None));
+    let copy = call(Syscall::Dup, 3, [2, 2, 2], Some(StdioKind::Pipe));
+    events.extend(on_paths.chain(calls).chain([copy]));
     for info in catalogue::fields() {
         for event in &events {
             let mut scratch = Vec::new();
@@ -423,6 +525,7 @@ fn a_process_that_is_not_known_is_nobody() {
     stand_in.ids = None;
     stand_in.capabilities = None;
     stand_in.image = Arc::default();
+    stand_in.exec_id.start_boottime_ns = 0;
     let event = open(stand_in, "/etc/passwd", 0);
     for condition in [
         "user.uid = 0",
@@ -433,6 +536,11 @@ fn a_process_that_is_not_known_is_nobody() {
         "thread.cap_effective contains CAP",
         "thread.cap_effective = \"\"",
         "proc.cmdnargs = 0",
+        "proc.pid = 4242",
+        "proc.ppid = 0",
+        "proc.tty = 0",
+        "proc.duration > 0",
+        "thread.ismain = true",
     ] {
         assert_eq!(verdict(condition, &event), "false", "{condition}");
     }

@@ -49,8 +49,10 @@ pub enum ContainerMessage {
         started_boot_ns: u64,
         /// Boot time when it was done.
         ended_boot_ns: u64,
-        /// Every cgroup in scope, parents before children.
+        /// Cgroups in scope, parents before children.
         cgroups: Vec<ScannedCgroup>,
+        /// These are all: what was there before the walk and is not among them is gone.
+        complete: bool,
     },
 }
 

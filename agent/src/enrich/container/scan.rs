@@ -1,5 +1,6 @@
 //! Finds the cgroups that exist already: at start, and again after a record was lost.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::ScannedCgroup;
 
-/// Deepest nesting that is followed: the kernel sets no limit by default, this is far beyond any use.
-const MAX_DEPTH: usize = 64;
+/// Cgroups that a walk lists at most, as many as the container table holds. There is no limit of
+/// depth, for the kernel sets none by default either.
+const MAX_CGROUPS: usize = 65_536;
 
 /// Where the cgroup v2 hierarchy is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,11 +74,38 @@ fn unescape(field: &str) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(bytes))
 }
 
-/// Walks the tree below `scope` (a path below the root of the hierarchy), `scope` itself first and
-/// parents before children.
+/// What a walk found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupScan {
+    /// The cgroups, parents before children.
+    pub cgroups: Vec<ScannedCgroup>,
+    /// Why there may be others, if the walk was not complete.
+    pub incomplete: Option<Incomplete>,
+}
+
+/// Why a walk did not see everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incomplete {
+    /// There are more cgroups than a walk lists.
+    TooMany,
+    /// A path is longer than the kernel takes.
+    PathTooLong,
+}
+
+impl std::fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooMany => write!(f, "there are more than {MAX_CGROUPS} cgroups"),
+            Self::PathTooLong => f.write_str("a path is too long to be opened"),
+        }
+    }
+}
+
+/// Walks the tree below `scope` (a path below the root of the hierarchy), level by level, `scope`
+/// itself first.
 ///
 /// A cgroup that vanishes during the walk is left out. Blocks: never call it on the data path.
-pub fn scan_cgroups(mount: &Cgroup2Mount, scope: &Path) -> io::Result<Vec<ScannedCgroup>> {
+pub fn scan_cgroups(mount: &Cgroup2Mount, scope: &Path) -> io::Result<CgroupScan> {
     let top = mount.directory(scope).ok_or_else(|| {
         io::Error::new(
             io::ErrorKind::NotFound,
@@ -88,46 +117,64 @@ pub fn scan_cgroups(mount: &Cgroup2Mount, scope: &Path) -> io::Result<Vec<Scanne
             ),
         )
     })?;
-    let mut found = vec![ScannedCgroup {
-        id: std::fs::metadata(&top)?.ino(),
-        path: scope.as_os_str().as_bytes().to_vec(),
-    }];
-    walk(&top, scope, MAX_DEPTH, &mut found)?;
-    Ok(found)
+    walk(&top, scope, MAX_CGROUPS)
 }
 
-fn walk(
-    directory: &Path,
-    path: &Path,
-    depth: usize,
-    found: &mut Vec<ScannedCgroup>,
-) -> io::Result<()> {
-    if depth == 0 {
-        return Ok(());
+fn walk(top: &Path, scope: &Path, max: usize) -> io::Result<CgroupScan> {
+    let mut scan = CgroupScan {
+        cgroups: vec![ScannedCgroup {
+            id: std::fs::metadata(top)?.ino(),
+            path: scope.as_os_str().as_bytes().to_vec(),
+        }],
+        incomplete: None,
+    };
+    let mut next = 0;
+    while let Some(cgroup) = scan.cgroups.get(next) {
+        next += 1;
+        let path = PathBuf::from(OsStr::from_bytes(&cgroup.path));
+        let below = path.strip_prefix(scope).unwrap_or(&path).to_owned();
+        match children(&top.join(below), &path) {
+            Ok(children) => scan.cgroups.extend(children),
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+                scan.incomplete = Some(Incomplete::PathTooLong);
+            }
+            Err(error) => return Err(error),
+        }
+        if scan.cgroups.len() > max {
+            scan.cgroups.truncate(max);
+            scan.incomplete = Some(Incomplete::TooMany);
+            break;
+        }
     }
+    Ok(scan)
+}
+
+/// The cgroups right below one; none when it vanishes.
+fn children(directory: &Path, path: &Path) -> io::Result<Vec<ScannedCgroup>> {
+    let mut found = Vec::new();
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if vanished(&error) => return Ok(()),
+        Err(error) if vanished(&error) => return Ok(found),
         entries => entries?,
     };
     for entry in entries {
         let entry = match entry {
-            Err(error) if vanished(&error) => return Ok(()),
+            Err(error) if vanished(&error) => return Ok(found),
             entry => entry?,
         };
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        if !entry.file_type()?.is_dir() {
             continue;
         }
-        let Ok(metadata) = entry.metadata() else {
-            continue;
+        let metadata = match entry.metadata() {
+            Err(error) if vanished(&error) => continue,
+            metadata => metadata?,
         };
         let child = path.join(entry.file_name());
         found.push(ScannedCgroup {
             id: metadata.ino(),
             path: child.as_os_str().as_bytes().to_vec(),
         });
-        walk(&entry.path(), &child, depth - 1, found)?;
     }
-    Ok(())
+    Ok(found)
 }
 
 /// kernfs answers ENODEV for a cgroup that is being removed.
@@ -191,7 +238,9 @@ mod tests {
         std::fs::create_dir_all(root.path().join("other")).unwrap();
         std::fs::write(root.path().join("scope/cgroup.procs"), "").unwrap();
         let mount = mount("/", root.path().to_str().unwrap()).unwrap();
-        let found = scan_cgroups(&mount, Path::new("/scope")).unwrap();
+        let scan = scan_cgroups(&mount, Path::new("/scope")).unwrap();
+        assert_eq!(scan.incomplete, None);
+        let found = scan.cgroups;
         let paths: Vec<_> = found
             .iter()
             .map(|cgroup| String::from_utf8_lossy(&cgroup.path).into_owned())
@@ -204,5 +253,27 @@ mod tests {
                 .ino()
         );
         assert!(scan_cgroups(&mount, Path::new("/absent")).is_err());
+    }
+
+    #[test]
+    fn a_walk_goes_down_to_the_last_level() {
+        let root = tempfile::tempdir().unwrap();
+        let deepest = "a/".repeat(300);
+        std::fs::create_dir_all(root.path().join(&deepest)).unwrap();
+        let scan = walk(root.path(), Path::new("/"), MAX_CGROUPS).unwrap();
+        assert_eq!((scan.cgroups.len(), scan.incomplete), (301, None));
+        let last = format!("/{}", deepest.trim_end_matches('/'));
+        assert_eq!(scan.cgroups[300].path, last.as_bytes());
+    }
+
+    #[test]
+    fn a_walk_that_is_cut_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a/b")).unwrap();
+        let cut = walk(root.path(), Path::new("/"), 2).unwrap();
+        assert_eq!(cut.incomplete, Some(Incomplete::TooMany));
+        assert_eq!(cut.cgroups.len(), 2);
+        let whole = walk(root.path(), Path::new("/"), 3).unwrap();
+        assert_eq!(whole.incomplete, None);
     }
 }

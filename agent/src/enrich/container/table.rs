@@ -1,6 +1,5 @@
 //! The containers in scope, by cgroup id.
 
-mod pace;
 mod runtimes;
 mod settings;
 #[cfg(test)]
@@ -12,12 +11,12 @@ use std::sync::Arc;
 
 use gravlens_common::limits;
 
-use self::pace::ScanPace;
 use self::runtimes::RuntimeStates;
 pub use self::settings::{ContainerCounters, TableSettings};
 use self::unknown::UnknownCgroups;
 use super::metadata_cache::MetadataCache;
 use super::{ContainerMessage, ContainerPath, ContainerRequest, ScannedCgroup, parse_cgroup_path};
+use crate::enrich::pace::ScanPace;
 use crate::model::{Container, ContainerMetadata, ContainerView, Identity, Runtime};
 
 /// Length of a path that the kernel programs may have cut: their limit, less the final zero.
@@ -165,7 +164,8 @@ impl ContainerTable {
         self.unknown.take_settled()
     }
 
-    /// Cgroups that were removed since the last call, whoever told it.
+    /// Cgroups that were removed since the last call: the kernel told it, or a complete walk that
+    /// began when they had been met did not find them. They are gone for certain.
     pub fn take_gone(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.gone)
     }
@@ -190,8 +190,10 @@ impl ContainerTable {
                 started_boot_ns,
                 ended_boot_ns,
                 cgroups,
+                complete,
             } => {
                 self.take_scan(started_boot_ns, ended_boot_ns, &cgroups);
+                self.bury_absent(started_boot_ns, &cgroups, complete);
                 Vec::new()
             }
         }
@@ -504,8 +506,7 @@ impl ContainerTable {
         changed
     }
 
-    /// Adds what the walk found and the records did not tell, and buries what was there before
-    /// the walk and was not found. What came up since may have been made behind the walk's back.
+    /// Adds what the walk found and the records did not tell.
     fn take_scan(&mut self, started_ns: u64, ended_ns: u64, cgroups: &[ScannedCgroup]) {
         self.tick(ended_ns);
         self.scans
@@ -515,7 +516,17 @@ impl ContainerTable {
                 self.insert(cgroup.id, &cgroup.path, None, ended_ns);
             }
         }
+    }
+
+    /// Buries what was there before a complete walk and was not found. What came up since may have
+    /// been made behind the walk's back. A walk that was cut proves nothing to be gone.
+    fn bury_absent(&mut self, started_ns: u64, cgroups: &[ScannedCgroup], complete: bool) {
         let found: HashSet<u64> = cgroups.iter().map(|cgroup| cgroup.id).collect();
+        let absent = self.unknown.scanned(started_ns, &found, complete);
+        if !complete {
+            return;
+        }
+        self.gone.extend(absent);
         let stale: Vec<u64> = self
             .cgroups
             .iter()
@@ -529,8 +540,6 @@ impl ContainerTable {
         for id in stale {
             self.bury(id, started_ns);
         }
-        let absent = self.unknown.scanned(started_ns, &found);
-        self.gone.extend(absent);
     }
 
     fn expire(&mut self) {

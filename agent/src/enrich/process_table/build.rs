@@ -13,6 +13,7 @@ pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Pr
     let argv = arguments(exec.argv);
     let image = Image {
         exe: exec.exe.file(),
+        known: true,
         filename: exec.filename.into(),
         interpreter: exec.interpreter.map(Into::into),
         argv_truncated: exec.argv_truncated,
@@ -45,6 +46,7 @@ pub(super) fn from_task(
 ) -> Process {
     let exe = task.exe.file();
     let image = Image {
+        known: true,
         filename: exe
             .as_ref()
             .map_or_else(Box::default, |exe| exe.path.bytes.clone()),

@@ -1,4 +1,4 @@
-//! Bounds on the memory that images take.
+//! A bound on the memory that long command lines and paths take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,8 @@ use crate::model::{Charge, ExeFile, Image, Path, Process};
 use crate::telemetry::{Counter, Failure};
 
 /// Bytes of all images that a process, an ancestor or an event under way still refers to. Beyond
-/// them, new images are kept in short; the exec event itself is always whole.
+/// them, new images are kept in short: a few hundred bytes for each entry of the table and each
+/// ancestor. The exec event itself is always whole.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes that a shortened image keeps of its arguments, and of each of its names.
 const SHORT: usize = 256;
@@ -90,6 +91,7 @@ fn cost(image: &Image) -> usize {
 /// A copy with short strings.
 fn short(image: &Image) -> Image {
     Image {
+        known: image.known,
         exe: image.exe.as_ref().map(|exe| ExeFile {
             path: path(&exe.path),
             ..exe.clone()

@@ -1,6 +1,6 @@
 use gravlens_common::{
     ABI_VERSION, ExecRecord, ExitRecord, ForkRecord, Kind, ProcessContext, RecordHeader,
-    context_valid,
+    TaskRecord, context_valid,
 };
 use zerocopy::IntoBytes;
 
@@ -108,14 +108,8 @@ fn an_event_finds_the_image_that_made_it() {
     let mut table = ProcessTable::default();
     let first = exec(&mut table, context(10, 1, (1, 0)), b"one\0");
     let second = exec(&mut table, context(10, 2, (1, 0)), b"two\0");
-    assert_eq!(
-        table.of_bulk(&bulk(&first)).unwrap().image.argv[0].as_ref(),
-        b"one"
-    );
-    assert_eq!(
-        table.of_bulk(&bulk(&second)).unwrap().image.argv[0].as_ref(),
-        b"two"
-    );
+    assert_eq!(table.of_bulk(&bulk(&first)).image.argv[0].as_ref(), b"one");
+    assert_eq!(table.of_bulk(&bulk(&second)).image.argv[0].as_ref(), b"two");
 }
 
 #[test]
@@ -124,7 +118,7 @@ fn an_unknown_image_is_not_the_one_that_runs_now() {
     let known = exec(&mut table, context(10, 1, (1, 0)), b"one\0");
     let mut other = bulk(&known);
     other.exec_key ^= 1;
-    let stand_in = table.of_bulk(&other).unwrap_err();
+    let stand_in = table.of_bulk(&other);
     assert!(stand_in.image.argv.is_empty() && stand_in.comm.is_empty());
 }
 
@@ -182,7 +176,7 @@ fn a_clone_for_the_parent_runs_the_image_of_who_cloned() {
 #[test]
 fn a_process_that_is_not_known_has_no_ids() {
     let table = ProcessTable::default();
-    let stand_in = table.of_bulk(&BulkContext::default()).unwrap_err();
+    let stand_in = table.of_bulk(&BulkContext::default());
     assert_eq!((stand_in.ids, stand_in.capabilities), (None, None));
 }
 
@@ -298,9 +292,38 @@ fn a_full_table_forgets_who_ended_first() {
         fork(&mut table, context(pid + 2, 1, (1, 0)));
     }
     let refused = fork(&mut table, context(90_000, 1, (1, 0)));
-    assert!(!table.knows(refused.exec_id.key()));
+    assert!(table.process(refused.exec_id.key()).is_none());
     exit(&mut table, context(2, 1, (1, 0)));
     let entered = fork(&mut table, context(90_001, 1, (1, 0)));
-    assert!(table.knows(entered.exec_id.key()));
+    assert!(table.process(entered.exec_id.key()).is_some());
     assert_eq!(table.len(), MAX_ENTRIES);
+}
+
+#[test]
+fn an_image_that_was_never_told_is_found_later() {
+    let mut table = ProcessTable::default();
+    exec(&mut table, context(10, 1, (1, 0)), b"parent\0");
+    let moved = table.refresh(&as_context(context(11, 1, (10, 1))), 0);
+    let key = moved.exec_id.key();
+    assert!(!table.knows(key) && !table.of_bulk(&bulk(&moved)).image.known);
+    // Its children do not know it either.
+    let child = fork(&mut table, context(12, 1, (11, 1)));
+    assert!(!child.image.known);
+    let record = TaskRecord {
+        header: header(Kind::Task, size_of::<TaskRecord>()),
+        process: context(11, 1, (1, 0)),
+        ..TaskRecord::default()
+    };
+    let Record::Task(task) = decode(record.as_bytes()).unwrap().1 else {
+        panic!("not a task")
+    };
+    let details = ProcDetails {
+        argv: b"found\0".to_vec(),
+        ..ProcDetails::default()
+    };
+    table.found(&task, &details, 0);
+    let found = table.of_bulk(&bulk(&moved));
+    assert!(table.knows(key) && found.seen_late);
+    assert_eq!(found.image.argv[0].as_ref(), b"found");
+    assert_eq!(found.parent.as_ref().unwrap().exec_id.tgid, 10);
 }

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use gravlens_common::{Hook, limits};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Detector;
+use crate::canary;
 use crate::model::Container;
 use crate::pipeline::ledger::Balance;
 use crate::probe::{ProbeError, RingMeter};
@@ -136,30 +138,45 @@ impl Detector {
         self.publish(fresh);
         self.fold_removed();
         self.look_for_lost_cgroups();
+        self.look_at_canary();
+        self.look_at_links();
     }
 
     /// The last account: what has not arrived by now never will.
-    pub(in crate::pipeline) fn settle_finally(&mut self) {
+    pub(super) async fn settle_finally(&mut self, until: Instant) {
         let fresh = self.take_accounts();
         for account in &mut self.accounts {
             account.events.give_up_in_flight();
         }
-        self.publish(fresh);
+        let now = SystemTime::now();
+        if fresh {
+            self.losses
+                .report_finally(&self.accounts, now, &self.alerts, until)
+                .await;
+        }
+        self.post(now);
     }
 
     /// Accounts that are not fresh may have been folded since, and reported under both names.
     fn publish(&mut self, fresh: bool) {
         let now = SystemTime::now();
         if fresh {
-            self.repair.watch(&self.accounts);
+            self.repair.watch(&self.accounts, self.now_ns);
             self.losses.report(&self.accounts, now, &self.alerts);
         }
+        self.post(now);
+    }
+
+    fn post(&self, now: SystemTime) {
         let mut events = EventCounts::default();
         for account in &self.accounts {
             events += account.events;
         }
-        self.board
-            .post_accounting(Accounting { events, taken: now });
+        self.board.post_accounting(Accounting {
+            events,
+            taken: now,
+            canary_age: self.guard.canary_age(self.now_ns),
+        });
     }
 
     /// Which cgroups came and went is not known where records about it were lost.
@@ -190,6 +207,8 @@ impl Detector {
                 refused_cgroups: cgroups.refused_cgroups,
                 identity_conflicts: cgroups.identity_conflicts,
             },
+            canary: self.guard.canary_status(self.now_ns),
+            integrity: self.guard.integrity_status(self.now_ns),
         }
     }
 
@@ -235,6 +254,15 @@ impl Detector {
     }
 
     fn named(&self, cgroup_id: u64, hook: Hook, events: EventCounts) -> LossAccount {
+        if self.guard.canary_cgroup() == Some(cgroup_id) {
+            return LossAccount {
+                hook: hook.name().to_owned(),
+                cgroup_id,
+                cgroup_path: canary::ACCOUNT.to_owned(),
+                container: None,
+                events,
+            };
+        }
         let view = if cgroup_id == limits::OTHER_CGROUP {
             None
         } else {
@@ -288,6 +316,7 @@ fn ring_usage(ring: &RingMeter) -> RingUsage {
         name: ring.name().to_owned(),
         capacity_bytes: ring.capacity_bytes(),
         used_bytes: ring.used_bytes(),
+        written_bytes: ring.written_bytes(),
     }
 }
 

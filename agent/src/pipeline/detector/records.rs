@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use gravlens_common::{BulkContext, Hook, Kind, record_flags};
+use tokio::time::Instant;
 
-use super::super::event::{cgroup_payload, cgroup_syscall, open_payload, socket_payload};
+use super::super::event::{
+    bulk_call_payload, call_payload, cgroup_payload, cgroup_syscall, open_payload, socket_payload,
+};
+use super::super::run::is_over;
 use super::Detector;
 use crate::decode::{
-    CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head, OpenView, PathsView,
-    Record, SetIdsView, SocketView, decode, origin,
+    BulkCallView, CallView, CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head,
+    OpenView, PathsView, Record, SetIdsView, SocketView, decode, origin,
 };
+use crate::enrich::process_table::ProcDetails;
 use crate::ingest::Batch;
 use crate::model::{Event, EventFlags, Payload, Process, SetIds, Syscall};
-use crate::probe::FoundTask;
 use crate::telemetry::{Counter, Failure};
 
 struct Undecodable {
@@ -37,12 +41,18 @@ struct Origin {
     tid: u32,
     process: Arc<Process>,
     process_unknown: bool,
+    /// The canary made it: no rule sees it.
+    canary: bool,
 }
 
 impl Detector {
-    /// Takes a batch of records, oldest first.
-    pub(in crate::pipeline) fn batch(&mut self, batch: &Batch) {
+    /// Takes a batch of records, oldest first, at a stop until that time: what is left of it stays
+    /// in flight, as the batches do that are not taken at all.
+    pub(in crate::pipeline) fn batch(&mut self, batch: &Batch, until: Option<Instant>) {
         for bytes in batch.records() {
+            if is_over(until) {
+                break;
+            }
             match decode(bytes) {
                 Ok((head, record)) => self.record(head, &record),
                 Err(error) => {
@@ -56,12 +66,13 @@ impl Detector {
         self.ask_runtimes();
     }
 
-    /// Takes a process that the task iterator found. No event: it began before the agent.
-    pub(in crate::pipeline) fn found(&mut self, task: &FoundTask) {
-        match decode(&task.record) {
+    /// Takes a process that the task iterator found. No event: it began before the agent, or its
+    /// own records were lost.
+    pub(super) fn found(&mut self, record: &[u8], details: &ProcDetails) {
+        match decode(record) {
             Ok((_, Record::Task(view))) => {
                 let now = self.now_ns;
-                self.processes.found(&view, &task.details, now);
+                self.processes.found(&view, details, now);
             }
             Ok(_) => {}
             Err(error) => Undecodable { error }.emit(),
@@ -79,6 +90,8 @@ impl Detector {
             Record::SetIds(call) => self.set_ids(head, call),
             Record::Open(open) => self.open(head, open),
             Record::Socket(socket) => self.socket(head, socket),
+            Record::Call(call) => self.call(head, call),
+            Record::BulkCall(call) => self.bulk_call(head, call),
             Record::Paths(call) => self.paths(head, call),
             Record::Marker(nonce) => self.marker(*nonce),
             // The iterator does not write to the rings.
@@ -123,6 +136,13 @@ impl Detector {
             Kind::CgroupRmdir => Hook::CgroupRmdir,
             _ => Hook::CgroupAttach,
         };
+        let canary = self.guard.is_canary(&change.context, hook, head.boot_ns);
+        if canary
+            && let Some(own) = self.guard.canary_cgroup()
+            && own != change.cgroup_id
+        {
+            self.ledger.count_as(change.cgroup_id, own);
+        }
         self.ledger.received(change.cgroup_id, hook);
         match change.kind {
             Kind::CgroupMkdir => {
@@ -136,16 +156,26 @@ impl Detector {
             _ => {}
         }
         self.cgroups_settled();
-        let process = match change.kind {
-            Kind::CgroupMkdir | Kind::CgroupRmdir => self.processes.peek(&change.context),
-            _ => self.processes.refresh(&change.context, head.boot_ns),
+        let (process, process_unknown) = match change.kind {
+            // Who changes the tree may lie outside the scope, where nobody can be found.
+            Kind::CgroupMkdir | Kind::CgroupRmdir => {
+                let process = self.processes.peek(&change.context);
+                let unknown = !process.image.known;
+                (process, unknown)
+            }
+            _ => {
+                let process = self.processes.refresh(&change.context, head.boot_ns);
+                let unknown = self.is_unknown(&process);
+                (process, unknown)
+            }
         };
         let origin = Origin {
             head,
             cgroup_id: change.cgroup_id,
             tid: change.context.tid,
             process,
-            process_unknown: false,
+            process_unknown,
+            canary,
         };
         let payload = cgroup_payload(change.cgroup_id, change.path);
         self.event(&origin, cgroup_syscall(change.kind), None, payload);
@@ -182,6 +212,18 @@ impl Detector {
         self.event(&origin, call.call, result, payload);
     }
 
+    fn call(&mut self, head: Head, call: &CallView) {
+        let process = self.processes.refresh(&call.context, head.boot_ns);
+        let origin = self.critical(head, &call.context, call.call.hook(), process);
+        self.event(&origin, call.call, Some(call.result), call_payload(call));
+    }
+
+    fn bulk_call(&mut self, head: Head, call: &BulkCallView) {
+        let origin = self.bulk(head, &call.context, call.call.hook());
+        let payload = bulk_call_payload(call);
+        self.event(&origin, call.call, Some(call.result), payload);
+    }
+
     fn critical(
         &mut self,
         head: Head,
@@ -190,30 +232,38 @@ impl Detector {
         process: Arc<Process>,
     ) -> Origin {
         self.ledger.received(context.cgroup_id, hook);
-        Origin {
-            head,
-            cgroup_id: context.cgroup_id,
-            tid: context.tid,
-            process,
-            process_unknown: false,
-        }
-    }
-
-    fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
-        self.ledger.received(context.cgroup_id, hook);
-        let found = self.processes.of_bulk(context);
-        let process_unknown = found.is_err();
-        if process_unknown {
-            self.repair.want();
-        }
-        let (Ok(process) | Err(process)) = found;
+        let process_unknown = self.is_unknown(&process);
         Origin {
             head,
             cgroup_id: context.cgroup_id,
             tid: context.tid,
             process,
             process_unknown,
+            canary: self.guard.is_canary(context, hook, head.boot_ns),
         }
+    }
+
+    fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
+        self.ledger.received(context.cgroup_id, hook);
+        let process = self.processes.of_bulk(context);
+        let process_unknown = self.is_unknown(&process);
+        Origin {
+            head,
+            cgroup_id: context.cgroup_id,
+            tid: context.tid,
+            process,
+            process_unknown,
+            canary: self.guard.is_canary_thread(context, hook, head.boot_ns),
+        }
+    }
+
+    /// Whether the image that the process runs is not known; then the task iterator is asked.
+    fn is_unknown(&mut self, process: &Process) -> bool {
+        let unknown = !process.image.known;
+        if unknown {
+            self.repair.want(self.now_ns);
+        }
+        unknown
     }
 
     fn event(
@@ -223,6 +273,9 @@ impl Detector {
         result: Option<i64>,
         payload: Payload<'_>,
     ) {
+        if origin.canary {
+            return;
+        }
         self.number += 1;
         let container = self.containers.view(origin.cgroup_id);
         let event = Event {

@@ -5,31 +5,45 @@ use std::collections::HashSet;
 use gravlens_common::Hook;
 
 use super::Detector;
+use crate::enrich::pace::ScanPace;
 use crate::ingest::boot_ns;
-use crate::probe::{ProbeError, snapshot};
-use crate::telemetry::LossAccount;
+use crate::probe::{ProbeError, Snapshot, proc_details};
+use crate::telemetry::{Counter, Failure, LossAccount};
 
-/// Shortest time from one repair to the next: an iteration over a node's processes takes a few
-/// milliseconds.
-const INTERVAL_NS: u64 = 1_000_000_000;
+/// Processes that one repair completes from /proc: meanwhile nothing else is detected.
+const PER_REPAIR: usize = 256;
+
+struct RepairFailed {
+    error: ProbeError,
+}
+
+impl Failure for RepairFailed {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("process_repair_failed");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(message = "The process table cannot be repaired.", error = %self.error, total);
+    }
+}
 
 /// Whether, and when, to repair.
 #[derive(Debug, Default)]
 pub(super) struct Repair {
-    wanted: bool,
-    last_ns: u64,
+    pace: ScanPace,
     /// Lifecycle records lost so far.
     lost: u64,
 }
 
 impl Repair {
     /// A record named a process that is not known.
-    pub(super) fn want(&mut self) {
-        self.wanted = true;
+    pub(super) fn want(&mut self, now_ns: u64) {
+        self.pace.want(now_ns);
     }
 
     /// Looks for new losses of the records that the process table is made of.
-    pub(super) fn watch(&mut self, accounts: &[LossAccount]) {
+    pub(super) fn watch(&mut self, accounts: &[LossAccount], now_ns: u64) {
         let lost: u64 = accounts
             .iter()
             .filter(|account| {
@@ -39,45 +53,51 @@ impl Repair {
             })
             .map(|account| account.events.dropped())
             .sum();
-        self.wanted |= lost > self.lost;
-        self.lost = self.lost.max(lost);
-    }
-
-    fn is_due(&mut self, now_ns: u64) -> bool {
-        let due = self.wanted && self.last_ns + INTERVAL_NS <= now_ns;
-        if due {
-            self.wanted = false;
-            self.last_ns = now_ns;
+        if lost > self.lost {
+            self.lost = lost;
+            self.want(now_ns);
         }
-        due
     }
 }
 
 impl Detector {
-    /// Enters the processes that run and ends those that do not. An end is only believed of a
-    /// process that was entered before the iteration began.
-    pub(in crate::pipeline) fn find_processes(&mut self) -> Result<(), ProbeError> {
+    /// Enters up to `limit` processes that run and ends those that do not. An end is only believed
+    /// of a process that was entered before the iteration began. Whether all were entered.
+    pub(in crate::pipeline) fn find_processes(&mut self, limit: usize) -> Result<bool, ProbeError> {
         let started_ns = boot_ns();
+        let snapshot = Snapshot::take(&mut self.probe)?;
         let mut running = HashSet::new();
-        let processes = &self.processes;
-        let new = snapshot(&mut self.probe, |id| {
+        let mut entered = 0;
+        for (id, record) in snapshot.tasks() {
             running.insert(id.key());
-            !processes.knows(id.key())
-        })?;
-        for task in new {
-            self.found(&task);
+            if self.processes.knows(id.key()) {
+                continue;
+            }
+            entered += 1;
+            if entered <= limit {
+                self.found(record, &proc_details(id.tgid));
+            }
         }
         self.processes
             .retain_found(&running, started_ns, self.now_ns);
-        Ok(())
+        Ok(entered <= limit)
     }
 
     pub(super) fn repair_processes(&mut self) {
-        if !self.repair.is_due(self.now_ns) {
+        let started_ns = boot_ns();
+        if !self.repair.pace.take(self.now_ns) {
             return;
         }
-        if let Err(error) = self.find_processes() {
-            tracing::error!(message = "The process table cannot be repaired.", %error);
+        match self.find_processes(PER_REPAIR) {
+            Ok(complete) => {
+                let ended_ns = boot_ns();
+                let took_ns = ended_ns.saturating_sub(started_ns);
+                self.repair.pace.done(started_ns, took_ns);
+                if !complete {
+                    self.repair.want(ended_ns);
+                }
+            }
+            Err(error) => RepairFailed { error }.emit(),
         }
     }
 }

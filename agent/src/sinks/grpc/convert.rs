@@ -3,8 +3,8 @@
 use crate::alert::{Progress, encode_rule, encode_severity};
 use crate::proto;
 use crate::telemetry::{
-    CgroupCounts, EventCounts, HookStatus, KernelFacts, LossAccount, QueueDepth, RingUsage,
-    RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
+    CanaryStatus, CgroupCounts, EventCounts, HookStatus, IntegrityStatus, KernelFacts, LossAccount,
+    QueueDepth, RingUsage, RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
 };
 
 /// How far a subscription has come.
@@ -67,6 +67,30 @@ pub(super) fn cgroups(counts: CgroupCounts) -> proto::CgroupStatus {
     }
 }
 
+/// The canary.
+pub(super) fn canary(canary: &CanaryStatus) -> proto::CanaryStatus {
+    let hooks = canary.hooks.iter().map(|hook| proto::CanaryHook {
+        hook: hook.hook.to_owned(),
+        age_ms: hook.age_ms,
+        blind: hook.blind,
+    });
+    proto::CanaryStatus {
+        off: canary.off.clone().unwrap_or_default(),
+        interval_ms: canary.interval_ms,
+        hooks: hooks.collect(),
+    }
+}
+
+/// Links and maps.
+pub(super) fn integrity(integrity: &IntegrityStatus) -> proto::IntegrityStatus {
+    proto::IntegrityStatus {
+        links: integrity.links,
+        maps: integrity.maps,
+        age_ms: integrity.age_ms,
+        faults: integrity.faults.clone(),
+    }
+}
+
 /// The account of events.
 pub(super) fn events(events: &EventCounts) -> proto::EventAccount {
     proto::EventAccount {
@@ -98,6 +122,7 @@ pub(super) fn ring(ring: &RingUsage) -> proto::RingStatus {
         name: ring.name.clone(),
         capacity_bytes: ring.capacity_bytes,
         used_bytes: ring.used_bytes,
+        written_bytes: ring.written_bytes,
     }
 }
 

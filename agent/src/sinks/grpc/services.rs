@@ -68,6 +68,8 @@ impl Answers {
             failures: convert::failures(),
             cgroups: Some(convert::cgroups(snapshot.cgroups)),
             not_seen: facts.blind_spots.clone(),
+            canary: Some(convert::canary(&snapshot.canary)),
+            integrity: Some(convert::integrity(&snapshot.integrity)),
         }
     }
 

@@ -185,6 +185,9 @@ impl Open {
             events: Some(convert::events(&accounting.events)),
             alerts: Some(self.services.alerts.account(evicted)),
             events_time: Some(timestamp(accounting.taken)),
+            canary_age_ms: accounting
+                .canary_age
+                .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
         }))
     }
 }

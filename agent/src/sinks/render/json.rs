@@ -303,6 +303,8 @@ struct Heartbeat {
     events: EventAccount,
     events_time: String,
     alerts: AlertAccount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary_age_ms: Option<u64>,
 }
 
 /// What became of events.
@@ -352,6 +354,7 @@ impl From<&proto::Heartbeat> for Heartbeat {
             progress: heartbeat.progress.as_ref().into(),
             events: heartbeat.events.as_ref().into(),
             events_time: time(heartbeat.events_time.as_ref()),
+            canary_age_ms: heartbeat.canary_age_ms,
             alerts: AlertAccount {
                 raised: alerts.raised,
                 stored: alerts.stored,

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::alert::{AlertSender, Filter, Spool, SpoolLimits, Start, Step, Subscription};
 use crate::alert::{channel, sample};
-use crate::model::ContainerView;
+use crate::model::{Call, ContainerView, Payload, Stdio, StdioKind, Syscall};
 use crate::proto::record::Body;
 
 /// What a subscriber receives of what `raise` sends.
@@ -79,6 +79,33 @@ fn an_alert_is_one_line_of_json() {
     assert_eq!(alert["container"]["identity"], "full");
     assert_eq!(alert["container"]["labels"]["team"], "shop");
     assert_eq!(alert["evidence"][0]["field"], "fd.name");
+}
+
+#[test]
+fn a_call_shows_its_arguments() {
+    let mut alert = sample::alert_in(ContainerView::Host);
+    alert.event.syscall = Syscall::Dup2;
+    alert.event.payload = Payload::Call(Call {
+        arguments: [3, 1, 0, 0, 0, 0],
+        descriptor: Some(Stdio {
+            kind: StdioKind::Pipe,
+            inode: 9,
+        }),
+        fd_shared: true,
+    });
+    let record = records(|sender| sender.raise(alert)).remove(0);
+    let text = text_record(&record);
+    assert!(
+        text.contains("event      dup2 oldfd=3 newfd=1 = 3\n"),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&json_record(&record)).unwrap();
+    let call = &json["alert"]["event"]["call"];
+    assert_eq!(call["arguments"][0]["name"], "oldfd");
+    assert_eq!(call["arguments"][0]["value"], 3);
+    assert_eq!(call["arguments"][0]["text"], "3");
+    assert_eq!(call["descriptor"]["kind"], "pipe");
+    assert_eq!(call["fd_shared"], true);
 }
 
 #[test]

@@ -83,9 +83,12 @@ fn hello(record: &proto::Record, hello: &proto::Hello) -> String {
 fn heartbeat(heartbeat: &proto::Heartbeat) -> String {
     let alerts = heartbeat.alerts.unwrap_or_default();
     let progress = heartbeat.progress.unwrap_or_default();
+    let canary = heartbeat.canary_age_ms.map_or_else(String::new, |age| {
+        format!("; canary: {}", duration(Duration::from_millis(age)))
+    });
     format!(
         "complete through {}: {} sent, {} filtered, {} missed; {}; alerts: {} raised, {} stored, \
-         {} dropped",
+         {} dropped{canary}",
         progress.complete_through,
         progress.delivered,
         progress.filtered_count,
@@ -172,6 +175,7 @@ fn alert(out: &mut String, alert: &proto::Alert) {
     );
     match &alert.container {
         Some(known) => row(out, "container", &container(known)),
+        None if alert.process.is_none() => row(out, "container", "none: the sensor itself"),
         None => row(out, "container", "none: a process of the node"),
     }
     if let Some(process) = &alert.process {
@@ -201,13 +205,13 @@ fn alert(out: &mut String, alert: &proto::Alert) {
     }
     row(out, "output", &printable(&alert.output));
     if let Some(rule) = rule {
-        let file = printable(&rule.file);
         let attack = rule.attack_ids.join(" ");
-        row(
-            out,
-            "rule",
-            &format!("{file}:{} {}", rule.line, printable(&attack)),
-        );
+        let place = if rule.file.is_empty() {
+            printable(&rule.language).into_owned()
+        } else {
+            format!("{}:{}", printable(&rule.file), rule.line)
+        };
+        row(out, "rule", &format!("{place} {}", printable(&attack)));
     }
     row(out, "id", &printable(&alert.id));
 }
@@ -295,6 +299,7 @@ fn event(event: &proto::Event) -> String {
         Some(Payload::Socket(socket)) => socket.endpoint.as_ref().map(endpoint),
         Some(Payload::SetIds(ids)) => Some(ids.argument.to_string()),
         Some(Payload::Cgroup(cgroup)) => cgroup.path.as_ref().map(|path| path.text.clone()),
+        Some(Payload::Call(call)) => Some(arguments(call)),
         Some(Payload::Paths(call)) => Some(paths(call)),
         Some(Payload::Exit(exit)) => Some(format!("status {} signal {}", exit.status, exit.signal)),
         Some(Payload::Exec(_) | Payload::Fork(_)) | None => None,
@@ -316,7 +321,16 @@ fn event(event: &proto::Event) -> String {
     text
 }
 
-/// Arguments as `name=value`.
+fn arguments(call: &proto::CallPayload) -> String {
+    let named = |argument: &proto::Argument| format!("{}={}", argument.name, argument.text);
+    call.arguments
+        .iter()
+        .map(named)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Paths, then numbers, as `name=value`.
 fn paths(call: &proto::PathsPayload) -> String {
     let paths = call.paths.iter().map(|path| {
         let text = path.path.as_ref().map_or("", |path| &path.text);

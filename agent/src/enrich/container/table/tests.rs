@@ -263,7 +263,28 @@ fn scan_that_took(took: u64, started_boot_ns: u64, cgroups: &[(u64, &str)]) -> C
                 path: path.as_bytes().to_vec(),
             })
             .collect(),
+        complete: true,
     }
+}
+
+#[test]
+fn a_scan_that_was_cut_buries_nothing() {
+    let mut table = table();
+    table.mkdir(11, &own(A), 5);
+    table.view(12);
+    let mut cut = scan(9 * SECOND, &[(10, "/docker")]);
+    if let ContainerMessage::Scan { complete, .. } = &mut cut {
+        *complete = false;
+    }
+    table.apply(cut);
+    assert!(table.take_gone().is_empty());
+    assert!(table.containers().all(|(_, ended)| ended.is_none()));
+    let ContainerView::Unknown { why: Some(why), .. } = table.view(12) else {
+        panic!("a cgroup that was not found is known");
+    };
+    assert!(why.contains("more cgroups"), "{why}");
+    table.apply(scan(20 * SECOND, &[(10, "/docker")]));
+    assert_eq!(table.take_gone(), [11]);
 }
 
 #[test]
@@ -428,6 +449,7 @@ impl Node {
             started_boot_ns,
             ended_boot_ns: self.now,
             cgroups: cgroups.collect(),
+            complete: true,
         });
     }
 }

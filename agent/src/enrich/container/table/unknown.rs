@@ -62,8 +62,13 @@ impl UnknownCgroups {
     }
 
     /// A scan has brought what it could: what was asked for before it began and is still unknown
-    /// stays so. Returns those that it did not find.
-    pub(super) fn scanned(&mut self, started_boot_ns: u64, found: &HashSet<u64>) -> Vec<u64> {
+    /// stays so. Returns those that it did not find; they are gone if it was complete.
+    pub(super) fn scanned(
+        &mut self,
+        started_boot_ns: u64,
+        found: &HashSet<u64>,
+        complete: bool,
+    ) -> Vec<u64> {
         let mut absent = Vec::new();
         for (&cgroup_id, met) in &mut self.met {
             if met.since_ns > started_boot_ns {
@@ -78,8 +83,10 @@ impl UnknownCgroups {
             }
             met.why = Some(if is_there {
                 "the container table has no place for the cgroup".into()
-            } else {
+            } else if complete {
                 "the cgroup was gone before it could be looked at".into()
+            } else {
+                "there are more cgroups than could be looked at".into()
             });
         }
         absent
@@ -100,9 +107,9 @@ mod tests {
         let mut unknown = UnknownCgroups::default();
         assert_eq!(unknown.ask(7, 100), (true, None));
         assert_eq!(unknown.ask(7, 101), (false, None));
-        assert!(unknown.scanned(99, &HashSet::new()).is_empty());
+        assert!(unknown.scanned(99, &HashSet::new(), true).is_empty());
         assert!(unknown.take_settled().is_empty(), "the scan was too early");
-        assert_eq!(unknown.scanned(100, &HashSet::new()), [7]);
+        assert_eq!(unknown.scanned(100, &HashSet::new(), true), [7]);
         assert_eq!(unknown.take_settled(), [7]);
         let (look, why) = unknown.ask(7, 102);
         assert!(!look && why.is_some());

@@ -45,6 +45,7 @@ enum Payload<'a> {
         cgroup_id: u64,
         path: Option<Path<'a>>,
     },
+    Call(Call<'a>),
     Paths(Paths<'a>),
 }
 
@@ -69,6 +70,37 @@ struct Socket<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fd: Option<i32>,
     provenance: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Call<'a> {
+    arguments: Vec<Argument<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    descriptor: Option<Stdio<'a>>,
+    #[serde(skip_serializing_if = "is_default")]
+    fd_shared: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Argument<'a> {
+    name: &'a str,
+    value: i64,
+    text: &'a str,
+}
+
+impl<'a> From<&'a proto::CallPayload> for Call<'a> {
+    fn from(call: &'a proto::CallPayload) -> Self {
+        let argument = |argument: &'a proto::Argument| Argument {
+            name: &argument.name,
+            value: argument.value,
+            text: &argument.text,
+        };
+        Self {
+            arguments: call.arguments.iter().map(argument).collect(),
+            descriptor: call.descriptor.as_ref().map(stdio),
+            fd_shared: call.fd_shared,
+        }
+    }
 }
 
 impl<'a> From<&'a proto::Event> for Event<'a> {
@@ -115,6 +147,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
         In::SetIds(ids) => Payload::SetIds {
             argument: ids.argument,
         },
+        In::Call(call) => Payload::Call(call.into()),
         In::Paths(call) => Payload::Paths(Paths::from(call)),
         In::Cgroup(cgroup) => Payload::Cgroup {
             cgroup_id: cgroup.cgroup_id,

@@ -1,4 +1,4 @@
-//! When to scan.
+//! When to scan: cgroups, processes.
 
 /// Least time between the beginnings of two scans, in nanoseconds.
 const INTERVAL_NS: u64 = 1_000_000_000;
@@ -8,9 +8,9 @@ const SHARE: u64 = 10;
 const PATIENCE_NS: u64 = 30_000_000_000;
 
 /// The pace of scans: one at a time, at once when one is wanted after a quiet time, and never so
-/// often that whoever makes unknown cgroups could keep the agent busy with it.
+/// often that whoever makes unknown cgroups or processes could keep the agent busy with it.
 #[derive(Debug, Default)]
-pub(super) struct ScanPace {
+pub(crate) struct ScanPace {
     /// When it was wanted last: one that began earlier does not fulfil the wish.
     wanted_ns: Option<u64>,
     /// When the last one was asked for.
@@ -21,12 +21,12 @@ pub(super) struct ScanPace {
 
 impl ScanPace {
     /// There is something to look for.
-    pub(super) fn want(&mut self, now_ns: u64) {
+    pub(crate) fn want(&mut self, now_ns: u64) {
         self.wanted_ns = Some(now_ns);
     }
 
     /// A scan is wanted and its time has come.
-    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
         let rested = self
             .asked_ns
             .is_none_or(|asked| now_ns >= asked.saturating_add(self.pause_ns));
@@ -34,7 +34,7 @@ impl ScanPace {
     }
 
     /// Whether to begin a scan now. The wish stays until a scan fulfils it: this one may fail.
-    pub(super) fn take(&mut self, now_ns: u64) -> bool {
+    pub(crate) fn take(&mut self, now_ns: u64) -> bool {
         let due = self.is_due(now_ns);
         if due {
             self.asked_ns = Some(now_ns);
@@ -44,7 +44,7 @@ impl ScanPace {
     }
 
     /// A scan has come back. It began at that time and took so long.
-    pub(super) fn done(&mut self, started_ns: u64, took_ns: u64) {
+    pub(crate) fn done(&mut self, started_ns: u64, took_ns: u64) {
         self.wanted_ns = self.wanted_ns.filter(|wanted| *wanted > started_ns);
         self.pause_ns = took_ns.saturating_mul(SHARE).max(INTERVAL_NS);
     }

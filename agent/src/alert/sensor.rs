@@ -1,0 +1,89 @@
+//! Findings about the sensor itself: built in, without an event and without a container.
+
+use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
+
+use crate::model::{Priority, RuleInfo};
+
+/// A finding about the sensor.
+#[derive(Clone, Debug)]
+pub struct SensorFinding {
+    /// The built-in rule.
+    pub rule: Arc<RuleInfo>,
+    /// A sentence.
+    pub output: String,
+    /// When it was found.
+    pub time: SystemTime,
+}
+
+/// A hook no longer tells of the canary.
+static BLIND: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Sensor blind",
+        Priority::Critical,
+        "A hook does not tell of the canary's calls any more: it tells of nobody's.",
+        &["T1562.001", "T1562.006"],
+    )
+});
+
+/// It does again.
+static SEES: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Sensor sees again",
+        Priority::Notice,
+        "A hook that was blind tells of the canary's calls again.",
+        &[],
+    )
+});
+
+/// A link or a map is not as it was made.
+static TAMPERED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Sensor tampered",
+        Priority::Critical,
+        "A link or a map of the sensor is not as the agent made it.",
+        &["T1562.001", "T1562.006"],
+    )
+});
+
+impl SensorFinding {
+    /// A hook went blind.
+    pub fn blind(hook: &str, seconds: u64) -> Self {
+        let what = format!("Sensor blind: hook {hook} (no sign of the canary for {seconds} s)");
+        Self::new(&BLIND, what)
+    }
+
+    /// A hook sees again.
+    pub fn sees_again(hook: &str) -> Self {
+        Self::new(&SEES, format!("Sensor sees again: hook {hook}"))
+    }
+
+    /// A link or a map was changed.
+    pub fn tampered(what: &str) -> Self {
+        Self::new(&TAMPERED, format!("Sensor tampered: {what}"))
+    }
+
+    fn new(rule: &Arc<RuleInfo>, output: String) -> Self {
+        Self {
+            rule: Arc::clone(rule),
+            output,
+            time: SystemTime::now(),
+        }
+    }
+}
+
+fn rule(name: &str, priority: Priority, description: &str, attack_ids: &[&str]) -> Arc<RuleInfo> {
+    let attack_ids: Vec<String> = attack_ids.iter().map(ToString::to_string).collect();
+    let tags = std::iter::once("sensor".to_owned()).chain(attack_ids.iter().cloned());
+    Arc::new(RuleInfo {
+        name: name.to_owned(),
+        priority,
+        description: description.to_owned(),
+        tags: tags.collect(),
+        attack_ids,
+        language: "built-in",
+        file: String::new(),
+        line: 0,
+        set_digest: "".into(),
+    })
+}

@@ -1,0 +1,68 @@
+//! 32-bit system calls: their numbers, and whether the kernel runs any.
+
+use aya::{Ebpf, maps::Array};
+use gravlens_common::Call;
+
+use super::ProbeError;
+
+/// Traced calls by their number on i386 (arch/x86/entry/syscalls/syscall_32.tbl). Those with
+/// two numbers began with 16-bit ids.
+#[rustfmt::skip]
+const NUMBERS: &[(u32, Call)] = &[
+    (5, Call::Open), (8, Call::Creat), (295, Call::Openat), (437, Call::Openat2),
+    (342, Call::OpenByHandleAt), (356, Call::MemfdCreate),
+    (23, Call::Setuid), (213, Call::Setuid),
+    (46, Call::Setgid), (214, Call::Setgid),
+    (70, Call::Setreuid), (203, Call::Setreuid),
+    (71, Call::Setregid), (204, Call::Setregid),
+    (164, Call::Setresuid), (208, Call::Setresuid),
+    (170, Call::Setresgid), (210, Call::Setresgid),
+    (138, Call::Setfsuid), (215, Call::Setfsuid),
+    (139, Call::Setfsgid), (216, Call::Setfsgid),
+    (81, Call::Setgroups), (206, Call::Setgroups),
+];
+
+/// What a 32-bit call can do unseen although the topic is watched.
+pub(super) const NOT_SEEN: &str = "32-bit calls (int 0x80) other than execution that succeeds, \
+                                   opening, setting ids, and connecting and sending to IP \
+                                   addresses";
+
+/// The kernel runs 32-bit programs: it has the table of their calls only then.
+pub(super) fn kernel_runs_ia32() -> bool {
+    cfg!(target_arch = "x86_64")
+        && std::fs::read_to_string("/proc/kallsyms").is_ok_and(|symbols| {
+            symbols.contains(" ia32_sys_call") || symbols.contains(" do_int80_emulation")
+        })
+}
+
+/// Tells the program which numbers are traced.
+pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
+    let fail = |error: &dyn std::error::Error| {
+        ProbeError::Load(format!("32-bit calls: {}", super::loader::chain(error)))
+    };
+    let map = ebpf
+        .map_mut("COMPAT_CALLS")
+        .ok_or_else(|| ProbeError::Load("the object has no map COMPAT_CALLS".to_owned()))?;
+    let mut calls: Array<_, u8> = Array::try_from(map).map_err(|error| fail(&error))?;
+    for (number, call) in NUMBERS {
+        calls
+            .set(*number, *call as u8, 0)
+            .map_err(|error| fail(&error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use gravlens_common::limits;
+
+    use super::*;
+
+    #[test]
+    fn every_number_has_its_place_once() {
+        let mut seen = std::collections::HashSet::new();
+        for (number, _) in NUMBERS {
+            assert!(*number < limits::COMPAT_CALLS && seen.insert(*number));
+        }
+    }
+}

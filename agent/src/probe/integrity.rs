@@ -1,0 +1,222 @@
+//! Whether links and maps are still as they were made.
+//!
+//! What is attached is known by the kernel's ids: they are compared with what the kernel says now.
+//! A perf event that was disabled behind a link does not show here; the canary notices it.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+    programs::links::FdLink,
+};
+
+use super::{
+    ProbeError,
+    bpf::{self, LinkTarget},
+};
+
+/// Maps that nobody writes after the start. The kernel freezes the first against user space; a
+/// value that the programs insert must not become another; the next silences them all, and the
+/// tables tell them which calls to report.
+const CONSTANT_MAPS: [&str; 5] = [
+    ".rodata",
+    "ZERO_COUNTERS",
+    "ENDED",
+    "PATH_CALLS",
+    "COMPAT_CALLS",
+];
+
+/// A link with the place that it led to when it was made.
+#[derive(Debug)]
+pub(super) struct HeldLink {
+    program: &'static str,
+    id: u32,
+    target: LinkTarget,
+    /// Dropping it detaches the program.
+    _link: FdLink,
+}
+
+impl HeldLink {
+    pub(super) fn new(program: &'static str, link: FdLink) -> Result<Self, String> {
+        let id = link.info().map_err(|error| error.to_string())?.id();
+        let target = bpf::link_target(id).map_err(|error| error.to_string())?;
+        Ok(Self {
+            program,
+            id,
+            target,
+            _link: link,
+        })
+    }
+
+    /// What is wrong with it.
+    fn fault(&self) -> Option<String> {
+        describe(self.program, self.target, bpf::link_target(self.id))
+    }
+}
+
+fn describe(program: &str, made: LinkTarget, now: io::Result<LinkTarget>) -> Option<String> {
+    let now = match now {
+        Ok(now) if now == made => return None,
+        Ok(now) => now,
+        Err(error) => return Some(format!("the link of {program} is gone: {error}")),
+    };
+    Some(match now.cgroup_id {
+        Some(0) => format!("the cgroup link of {program} is detached"),
+        _ if now.program_id != made.program_id => {
+            format!("the link of {program} runs another program")
+        }
+        _ => format!("the link of {program} is attached elsewhere"),
+    })
+}
+
+/// The links, shared between who holds them and who looks at them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Links(Arc<Mutex<Vec<HeldLink>>>);
+
+impl Links {
+    pub(super) fn new(links: Vec<HeldLink>) -> Self {
+        Self(Arc::new(Mutex::new(links)))
+    }
+
+    /// Takes them all, after `silence` is done: whoever looks sees either nothing done, or no link
+    /// any more. Dropping a link detaches its program.
+    pub(super) fn end(&self, silence: impl FnOnce()) -> Vec<HeldLink> {
+        let mut links = self.lock();
+        if !links.is_empty() {
+            silence();
+        }
+        std::mem::take(&mut links)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<HeldLink>> {
+        // Nothing panics with it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct HeldMap {
+    name: &'static str,
+    fd: OwnedFd,
+    /// Sizes of a value and of the map.
+    value_size: u32,
+    entries: u32,
+    content: Vec<u8>,
+}
+
+impl HeldMap {
+    fn new(name: &'static str, map: &MapData) -> io::Result<Self> {
+        let info = map.info().map_err(io::Error::other)?;
+        let fd = map.fd().as_fd().try_clone_to_owned()?;
+        let mut map = Self {
+            name,
+            fd,
+            value_size: info.value_size(),
+            entries: info.max_entries(),
+            content: Vec::new(),
+        };
+        map.content = map.read()?;
+        Ok(map)
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        for index in 0..self.entries {
+            content.extend(bpf::value_at(self.fd.as_fd(), index, self.value_size)?);
+        }
+        Ok(content)
+    }
+
+    fn fault(&self) -> Option<String> {
+        match self.read() {
+            Ok(content) if content == self.content => None,
+            Ok(_) => Some(format!("the map {} was changed", self.name)),
+            Err(error) => Some(format!("the map {} cannot be read: {error}", self.name)),
+        }
+    }
+}
+
+/// Looks after links and maps. The links are not kept by it: once they are detached in order there
+/// is nothing to look at.
+#[derive(Debug)]
+pub struct Integrity {
+    links: Links,
+    maps: Vec<HeldMap>,
+}
+
+impl Integrity {
+    /// Remembers how the maps are now.
+    pub(super) fn new(ebpf: &Ebpf, links: Links) -> Result<Self, ProbeError> {
+        let maps = CONSTANT_MAPS.iter().map(|&name| {
+            let Some(Map::Array(map)) = ebpf.map(name) else {
+                return Err(ProbeError::Load(format!("the object has no array {name}")));
+            };
+            HeldMap::new(name, map)
+                .map_err(|error| ProbeError::io(format!("cannot read the map {name}"), error))
+        });
+        Ok(Self {
+            maps: maps.collect::<Result<_, _>>()?,
+            links,
+        })
+    }
+
+    /// Links and maps that are looked after.
+    pub fn size(&self) -> (usize, usize) {
+        (self.links.len(), self.maps.len())
+    }
+
+    /// What is not as it was made, in words. Each fault has the same words every time.
+    pub fn faults(&self) -> Vec<String> {
+        // Held to the end: the switch is used under it.
+        let links = self.links.lock();
+        if links.is_empty() {
+            return Vec::new();
+        }
+        let faulty = links.iter().filter_map(HeldLink::fault);
+        faulty
+            .chain(self.maps.iter().filter_map(HeldMap::fault))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MADE: LinkTarget = LinkTarget {
+        program_id: 5,
+        cgroup_id: Some(77),
+    };
+
+    #[test]
+    fn a_fault_is_told_in_words() {
+        let fault = |now| describe("connect4", MADE, now);
+        assert_eq!(fault(Ok(MADE)), None);
+        let detached = LinkTarget {
+            cgroup_id: Some(0),
+            ..MADE
+        };
+        let replaced = LinkTarget {
+            program_id: 6,
+            ..MADE
+        };
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        for (now, words) in [
+            (Ok(detached), "detached"),
+            (Ok(replaced), "another program"),
+            (Err(gone), "is gone"),
+        ] {
+            let told = fault(now).unwrap();
+            assert!(told.contains("connect4") && told.contains(words), "{told}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! An agent that watches the whole machine; only where the machine is the test's own.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use anyhow::Result;
+use integration_test::agent::AgentSetup;
+use integration_test::cgroup::TestCgroup;
+use integration_test::client::Watcher;
+use integration_test::expectation::Expectation;
+use integration_test::facts::Facts;
+use integration_test::offence::Offence;
+use integration_test::runtime::block_on;
+
+use crate::Test;
+use crate::bench::{Bench, absent_engine, began, entered, watching};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[(
+    "node::a_cgroup_made_after_the_start_is_watched",
+    later_cgroup,
+)];
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn later_cgroup(bench: &Bench) -> Result<()> {
+    let before = TestCgroup::new()?;
+    let mut setup = watching(AgentSetup::new(&bench.state, &before, &absent_engine())?)?;
+    setup.watch_everything();
+    let agent = block_on(setup.start())?;
+    let watcher = block_on(Watcher::live(agent.socket()))?;
+    let later = TestCgroup::new()?;
+    let cgroup = later.directory().join("inner");
+    fs::create_dir(&cgroup)?;
+    let id = fs::metadata(&cgroup)?.ino();
+    let offence = Offence::program("/bin/cat").arg("/etc/hostname");
+    let told = offence.run_in(&cgroup)?;
+    block_on(watcher.settle(LIMIT))?;
+    let seen: Vec<Facts> = watcher
+        .alerts()
+        .iter()
+        .filter(|alert| alert.process.as_ref().is_some_and(|p| p.cgroup_id == id))
+        .filter_map(Facts::of)
+        .collect();
+    let words = offence.words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let expected = [
+        entered(told.pid),
+        began(&words, told.pid),
+        Expectation::opened("/etc/hostname"),
+        Expectation::exited(0),
+    ];
+    bench.judge(&offence, &expected, &seen)?;
+    watcher.check_account()?;
+    drop(watcher);
+    agent.stop()
+}

@@ -1,0 +1,171 @@
+//! A thread changes what a call was given: what is told is what the kernel took, every time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use integration_test::facts::Facts;
+use integration_test::offence::{Offence, Told};
+use integration_test::shortened;
+
+use crate::Test;
+use crate::bench::Bench;
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("races::the_path_of_an_open", open),
+    ("races::the_address_of_a_connect", connect),
+    ("races::the_arguments_of_an_exec", exec),
+    ("races::the_descriptor_of_an_open", descriptor),
+];
+
+/// Set to anything, the races run as long as they were made to.
+const SOAK: &str = "GRAVLENS_SOAK";
+const ROUNDS: u32 = 500;
+/// An image takes a hundred times as long as an open, longest in an emulated machine.
+const IMAGES: u32 = 30;
+/// Runs of which one has to be a race.
+const ATTEMPTS: u32 = 10;
+const SOAK_ROUNDS: u32 = 10_000;
+
+fn rounds(short: u32) -> u32 {
+    if std::env::var_os(SOAK).is_some() {
+        return SOAK_ROUNDS;
+    }
+    shortened::note(&format!(
+        "races: {short} rounds of {SOAK_ROUNDS} ({SOAK}=1 runs all)"
+    ));
+    short
+}
+
+/// One run of the offender.
+struct Run {
+    folder: PathBuf,
+    told: Told,
+    seen: Vec<Facts>,
+    rounds: u32,
+}
+
+fn run(bench: &Bench, case: &str, rounds: u32) -> Result<Run> {
+    let folder = bench.folder(&format!("races-{case}"))?;
+    let offence = Offence::offender("races")?
+        .args([case, &rounds.to_string()])
+        .arg(&folder)
+        .within(Duration::from_secs(600));
+    let (told, seen) = bench.seen(&offence)?;
+    Ok(Run {
+        folder,
+        told,
+        seen,
+        rounds,
+    })
+}
+
+/// Runs the offender until both values were taken: on a busy machine the two threads may not run
+/// at the same time. Every run has to be told rightly.
+fn race(
+    bench: &Bench,
+    case: &str,
+    rounds: u32,
+    colours: impl Fn(&Run) -> Result<Vec<Option<char>>>,
+) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let run = run(bench, case, rounds)?;
+        if compare(&run, &colours(&run)?)? {
+            return Ok(());
+        }
+    }
+    bail!("in {ATTEMPTS} runs there was no race")
+}
+
+/// Compares what the offender learnt from the kernel with what was told, call by call; whether
+/// both values were taken.
+fn compare(run: &Run, seen: &[Option<char>]) -> Result<bool> {
+    let truth: Vec<char> = run.told.value("truth")?.chars().collect();
+    let rounds = run.rounds as usize;
+    ensure!(truth.len() == rounds, "{} of {rounds} rounds", truth.len());
+    ensure!(seen.len() == rounds, "{} of {rounds} seen", seen.len());
+    let pairs = truth.iter().zip(seen).enumerate();
+    let wrong: Vec<_> = pairs
+        .filter(|(_, (truth, seen))| Some(**truth) != **seen)
+        .collect();
+    let red = truth.iter().filter(|one| **one == 'r').count();
+    let wrongly = wrong.len();
+    println!("{rounds} rounds, {red} took the first value, {wrongly} told wrongly");
+    ensure!(wrong.is_empty(), "told wrongly: {wrong:?}");
+    Ok(red > 0 && red < rounds)
+}
+
+fn open(bench: &Bench) -> Result<()> {
+    race(bench, "open", rounds(ROUNDS), |run| {
+        let file = |name| run.folder.join(name).display().to_string();
+        let (red, blue) = (file("file-r"), file("file-b"));
+        let mut colours = Vec::new();
+        for facts in opens_of(run) {
+            ensure!(facts.get("provenance") == "kernel", "{facts}");
+            colours.push(colour(facts.get("path"), &red, &blue));
+        }
+        Ok(colours)
+    })
+}
+
+/// The opens of the race: for reading, which those that made the files were not.
+fn opens_of(run: &Run) -> impl Iterator<Item = &Facts> {
+    let folder = run.folder.display().to_string();
+    run.seen.iter().filter(move |facts| {
+        let ours = facts.get("path").starts_with(&folder) && facts.get("write") == "false";
+        facts.call == "openat" && ours
+    })
+}
+
+fn colour(value: &str, red: &str, blue: &str) -> Option<char> {
+    match value {
+        value if value == red => Some('r'),
+        value if value == blue => Some('b'),
+        _ => None,
+    }
+}
+
+fn connect(bench: &Bench) -> Result<()> {
+    race(bench, "connect", rounds(ROUNDS), |run| {
+        let (red, blue) = (run.told.value("red")?, run.told.value("blue")?);
+        let mut colours = Vec::new();
+        for facts in run.seen.iter().filter(|facts| facts.call == "connect") {
+            ensure!(facts.get("provenance") == "kernel", "{facts}");
+            ensure!(facts.get("result") == "0", "{facts}");
+            colours.push(colour(facts.get("remote"), red, blue));
+        }
+        Ok(colours)
+    })
+}
+
+fn exec(bench: &Bench) -> Result<()> {
+    race(bench, "exec", rounds(IMAGES), |run| {
+        let images = run.seen.iter().filter(|facts| facts.call == "execve");
+        // The first is the program itself.
+        let arguments = images.skip(1).map(|facts| facts.get("args"));
+        let last = arguments.map(|words| words.rsplit(' ').next().unwrap_or_default());
+        Ok(last
+            .map(|word| colour(word, "argument-r", "argument-b"))
+            .collect())
+    })
+}
+
+/// The other thread puts another file behind the new descriptor: whoever looks there after the
+/// call cannot know, and has to say so.
+fn descriptor(bench: &Bench) -> Result<()> {
+    let rounds = rounds(ROUNDS);
+    let run = run(bench, "descriptor", rounds)?;
+    let red = run.folder.join("file-r").display().to_string();
+    // The first open is that of the file which the other thread puts there.
+    let opens: Vec<&Facts> = opens_of(&run).skip(1).collect();
+    let count = opens.len();
+    ensure!(count == rounds as usize, "{count} of {rounds} seen");
+    let mut wrong = 0;
+    for facts in opens {
+        let sure = facts.get("provenance") == "kernel" && facts.get("fd_shared") == "false";
+        ensure!(!sure, "another thread shares the descriptors: {facts}");
+        wrong += u32::from(facts.get("path") != red);
+    }
+    println!("{rounds} rounds, {wrong} told with the other file, all of them marked");
+    Ok(())
+}

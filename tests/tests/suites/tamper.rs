@@ -1,0 +1,161 @@
+//! Whoever blinds the sensor or holds it up is told of within ten seconds.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use gravlens::proto::record::Body;
+use gravlens::proto::{Alert, Severity};
+use integration_test::agent::{self, Agent, AgentSetup};
+use integration_test::cgroup::TestCgroup;
+use integration_test::client::{self, rule_name};
+use integration_test::offenders;
+use integration_test::runtime::block_on;
+
+use crate::watched::Watched;
+use crate::{Bench, Test};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("tamper::a_detached_link_is_told", detached),
+    ("tamper::a_changed_map_is_told", overwritten),
+    ("tamper::silenced_programs_are_told", silenced),
+    ("tamper::a_reader_that_is_held_up_is_told", stalled),
+    ("tamper::a_client_hears_of_an_agent_that_is_held_up", silent),
+];
+
+const TAMPERED: &str = "Sensor tampered";
+const BLIND: &str = "Sensor blind";
+const SEES: &str = "Sensor sees again";
+/// How soon an alert must come.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Until every hook has told of the canary for the first time.
+const FIRST_ROUND: Duration = Duration::from_secs(2);
+const RECOVERY: Duration = Duration::from_secs(20);
+
+fn detached(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        tokio::time::sleep(FIRST_ROUND).await;
+        tamper(&watched.agent, "detach", "sendmsg4")?;
+        let begin = Instant::now();
+        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        ensure!(alert.output.contains("sendmsg4"), "{}", alert.output);
+        ensure!(alert.severity() == Severity::Critical, "{alert:?}");
+        ensure!(
+            alert.container.is_none() && alert.event.is_none(),
+            "{alert:?}"
+        );
+        // The address of a datagram comes from that program alone.
+        let rest = LIMIT.saturating_sub(begin.elapsed());
+        let alert = told(&watched, BLIND, rest).await?;
+        ensure!(alert.output.contains("hook send"), "{}", alert.output);
+        let status = client::status(watched.agent.socket()).await?;
+        let integrity = status.integrity.unwrap_or_default();
+        ensure!(
+            integrity
+                .faults
+                .iter()
+                .any(|fault| fault.contains("sendmsg4")),
+            "{integrity:?}"
+        );
+        watched.finish()
+    })
+}
+
+fn overwritten(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        tamper(&watched.agent, "overwrite", "ZERO_COUNTERS")?;
+        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        ensure!(alert.output.contains("ZERO_COUNTERS"), "{}", alert.output);
+        watched.finish()
+    })
+}
+
+/// The switch that ends all programs at once, in the hands of somebody else.
+fn silenced(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        tokio::time::sleep(FIRST_ROUND).await;
+        tamper(&watched.agent, "overwrite", "ENDED")?;
+        let begin = Instant::now();
+        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        ensure!(alert.output.contains("map ENDED"), "{}", alert.output);
+        let rest = LIMIT.saturating_sub(begin.elapsed());
+        told(&watched, BLIND, rest).await?;
+        watched.finish()
+    })
+}
+
+fn stalled(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let cgroup = TestCgroup::new()?;
+        let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+        let switch = setup.path("stall");
+        setup.set_variable("GRAVLENS_DEBUG_STALL_READER", &switch);
+        let watched = Watched::start_with(setup, cgroup).await?;
+        tokio::time::sleep(FIRST_ROUND).await;
+        File::create(&switch)?;
+        told(&watched, BLIND, LIMIT).await?;
+        fs::remove_file(&switch)?;
+        told(&watched, SEES, RECOVERY).await?;
+        watched.finish()
+    })
+}
+
+fn silent(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        let mut follower = Command::new(agent::binary()?)
+            .args(["alerts", "--follow", "--socket"])
+            .arg(watched.agent.socket())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        tokio::time::sleep(FIRST_ROUND).await;
+        watched.agent.pause()?;
+        // Twice the interval of the harness, which is a second, and what a busy machine takes.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        watched.agent.resume()?;
+        watched.settle().await?;
+        follower.kill()?;
+        let mut said = String::new();
+        if let Some(stderr) = &mut follower.stderr {
+            stderr.read_to_string(&mut said)?;
+        }
+        follower.wait()?;
+        ensure!(said.contains("no heartbeat"), "it said: {said:?}");
+        // What waited in the rings meanwhile is no blindness.
+        let alerts = watched.watcher.alerts();
+        let blind = alerts.iter().find(|alert| rule_name(alert) == BLIND);
+        ensure!(blind.is_none(), "{blind:?}");
+        watched.finish()
+    })
+}
+
+fn tamper(agent: &Agent, deed: &str, name: &str) -> Result<()> {
+    let output = Command::new(offenders::binary("tamper")?)
+        .arg(agent.pid().to_string())
+        .args([deed, name])
+        .output()?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(())
+}
+
+async fn told(watched: &Watched, rule: &str, limit: Duration) -> Result<Alert> {
+    let what = format!("an alert of {rule:?}");
+    let search = watched.watcher.wait_until(&what, limit, |records| {
+        records.iter().find_map(|record| match &record.body {
+            Some(Body::Alert(alert)) if rule_name(alert) == rule => Some(alert.clone()),
+            _ => None,
+        })
+    });
+    search.await
+}

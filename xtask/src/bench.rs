@@ -1,0 +1,27 @@
+//! `cargo xtask bench`: measurements.
+
+use anyhow::Result;
+
+use crate::run::become_tool;
+
+/// Measure; prints a table, or with `--output json` `{"metrics": {...}}`.
+#[derive(clap::Subcommand)]
+pub(crate) enum Bench {
+    /// What capture costs a workload: CPU time with the agent and without, bytes and wake-ups per
+    /// event, time in the kernel programs, throughput of a saturated machine
+    Capture {
+        /// Arguments of the benchmark itself (`-- --help` lists them)
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGS"
+        )]
+        args: Vec<String>,
+    },
+}
+
+/// Runs `cargo xtask bench`; returns only if the benchmark could not start.
+pub(crate) fn verb(bench: &Bench) -> Result<()> {
+    let Bench::Capture { args } = bench;
+    become_tool("bench_capture", args)
+}

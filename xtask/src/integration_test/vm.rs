@@ -1,0 +1,106 @@
+//! The sensor suite in a virtual machine.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::run::cargo;
+use crate::steps::Step;
+use crate::test::{self, this_task};
+use crate::vm::{self, Kernel};
+
+/// The machine is ended before the step is, so that it is the machine that says why.
+const STEP_MINUTES: u64 = 8;
+const DEADLINE: Duration = Duration::from_secs(450);
+
+/// Enough to see that a kernel gives what the programs need: every hook, and one deed of each kind.
+pub(crate) const SMOKE: [&str; 5] = ["hooks::", "images::", "ancestry::", "sockets::", "node::"];
+
+fn step_name(kernel: Kernel) -> &'static str {
+    match kernel {
+        Kernel::V6_1 => "vm-6.1",
+        Kernel::V6_12 => "vm-6.12",
+    }
+}
+
+/// The step that runs the suite on another kernel; `filter` selects tests by name.
+pub(crate) fn step(kernel: Kernel, filter: &[String]) -> Result<Step> {
+    let mut command = this_task()?;
+    command
+        .args(["integration-test", "in-vm", "--kernel", &kernel.version()])
+        .arg("--")
+        .args(filter);
+    Ok(test::step(
+        step_name(kernel),
+        vec![command],
+        STEP_MINUTES,
+        &["build"],
+    ))
+}
+
+/// Boots the machine and runs the suite in it.
+pub(super) fn run(kernel: Kernel, filter: &[String]) -> Result<()> {
+    let program = built()?;
+    let mut command = vec![program.display().to_string()];
+    command.extend(["--test-threads=1", "--nocapture"].map(str::to_owned));
+    command.extend_from_slice(filter);
+    vm::run(kernel, &command, DEADLINE)
+}
+
+/// The path of the test program, built if it is not yet.
+fn built() -> Result<PathBuf> {
+    let output = cargo()
+        .args([
+            "test",
+            "-p",
+            "integration-test",
+            "--release",
+            "--test",
+            "sensor",
+        ])
+        .args(["--no-run", "--message-format=json"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("the suite cannot be built: {}", output.status);
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    executable(&messages).context("cargo names no program for the suite")
+}
+
+/// The program of the test target in cargo's messages, one a line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let of_suite = |message: &Value| {
+        message["target"]["name"] == "sensor" && message["profile"]["test"] == true
+    };
+    let program = messages.into_iter().find(of_suite)?;
+    Some(program["executable"].as_str()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_the_test_targets() {
+        let messages = r#"
+            {"reason":"compiler-artifact","target":{"name":"races"},"profile":{"test":false},"executable":"/t/races"}
+            not json
+            {"reason":"compiler-artifact","target":{"name":"sensor"},"profile":{"test":true},"executable":"/t/deps/sensor-1"}
+        "#;
+        assert_eq!(executable(messages), Some("/t/deps/sensor-1".into()));
+        assert_eq!(executable(""), None);
+    }
+
+    #[test]
+    fn the_machine_ends_before_its_step() {
+        assert!(DEADLINE < Duration::from_secs(STEP_MINUTES * 60));
+    }
+}
