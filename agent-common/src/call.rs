@@ -157,6 +157,15 @@ calls! {
 }
 
 impl Call {
+    /// It opens a file by its name.
+    #[inline(always)]
+    pub const fn opens_by_name(self) -> bool {
+        matches!(
+            self,
+            Self::Open | Self::Openat | Self::Openat2 | Self::Creat
+        )
+    }
+
     /// Position in [`Self::ALL`].
     pub const fn index(self) -> usize {
         self as usize - 1

@@ -14,6 +14,8 @@ mod hook;
 mod layout;
 pub mod limits;
 mod offsets;
+mod path_call;
+mod paths;
 mod records;
 
 pub use call::Call;
@@ -23,6 +25,8 @@ pub use counters::{Bucket, CgroupCounters, DropReason, HookCounters, RingState};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
+pub use path_call::{PathCall, PathSource, argument, path_source};
+pub use paths::PathsRecord;
 pub use records::{
     CgroupRecord, ExecRecord, ExitRecord, ForkRecord, MarkerRecord, OpenRecord, SetIdsRecord,
     SocketEnds, SocketRecord, StdioRecord, TaskRecord, exe_flags, open_marks, path_flags,

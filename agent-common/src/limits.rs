@@ -23,6 +23,8 @@ pub const COUNTED_CGROUPS: u32 = 4096;
 /// cgroup id under which counters stand when their own entry could not be made. No cgroup has it:
 /// the id of a kernfs node is never zero.
 pub const OTHER_CGROUP: u64 = 0;
+/// Numbers of system calls that the programs can look up, from 0.
+pub const CALL_NUMBERS: u32 = 512;
 
 /// Numbers of 32-bit system calls that can be traced, from zero.
 pub const COMPAT_CALLS: u32 = 512;

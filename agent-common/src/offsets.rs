@@ -85,6 +85,7 @@ macro_rules! for_each_offset {
             (BPRM_INTERP, 8, required, "linux_binprm.interp"),
             (BPRM_FDPATH, 8, optional, "linux_binprm.fdpath"),
             (FS_PWD, 0, required, "fs_struct.pwd"),
+            (FS_ROOT, 0, required, "fs_struct.root"),
             (PATH_MNT, 8, required, "path.mnt"),
             (PATH_DENTRY, 8, required, "path.dentry"),
             (FILES_FDT, 8, required, "files_struct.fdt"),

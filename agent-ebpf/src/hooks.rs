@@ -8,6 +8,7 @@ mod fork_exit;
 mod marker;
 pub mod open;
 pub mod open_trampoline;
+mod paths;
 mod set_ids;
 mod socket;
 mod socket_address;

@@ -8,6 +8,7 @@
 #![feature(asm_experimental_arch)]
 
 mod account;
+mod appender;
 mod emit;
 mod fairness;
 mod globals;

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{Bucket, CgroupCounters, RingState, limits};
+use gravlens_common::{Bucket, CgroupCounters, PathCall, RingState, limits};
 
 use crate::{
     hooks::open_trampoline::Opened,
@@ -75,3 +75,11 @@ pub static EXEC_SCRATCH: Array<ExecScratch> = Array::with_max_entries(6, 0);
 /// Buffers for paths; sized likewise.
 #[map]
 pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);
+
+/// Calls on paths by the kernel's number, filled in by the loader.
+#[map]
+pub static PATH_CALLS: Array<PathCall> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
+
+/// Not zero once the daemon ends: from then on nothing is reported.
+#[map]
+pub static ENDED: Array<u32> = Array::with_max_entries(1, 0);

@@ -7,6 +7,7 @@ use aya_ebpf::helpers::{
 use crate::{
     globals::{AGENT_TGID, SCOPE_CGROUP, SCOPE_LEVEL},
     kernel::{cgroup::Cgroup, task::Task},
+    maps::ENDED,
 };
 
 /// The calling thread, in scope and not the agent itself.
@@ -32,11 +33,20 @@ pub fn is_agent() -> bool {
     (bpf_get_current_pid_tgid() >> 32) as u32 == AGENT_TGID.load()
 }
 
+/// The daemon ends.
+#[inline(always)]
+fn has_ended() -> bool {
+    ENDED.get_ptr(0).is_some_and(|ended| {
+        // SAFETY: a live map value. Volatile: the daemon writes it.
+        unsafe { core::ptr::read_volatile(ended) != 0 }
+    })
+}
+
 /// The caller, or `None` when its events are not reported.
 #[inline(always)]
 pub fn caller() -> Option<Caller> {
     let pid_tgid = bpf_get_current_pid_tgid();
-    if (pid_tgid >> 32) as u32 == AGENT_TGID.load() {
+    if (pid_tgid >> 32) as u32 == AGENT_TGID.load() || has_ended() {
         return None;
     }
     let scope = SCOPE_CGROUP.load();
@@ -72,6 +82,9 @@ pub fn caller_of(task: Task) -> Option<Caller> {
 /// Whether a cgroup of the v2 hierarchy lies in scope.
 #[inline(always)]
 pub fn contains(cgroup: Cgroup) -> bool {
+    if has_ended() {
+        return false;
+    }
     let scope = SCOPE_CGROUP.load();
     scope == 0 || cgroup.ancestor_id(SCOPE_LEVEL.load()) == Some(scope)
 }

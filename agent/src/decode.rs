@@ -10,6 +10,7 @@ mod context;
 mod lexical;
 mod open;
 mod origin;
+mod paths;
 mod socket;
 mod view;
 
@@ -24,8 +25,10 @@ use crate::model::ExecId;
 
 pub use call::{BulkCallView, CallView};
 pub use context::Context;
+pub(crate) use lexical::resolved;
 pub use open::OpenView;
 pub use origin::{Origin, origin};
+pub use paths::PathsView;
 pub use socket::SocketView;
 pub use view::{CgroupView, ExeView, ExecView, ExitView, ForkView, SetIdsView, TaskView};
 
@@ -84,6 +87,8 @@ pub enum Record<'a> {
     Call(CallView),
     /// A frequent call that takes no path.
     BulkCall(BulkCallView),
+    /// A call on paths.
+    Paths(PathsView<'a>),
 }
 
 /// Time and flags of any record.
@@ -143,6 +148,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             let (record, rest) = read::<BulkCallRecord>(bytes)?;
             Record::BulkCall(BulkCallView::new(&record, rest)?)
         }
+        Kind::Paths => Record::Paths(PathsView::new(bytes)?),
     })
 }
 

@@ -7,6 +7,7 @@ mod call;
 mod container;
 mod event;
 mod finding;
+mod paths;
 mod process;
 
 pub use call::{Argument, Call, parameters};
@@ -16,6 +17,7 @@ pub use event::{
     SetIds, Socket, SocketAddress, Syscall, Transport,
 };
 pub use finding::{Finding, MatchedTerm, Priority, RuleInfo};
+pub use paths::{ArgumentNames, CallPath, Paths};
 pub use process::{
     Capabilities, Charge, ExeFile, ExecId, Ids, Image, Layer, Process, Stdio, StdioKind, Tty,
 };

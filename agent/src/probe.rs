@@ -14,6 +14,7 @@ mod integrity;
 mod loader;
 mod offsets;
 mod overlay;
+mod path_calls;
 mod programs;
 mod requirements;
 mod ring_meter;

@@ -89,6 +89,7 @@ fn events() -> [Event<'static>; 3] {
         )),
         name: None,
         flags: 0,
+        memfd: false,
         created: false,
         provenance: Provenance::Kernel,
         fd_shared: false,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 /// The offenders that run in containers, by the name of their binary; the others run in a cgroup
 /// alone.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     "compat_calls",
     "memfd_exec",
     "connect_once",
@@ -17,6 +17,7 @@ pub const ALL: [&str; 11] = [
     "setuid_root",
     "open_flood",
     "open_race",
+    "file_changes",
     "privileges",
 ];
 

@@ -31,6 +31,8 @@ mod docker_client;
 mod doctor;
 #[path = "suites/fairness.rs"]
 mod fairness;
+#[path = "suites/file_changes.rs"]
+mod file_changes;
 #[path = "suites/image_rules.rs"]
 mod image_rules;
 #[path = "suites/lifecycle.rs"]
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         docker_client::TESTS,
         alerts::TESTS,
         calls::TESTS,
+        file_changes::TESTS,
         arguments::TESTS,
         privileges::TESTS,
         image_rules::TESTS,

@@ -23,16 +23,19 @@ pub fn compat(ctx: BtfTracePointContext) -> i32 {
     let Some(call) = traced(registers) else {
         return 0;
     };
-    let elsewhere = BY_TRAMPOLINE.get(0).copied().unwrap_or(0);
-    if elsewhere >> (call.hook() as u64) & 1 != 0 {
-        return 0;
-    }
     match call.hook() {
+        Hook::Open if call.opens_by_name() && on_trampolines(Hook::Open) => {}
         Hook::Open => open::observe(call, result, registers),
         Hook::SetIds => set_ids::observe(call, result, registers),
         _ => {}
     }
     0
+}
+
+#[inline(always)]
+fn on_trampolines(hook: Hook) -> bool {
+    let served = BY_TRAMPOLINE.get(0).copied().unwrap_or(0);
+    served >> (hook as u64) & 1 != 0
 }
 
 #[inline(always)]

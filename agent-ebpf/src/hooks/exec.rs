@@ -1,9 +1,7 @@
 //! A new image runs.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user},
-    macros::btf_tracepoint,
-    programs::BtfTracePointContext,
+    helpers::generated::bpf_probe_read_user, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
 use gravlens_common::{
     DropReason, ExecRecord, Hook, Kind, SocketEnds, StdioRecord, exe_flags, limits, stdio_kind,
@@ -11,6 +9,7 @@ use gravlens_common::{
 
 use crate::{
     account,
+    appender::Appender,
     emit::{self, Wake},
     globals::{BPRM_FDPATH, BPRM_FILENAME, BPRM_INTERP},
     kernel::{
@@ -27,10 +26,6 @@ use crate::{
     verifier,
 };
 
-/// Keeps an index inside the first 64 KiB of an exec buffer; one chunk more follows.
-const INDEX_MASK: i32 = 0xFFFF;
-/// Bounds a path's length for the verifier.
-const PATH_LEN_MASK: i32 = 0xFFF;
 /// Bytes that begin the name of a `memfd_create` file (mm/memfd.c).
 const MEMFD_PREFIX: [u8; 6] = *b"memfd:";
 
@@ -73,8 +68,7 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
     record.exe_inode = 0;
     record.exe_device = 0;
     record.pad = [0; 6];
-    let mut out = Appender { buffer };
-    out.set_len(size_of::<ExecRecord>() as u64);
+    let mut out = Appender::behind(size_of::<ExecRecord>() as u64, buffer);
     record.filename_len = out.kernel_string(kernel::read_ptr(bprm, &BPRM_FILENAME));
     record.interpreter_len = out.kernel_string(interpreter(bprm));
     if kernel::read_ptr(bprm, &BPRM_FDPATH).is_some() {
@@ -96,7 +90,7 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
         record.exe_flags |= exe_flags::ARGV_TRUNCATED;
     }
     describe_stdio(task, record);
-    let size = verifier::mask::<INDEX_MASK>(out.len());
+    let size = out.size();
     record.header = emit::header(Kind::Exec, size as u32);
     size
 }
@@ -184,75 +178,7 @@ pub fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
     }
 }
 
-/// Appends variable parts to a record.
-struct Appender {
-    buffer: *mut ExecScratch,
-}
-
 impl Appender {
-    #[inline(always)]
-    fn len(&self) -> u64 {
-        // SAFETY: this program holds the slot. Volatile, or the optimiser would keep a copy in a
-        // register and with it what the verifier must forget.
-        unsafe { core::ptr::read_volatile(&raw const (*self.buffer).len) }
-    }
-
-    #[inline(always)]
-    fn set_len(&mut self, len: u64) {
-        // SAFETY: as in `len`.
-        unsafe { core::ptr::write_volatile(&raw mut (*self.buffer).len, len) };
-    }
-
-    #[inline(always)]
-    fn grow(&mut self, by: u64) {
-        self.set_len(self.len() + by);
-    }
-
-    /// Where the next part goes.
-    #[inline(always)]
-    fn next(&self) -> *mut u8 {
-        let at = verifier::mask::<INDEX_MASK>(self.len());
-        // SAFETY: the mask keeps the index in the first 64 KiB, and a chunk more follows.
-        unsafe {
-            (&raw mut (*self.buffer).bytes)
-                .cast::<u8>()
-                .add(at as usize)
-        }
-    }
-
-    /// Appends a zero-terminated string of the kernel, without the zero.
-    #[inline(always)]
-    fn kernel_string(&mut self, string: Option<u64>) -> u16 {
-        let Some(string) = string else { return 0 };
-        // SAFETY: `next` has room for PATH_ROOM bytes.
-        let len = unsafe {
-            bpf_probe_read_kernel_str(
-                self.next().cast(),
-                limits::PATH_ROOM as u32,
-                string as *const _,
-            )
-        };
-        if len <= 1 {
-            return 0;
-        }
-        let len = verifier::mask::<PATH_LEN_MASK>((len - 1) as u64);
-        self.grow(len);
-        len as u16
-    }
-
-    /// Appends a path.
-    #[inline(always)]
-    fn path(&mut self, paths: *mut PathScratch, path: BuiltPath) -> u16 {
-        let len = verifier::mask::<PATH_LEN_MASK>(path.len);
-        let Some(source) = path::byte_at(paths, path.start) else {
-            return 0;
-        };
-        // SAFETY: `next` has room for 4,095 bytes; the source is the path's own buffer.
-        unsafe { bpf_probe_read_kernel(self.next().cast(), len as u32, source.cast()) };
-        self.grow(len);
-        len as u16
-    }
-
     /// Appends the arguments chunk by chunk; true when there were more than were captured.
     #[inline(always)]
     fn arguments(&mut self, task: Task) -> (u16, bool) {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Directory argument that stands for the working directory (fcntl.h).
-const AT_FDCWD: i32 = -100;
+pub const AT_FDCWD: i32 = -100;
 /// What creat(2) does: O_CREAT | O_WRONLY | O_TRUNC.
 const CREAT_FLAGS: u32 = 0o1101;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: the kernel acts on them and does not keep them in the
@@ -53,6 +53,8 @@ open_programs! {
     sys_exit_openat => Openat,
     sys_exit_openat2 => Openat2,
     sys_exit_creat => Creat,
+    sys_exit_open_by_handle_at => OpenByHandleAt,
+    sys_exit_memfd_create => MemfdCreate,
 }
 
 /// Reports a call that has ended.
@@ -106,7 +108,7 @@ fn opened(
     let asked = requested_flags(call, registers);
     // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
     // have ended since.
-    if asked.is_some_and(|asked| access(asked) != access(flags)) {
+    if call_opens_as_asked(call) && asked.is_some_and(|asked| access(asked) != access(flags)) {
         return None;
     }
     let mut marks = 0;
@@ -122,7 +124,11 @@ fn opened(
     }
     Some(Seen {
         path,
-        flags: all_flags(flags, asked.unwrap_or(0)),
+        flags: match call {
+            // Its flags are of a kind of their own.
+            Call::MemfdCreate => asked.unwrap_or(0),
+            _ => all_flags(flags, asked.unwrap_or(0)),
+        },
         marks,
     })
 }
@@ -131,6 +137,12 @@ fn opened(
 #[inline(always)]
 pub fn all_flags(kept: u32, asked: u32) -> u32 {
     kept | asked & SPENT_FLAGS
+}
+
+/// The flags of the call tell what the file is opened for.
+#[inline(always)]
+const fn call_opens_as_asked(call: Call) -> bool {
+    !matches!(call, Call::MemfdCreate)
 }
 
 /// What a file was opened for: it stays the same for as long as the file is open.
@@ -153,17 +165,19 @@ fn asked(
     buffer: *mut PathScratch,
 ) -> Seen {
     let at = matches!(call, Call::Openat | Call::Openat2);
-    let name = if at {
-        registers.argument1()
-    } else {
-        registers.argument0()
+    let name = match call {
+        Call::Openat | Call::Openat2 => registers.argument1(),
+        // The handle tells no name.
+        Call::OpenByHandleAt => None,
+        _ => registers.argument0(),
     };
-    let path = match name {
-        Some(name) => {
+    let path = match (call, name) {
+        (_, None) => BuiltPath::unreadable(),
+        (Call::MemfdCreate, Some(name)) => path::copy_from_user(name, buffer),
+        (_, Some(name)) => {
             let directory = directory(task, at, registers);
             path::build_from_name(Memory::User, name, directory, task, buffer)
         }
-        None => BuiltPath::unreadable(),
     };
     Seen {
         path,
@@ -200,7 +214,7 @@ pub fn directory_of(task: Task, fd: i32) -> Option<u64> {
 #[inline(always)]
 fn requested_flags(call: Call, registers: Registers) -> Option<u32> {
     let flags = match call {
-        Call::Openat => registers.argument2(),
+        Call::Openat | Call::OpenByHandleAt => registers.argument2(),
         // struct open_how begins with its flags.
         Call::Openat2 => registers.argument2().and_then(read_user::<u64>),
         Call::Creat => Some(u64::from(CREAT_FLAGS)),

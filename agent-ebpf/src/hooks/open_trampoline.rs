@@ -115,7 +115,7 @@ fn opener() -> Option<Opener> {
         } else {
             &OPEN_CALLS
         };
-        Call::from_number(*calls.get(number)?).filter(|call| call.hook() == Hook::Open)
+        Call::from_number(*calls.get(number)?).filter(|call| call.opens_by_name())
     });
     match call {
         Some(call) => Some(Opener {
@@ -223,7 +223,9 @@ fn begin(caller: Caller) -> Option<(*mut PathScratch, Paid)> {
     let account = account::seen(caller.cgroup_id, Hook::Open);
     let paid = fairness::pay(caller.cgroup_id, account)?;
     let buffer = scratch::take(&PATH_SCRATCH);
-    if buffer.is_none() && let Some(account) = account {
+    if buffer.is_none()
+        && let Some(account) = account
+    {
         account.dropped(DropReason::ScratchBusy);
     }
     Some((buffer?, paid))
@@ -244,7 +246,15 @@ fn end(
     }
     // The name is the kernel's copy, which is the one that it used.
     seen.path.flags &= !path_flags::USER_MEMORY;
-    open::emit(&seen, caller, opener.task, opener.call, result, buffer, paid);
+    open::emit(
+        &seen,
+        caller,
+        opener.task,
+        opener.call,
+        result,
+        buffer,
+        paid,
+    );
     scratch::release(buffer);
 }
 

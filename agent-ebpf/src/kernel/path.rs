@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::{
 };
 use gravlens_common::{limits, path_flags};
 
-use super::{field, read_or_zero, read_ptr, task::Task};
+use super::{field, read_at, read_or_zero, read_ptr, task::Task};
 use crate::{
     globals::*,
     scratch::{PATH_HEAD, PathScratch},
@@ -173,9 +173,11 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
         return 1;
     };
     if parent == walk.dentry {
-        // A root that is not the mount's: a disconnected dentry, or an internal filesystem whose
-        // files are named but not placed (memfd).
-        prepend_name(walk, walk.dentry);
+        // A root that is not the mount's: a file outside what is mounted, or an internal filesystem
+        // whose files are named but not placed (memfd).
+        if !is_named_slash(walk.dentry) {
+            prepend_name(walk, walk.dentry);
+        }
         return arrive(walk);
     }
     if !prepend_name(walk, walk.dentry) {
@@ -183,6 +185,12 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
     }
     walk.dentry = parent;
     0
+}
+
+/// The root of a filesystem: no other dentry has that name.
+#[inline(always)]
+fn is_named_slash(dentry: u64) -> bool {
+    read_ptr(dentry, &DENTRY_NAME).and_then(read_at::<u8>) == Some(b'/')
 }
 
 #[inline(always)]
@@ -268,8 +276,8 @@ pub enum Memory {
     Kernel,
 }
 
-/// Builds a path from the name that a call was given: below `directory` when it is relative, as it
-/// stands when it is absolute or when the directory is not known.
+/// Builds a path from the name that a call was given: below `directory` when it is relative, below the
+/// task's root when it is absolute; as it stands when that is not known.
 #[inline(always)]
 pub fn build_from_name(
     memory: Memory,
@@ -281,31 +289,57 @@ pub fn build_from_name(
     let Some((start, absolute)) = copy_string(memory, string, buffer) else {
         return BuiltPath::unreadable();
     };
-    let name_len = END - start;
-    let below = match directory {
-        Some(directory) if !absolute => join(directory, task, buffer, start),
-        _ => None,
+    let below = if absolute {
+        task.root_directory()
+    } else {
+        directory
     };
-    let mut built = match below {
-        Some(built) => built,
-        None => BuiltPath {
-            start,
-            len: name_len,
-            name_len,
-            flags: 0,
-        },
+    let path = match below {
+        Some(below) => join(below, absolute, task, buffer, start),
+        None => None,
     };
-    built.name_len = name_len;
+    let mut built = path.unwrap_or_else(|| plain(start));
+    built.name_len = END - start;
     if memory == Memory::User {
         built.flags |= path_flags::USER_MEMORY;
     }
     built
 }
 
-/// Puts a slash and the directory's path before the name at `start`.
+/// A string of the caller's as it stands.
 #[inline(always)]
-fn join(directory: u64, task: Task, buffer: *mut PathScratch, start: u64) -> Option<BuiltPath> {
-    let start = start - 1;
+pub fn copy_from_user(string: u64, buffer: *mut PathScratch) -> BuiltPath {
+    match copy_string(Memory::User, string, buffer) {
+        Some((start, _)) => BuiltPath {
+            name_len: END - start,
+            flags: path_flags::USER_MEMORY,
+            ..plain(start)
+        },
+        None => BuiltPath::unreadable(),
+    }
+}
+
+#[inline(always)]
+fn plain(start: u64) -> BuiltPath {
+    BuiltPath {
+        start,
+        len: END - start,
+        name_len: 0,
+        flags: 0,
+    }
+}
+
+/// Puts a directory's path before the name at `start`, with a slash between them.
+#[inline(always)]
+fn join(
+    directory: u64,
+    absolute: bool,
+    task: Task,
+    buffer: *mut PathScratch,
+    start: u64,
+) -> Option<BuiltPath> {
+    // An absolute name brings its slash.
+    let start = if absolute { start } else { start - 1 };
     let slash = byte_at(buffer, start)?;
     // SAFETY: `byte_at` bounded it.
     unsafe { *slash = b'/' };
@@ -322,8 +356,7 @@ fn copy_string(memory: Memory, string: u64, buffer: *mut PathScratch) -> Option<
     };
     let probe = byte_at(buffer, PATH_HEAD as u64)?;
     // SAFETY: PATH_ROOM bytes follow the head.
-    let len =
-        unsafe { read_string(probe.cast(), limits::PATH_ROOM as u32, string as *const _) };
+    let len = unsafe { read_string(probe.cast(), limits::PATH_ROOM as u32, string as *const _) };
     // The length counts the final zero; an empty name has no path.
     if len <= 1 {
         return None;

@@ -11,6 +11,8 @@ use crate::globals::{
     REGS_COMPAT_ARG1, REGS_COMPAT_ARG2, REGS_NUMBER,
 };
 
+/// Number of the call in a `sys_exit_*` record: after the common fields (8 bytes).
+const NUMBER_OFFSET: usize = 8;
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
 const RESULT_OFFSET: usize = 16;
 /// First argument in a `sys_enter_*` record, likewise.
@@ -117,6 +119,27 @@ impl Registers {
             read_or_zero(self.at, &REGS_ARG5),
         ]
     }
+
+    /// An argument by its number, zero when the call has none of that number.
+    #[inline(always)]
+    pub fn numbered(self, number: u8) -> u64 {
+        let offset = match number {
+            0 => &REGS_ARG0,
+            1 => &REGS_ARG1,
+            2 => &REGS_ARG2,
+            3 => &REGS_ARG3,
+            4 => &REGS_ARG4,
+            _ => return 0,
+        };
+        read_or_zero(self.at, offset)
+    }
+}
+
+/// Number of the system call whose `sys_exit_*` tracepoint this is.
+#[inline(always)]
+pub fn number(ctx: &TracePointContext) -> u32 {
+    // SAFETY: as in `result`.
+    unsafe { *ctx.as_ptr().cast::<u8>().add(NUMBER_OFFSET).cast::<u32>() }
 }
 
 /// A 32-bit call has 32-bit arguments; what stands above them is left from before.

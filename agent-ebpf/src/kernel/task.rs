@@ -280,6 +280,12 @@ impl Task {
         field(read_ptr(self.0, &TASK_FS)?, &FS_PWD)
     }
 
+    /// Address of the root directory's `struct path`: where the task's absolute names begin.
+    #[inline(always)]
+    pub fn root_directory(self) -> Option<u64> {
+        field(read_ptr(self.0, &TASK_FS)?, &FS_ROOT)
+    }
+
     /// The executed file.
     #[inline(always)]
     pub fn exe_file(self) -> Option<super::file::File> {

@@ -1,6 +1,7 @@
 //! Alerts as protobuf messages.
 
 mod event;
+mod paths;
 mod process;
 
 use std::collections::HashMap;

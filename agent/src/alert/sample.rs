@@ -151,6 +151,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
                 },
                 name: None,
                 flags: 0,
+                memfd: false,
                 created: false,
                 provenance: Provenance::Kernel,
                 fd_shared: false,

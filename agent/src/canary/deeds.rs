@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gravlens_common::Hook;
+use rustix::mount::UnmountFlags;
 
 /// Makes the calls; the path is the canary's own cgroup.
 pub(super) type Deed = fn(&Path) -> io::Result<()>;
@@ -25,6 +26,9 @@ pub(super) static DEEDS: &[(&[Hook], Deed)] = &[
     (&[Hook::CgroupAttach], stay_in_cgroup),
     (&[Hook::SetIds], stay_who_it_is),
     (&[Hook::Open], open_files),
+    (&[Hook::FileChange], remove_nothing),
+    (&[Hook::Mount], unmount_nothing),
+    (&[Hook::ExecFailed], run_nothing),
     (&[Hook::Connect], connect_to_nobody),
     (&[Hook::Send], send_to_itself),
     (
@@ -71,6 +75,21 @@ fn stay_who_it_is(_: &Path) -> io::Result<()> {
 fn open_files(_: &Path) -> io::Result<()> {
     drop(File::open(ABSENT));
     File::open("/dev/null").map(drop)
+}
+
+fn remove_nothing(_: &Path) -> io::Result<()> {
+    fs::remove_file(ABSENT)
+}
+
+/// A name that does not exist is no mount, for root and for everybody else.
+fn unmount_nothing(_: &Path) -> io::Result<()> {
+    rustix::mount::unmount(ABSENT, UnmountFlags::empty())?;
+    Ok(())
+}
+
+/// The program that ran the canary itself is told by its own hook; this one never runs.
+fn run_nothing(_: &Path) -> io::Result<()> {
+    Command::new(ABSENT).status().map(drop)
 }
 
 fn connect_to_nobody(_: &Path) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// The path without its relative components; borrowed when it has none.
 ///
 /// Of a path that does not begin at the root, a `..` that leads above its beginning stays.
-pub(super) fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
     if is_resolved(path) {
         return Cow::Borrowed(path);
     }
@@ -31,6 +31,17 @@ pub(super) fn resolved(path: &[u8]) -> Cow<'_, [u8]> {
         whole.push(b'.');
     }
     Cow::Owned(whole)
+}
+
+/// An absolute path below a root that its `..` do not leave.
+pub(super) fn below<'a>(root: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
+    let resolved = resolved(path);
+    let root = root.strip_suffix(b"/").unwrap_or(root);
+    match (root, &*resolved) {
+        (b"", _) => resolved,
+        (_, b"/") => Cow::Owned(root.to_vec()),
+        _ => Cow::Owned([root, &resolved].concat()),
+    }
 }
 
 /// Nothing is to be done: the usual case costs no allocation.
@@ -68,6 +79,19 @@ mod tests {
         ] {
             let found = resolved(path.as_bytes());
             assert_eq!(found, expected.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_not_left() {
+        for (root, path, expected) in [
+            ("", "/../etc", "/etc"),
+            ("/", "/etc", "/etc"),
+            ("/srv/jail", "/../../etc/./shadow", "/srv/jail/etc/shadow"),
+            ("/srv/jail", "/..", "/srv/jail"),
+        ] {
+            let found = below(root.as_bytes(), path.as_bytes());
+            assert_eq!(found, expected.as_bytes(), "{root} {path}");
         }
     }
 

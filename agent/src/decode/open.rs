@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use gravlens_common::{BulkContext, Call, OpenRecord, open_marks, path_flags};
 
-use super::{DecodeError, call, lexical, read, view::path};
+use super::{
+    DecodeError, call,
+    paths::{name, placed},
+    read,
+    view::path,
+};
 use crate::model::{Path, Provenance};
 
 /// An open.
@@ -18,7 +23,7 @@ pub struct OpenView<'a> {
     pub path: Path<Cow<'a, [u8]>>,
     /// Name as the caller passed it, where it was read.
     pub name: Option<&'a [u8]>,
-    /// open(2) flags.
+    /// Flags: open(2)'s, of memfd_create its own.
     pub flags: u32,
     /// The call made the file.
     pub created: bool,
@@ -36,16 +41,13 @@ impl<'a> OpenView<'a> {
         let has = |bit: u8| raw.marks & bit != 0;
         let user_memory = has(path_flags::USER_MEMORY);
         let name = name(bytes, raw.name_len)?;
-        let path = path(bytes, raw.marks);
+        let call = call(raw.call)?;
         Ok(Self {
             context: raw.context,
-            call: call(raw.call)?,
-            path: match name {
-                // The directory was lost on the way: the name is what remains.
-                Some(name) if path.bytes.is_empty() => path.map(|_| lexical::resolved(name)),
-                Some(_) => path.map(lexical::resolved),
-                None if user_memory => path.map(lexical::resolved),
-                _ => path.map(Cow::Borrowed),
+            call,
+            path: match call {
+                Call::MemfdCreate => in_memory(path(bytes, raw.marks)),
+                _ => placed(bytes, name, raw.marks),
             },
             name,
             flags: raw.flags,
@@ -61,11 +63,10 @@ impl<'a> OpenView<'a> {
     }
 }
 
-/// The last `len` bytes of the path.
-fn name(path: &[u8], len: u16) -> Result<Option<&[u8]>, DecodeError> {
-    let start = path
-        .len()
-        .checked_sub(len.into())
-        .ok_or(DecodeError::Short { len: path.len() })?;
-    Ok((len > 0).then(|| &path[start..]))
+/// The walker puts a slash before the name of a file that has no place.
+fn in_memory(path: Path<&[u8]>) -> Path<Cow<'_, [u8]>> {
+    Path {
+        unreachable: false,
+        ..path.map(|bytes| Cow::Borrowed(bytes.strip_prefix(b"/").unwrap_or(bytes)))
+    }
 }

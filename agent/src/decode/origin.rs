@@ -2,7 +2,7 @@
 
 use gravlens_common::{
     ABI_VERSION, BulkCallRecord, Call, CgroupRecord, ForkRecord, Hook, Kind, OpenRecord,
-    RecordHeader, SocketRecord,
+    PathsRecord, RecordHeader, SocketRecord,
 };
 use zerocopy::FromBytes;
 
@@ -36,6 +36,7 @@ pub fn origin(bytes: &[u8]) -> Option<Origin> {
             let record = prefix::<OpenRecord>(bytes);
             told(Hook::Open, record.map(|record| record.context.cgroup_id))
         }
+        Some(Kind::Paths) => Some(of_paths(bytes)),
         Some(Kind::Marker | Kind::Task) => None,
         None => told(Hook::Open, None),
     }
@@ -75,6 +76,16 @@ fn of_call(told: Option<(u64, u8)>, most_frequent: Hook) -> Origin {
             cgroup_id: None,
             hook: most_frequent,
         },
+    }
+}
+
+/// Likewise.
+fn of_paths(bytes: &[u8]) -> Origin {
+    let known = prefix::<PathsRecord>(bytes)
+        .and_then(|record| Some((record.context.cgroup_id, Call::from_number(record.call)?)));
+    Origin {
+        cgroup_id: known.map(|(cgroup_id, _)| cgroup_id),
+        hook: known.map_or(Hook::FileChange, |(_, call)| PathsRecord::hook(call)),
     }
 }
 

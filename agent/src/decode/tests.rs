@@ -1,6 +1,7 @@
 use gravlens_common::{
-    BulkCallRecord, BulkContext, CallRecord, Hook, OpenRecord, ProcessContext, SocketEnds,
-    SocketRecord, StdioRecord, call_flags, exe_flags, path_flags, stdio_kind,
+    BulkCallRecord, BulkContext, CallRecord, Hook, OpenRecord, PathsRecord, ProcessContext,
+    SocketEnds, SocketRecord, StdioRecord, call_flags, exe_flags, open_marks, path_flags,
+    stdio_kind,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
@@ -35,6 +36,38 @@ fn named_open_record(path: &[u8], name_len: u16, marks: u8) -> Vec<u8> {
         marks,
     };
     [record.as_bytes(), path].concat()
+}
+
+fn paths_record(call: Call, first: &[u8], second: &[u8]) -> Vec<u8> {
+    let tail = [first, second].concat();
+    let record = PathsRecord {
+        header: header(Kind::Paths, size_of::<PathsRecord>() + tail.len()),
+        descriptor: -1,
+        first_len: first.len() as u16,
+        second_len: second.len() as u16,
+        call: call as u8,
+        ..PathsRecord::default()
+    };
+    [record.as_bytes(), &tail].concat()
+}
+
+/// The record with the last bytes of each path marked as the names that were passed.
+fn with_names(mut record: Vec<u8>, names: [u16; 2]) -> Vec<u8> {
+    let mut set = |at: usize, value: &[u8]| record[at..at + value.len()].copy_from_slice(value);
+    let [first, second] = names.map(u16::to_le_bytes);
+    set(std::mem::offset_of!(PathsRecord, first_name_len), &first);
+    set(std::mem::offset_of!(PathsRecord, second_name_len), &second);
+    let user = [path_flags::USER_MEMORY];
+    set(std::mem::offset_of!(PathsRecord, first_marks), &user);
+    set(std::mem::offset_of!(PathsRecord, second_marks), &user);
+    record
+}
+
+fn paths_of(bytes: &[u8]) -> PathsView<'_> {
+    match decode(bytes).unwrap().1 {
+        Record::Paths(call) => call,
+        _ => panic!("not a call on paths"),
+    }
 }
 
 fn exec_record() -> Vec<u8> {
@@ -200,6 +233,63 @@ fn a_name_outlives_its_directory() {
 }
 
 #[test]
+fn a_call_on_paths_keeps_both_paths_and_names() {
+    let bytes = paths_record(Call::Rename, b"/srv/a/../b", b"/srv/jail/../../c");
+    let bytes = with_names(bytes, [6, 8]);
+    let call = paths_of(&bytes);
+    assert_eq!(call.hook(), Hook::FileChange);
+    assert_eq!(&*call.paths.first.path.bytes, b"/srv/b");
+    assert_eq!(call.paths.first.name.as_deref(), Some(b"a/../b".as_slice()));
+    let second = &call.paths.second;
+    // The name is absolute, so its `..` stay below the root that it began at.
+    assert_eq!(&*second.path.bytes, b"/srv/jail/c");
+    assert_eq!(second.provenance, Some(Provenance::UserMemory));
+    assert_eq!(call.paths.descriptor, None);
+}
+
+#[test]
+fn strings_that_are_no_paths_stay_as_they_are() {
+    let bytes = paths_record(Call::Symlink, b"../x/../y", b"/l");
+    let bytes = with_names(bytes, [9, 2]);
+    assert_eq!(&*paths_of(&bytes).paths.first.path.bytes, b"../x/../y");
+    let secret = with_names(paths_record(Call::Fsconfig, b"password", b"x"), [8, 1]);
+    let call = paths_of(&secret);
+    assert_eq!(&*call.paths.first.path.bytes, b"password");
+    assert_eq!(&*call.paths.second.path.bytes, b"");
+    assert_eq!(call.paths.second.name, None);
+}
+
+#[test]
+fn a_path_of_the_kernel_is_told_from_one_that_was_not_read() {
+    let mut bytes = paths_record(Call::Fchmod, b"/x", b"");
+    bytes[std::mem::offset_of!(PathsRecord, first_marks)] = open_marks::FD_SHARED;
+    let paths = paths_of(&bytes).paths;
+    assert_eq!(paths.first.provenance, Some(Provenance::Kernel));
+    assert!(paths.first.fd_shared);
+    assert_eq!(paths.second.provenance, None);
+}
+
+#[test]
+fn an_execution_among_the_calls_on_paths_has_failed() {
+    let bytes = paths_record(Call::Execve, b"/absent", b"");
+    assert_eq!(paths_of(&bytes).hook(), Hook::ExecFailed);
+    assert_eq!(origin_of(&bytes), Some((Some(0), Hook::ExecFailed)));
+    let foreign = paths_record(Call::Connect, b"", b"");
+    assert!(matches!(decode(&foreign), Err(DecodeError::Unknown { .. })));
+}
+
+#[test]
+fn a_memory_file_has_a_name_and_no_place() {
+    let mut bytes = open_record(b"/memfd:payload", path_flags::UNREACHABLE);
+    bytes[std::mem::offset_of!(OpenRecord, call)] = Call::MemfdCreate as u8;
+    let Record::Open(open) = decode(&bytes).unwrap().1 else {
+        panic!("not an open")
+    };
+    assert_eq!(&*open.path.bytes, b"memfd:payload");
+    assert!(!open.path.unreachable);
+}
+
+#[test]
 fn an_exec_is_cut_into_its_parts() {
     let bytes = exec_record();
     let Record::Exec(exec) = decode(&bytes).unwrap().1 else {
@@ -259,6 +349,7 @@ fn every_cut_is_an_error() {
     for whole in [
         exec_record(),
         open_record(b"/x", 0),
+        paths_record(Call::Rename, b"/a", b"/b"),
         call_record(),
         bulk_call_record(Call::Mmap),
         dup_record(),
@@ -275,7 +366,10 @@ fn lengths_beyond_the_record_are_an_error() {
     open[std::mem::offset_of!(OpenRecord, name_len)] = 200;
     let mut exec = exec_record();
     exec[std::mem::offset_of!(ExecRecord, cwd_len)] = 200;
-    for bytes in [open, exec] {
+    let mut paths = paths_record(Call::Rename, b"/a", b"/b");
+    paths[std::mem::offset_of!(PathsRecord, second_len)] = 200;
+    let named = with_names(paths_record(Call::Rename, b"/a", b"/b"), [1, 3]);
+    for bytes in [open, exec, paths, named] {
         assert!(matches!(decode(&bytes), Err(DecodeError::Short { .. })));
     }
 }

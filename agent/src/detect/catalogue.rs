@@ -10,10 +10,11 @@ use super::fields::argument::Argument as CallArgument;
 use super::fields::container::Container;
 use super::fields::evt::Evt;
 use super::fields::fd::Fd;
+use super::fields::paths::Fs;
 use super::fields::proc::Proc;
 use super::fields::thread::Thread;
 use super::fields::user::User;
-use super::fields::{argument, container, evt, fd, proc, thread, user};
+use super::fields::{argument, container, evt, fd, paths, proc, thread, user};
 
 /// A field that can be read, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,7 @@ pub enum FieldId {
     Container(Container),
     User(User),
     Thread(Thread),
+    Fs(Fs),
 }
 
 /// Argument of a field: what stands between the brackets.
@@ -229,6 +231,7 @@ pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
         container::FIELDS,
         user::FIELDS,
         thread::FIELDS,
+        paths::FIELDS,
     ]
     .into_iter()
     .flatten()

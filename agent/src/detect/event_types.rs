@@ -2,7 +2,7 @@
 
 use gravlens_common::Hook;
 
-use crate::model::{Syscall, parameters};
+use crate::model::{ArgumentNames, Syscall, parameters};
 
 /// A set of the event types that the sensor can produce.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,16 @@ impl EventTypes {
         Syscall::Openat,
         Syscall::Openat2,
         Syscall::Creat,
+        Syscall::OpenByHandleAt,
+        Syscall::MemfdCreate,
+    ]);
+    /// Calls on paths that take an open file instead.
+    pub(crate) const FILE: Self = Self::of(&[
+        Syscall::Fchmod,
+        Syscall::Fchown,
+        Syscall::Ftruncate,
+        Syscall::Fsetxattr,
+        Syscall::Fremovexattr,
     ]);
     /// Socket calls.
     pub(crate) const SOCKET: Self = Self::of(&[
@@ -36,7 +46,7 @@ impl EventTypes {
         Syscall::Accept4,
     ]);
     /// Calls that work on a descriptor.
-    pub(crate) const DESCRIPTOR: Self = Self::OPEN.union(Self::SOCKET);
+    pub(crate) const DESCRIPTOR: Self = Self::OPEN.union(Self::SOCKET).union(Self::FILE);
     /// Calls that change user ids.
     pub(crate) const SET_UID: Self = Self::of(&[
         Syscall::Setuid,
@@ -65,13 +75,27 @@ impl EventTypes {
     /// Calls that make or copy a descriptor of a socket, or work on one.
     pub(crate) const SOCKET_OR_DUP: Self = Self::SOCKET.union(Self::DUP);
 
-    /// The calls without a path that have an argument of that name.
+    /// The calls that have an argument of that name.
     pub(crate) const fn with_argument(name: &str) -> Self {
+        let mut found = Self::with_number(name);
+        let mut position = 0;
+        while position < Syscall::ALL.len() {
+            let syscall = Syscall::ALL[position];
+            if has_path(syscall, name) {
+                found = found.union(Self::of(&[syscall]));
+            }
+            position += 1;
+        }
+        found
+    }
+
+    /// The calls that have an argument of that name which is a number.
+    pub(crate) const fn with_number(name: &str) -> Self {
         let mut found = Self::NONE;
         let mut position = 0;
         while position < Syscall::ALL.len() {
             let syscall = Syscall::ALL[position];
-            if has_parameter(syscall, name) {
+            if has_parameter(syscall, name) || has_number(syscall, name) {
                 found = found.union(Self::of(&[syscall]));
             }
             position += 1;
@@ -152,6 +176,21 @@ const fn has_parameter(syscall: Syscall, name: &str) -> bool {
     false
 }
 
+const fn has_path(syscall: Syscall, name: &str) -> bool {
+    match ArgumentNames::of(syscall) {
+        Some(names) => is_same(names.first, name) || is_same(names.second, name),
+        None => false,
+    }
+}
+
+/// A call on paths with a number of that name.
+const fn has_number(syscall: Syscall, name: &str) -> bool {
+    match ArgumentNames::of(syscall) {
+        Some(names) => is_same(names.numbers[0], name) || is_same(names.numbers[1], name),
+        None => false,
+    }
+}
+
 /// `==` cannot be evaluated at compile time.
 const fn is_same(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
@@ -170,11 +209,7 @@ const fn is_same(left: &str, right: &str) -> bool {
 
 /// Whether a program of the sensor reports the call.
 const fn has_program(syscall: Syscall) -> bool {
-    let named_only = matches!(
-        syscall.hook(),
-        Hook::FileChange | Hook::Mount | Hook::ExecFailed | Hook::Dns
-    );
-    !named_only && !matches!(syscall, Syscall::OpenByHandleAt | Syscall::MemfdCreate)
+    !matches!(syscall.hook(), Hook::Dns)
 }
 
 /// What a name in `evt.type` stands for.

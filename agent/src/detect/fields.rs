@@ -5,6 +5,8 @@ pub(crate) mod container;
 pub(crate) mod evt;
 pub(crate) mod fd;
 pub(crate) mod names;
+mod path_names;
+pub(crate) mod paths;
 pub(crate) mod proc;
 pub(crate) mod thread;
 mod time;
@@ -49,6 +51,7 @@ impl FieldSource for Event<'_> {
             FieldId::Fd(field) => fd::get(self, field, scratch),
             FieldId::Container(field) => container::get(self, field, argument, scratch),
             FieldId::User(field) => user::get(self.process.ids.as_ref(), field),
+            FieldId::Fs(field) => paths::get(self, field, scratch),
             FieldId::Thread(field) => thread::get(self, field, scratch),
         }
     }

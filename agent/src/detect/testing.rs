@@ -103,6 +103,7 @@ pub(crate) fn open(process: Process, file: &str, flags: u32) -> Event<'static> {
         path: path(Cow::Owned(file.as_bytes().to_vec())),
         name: None,
         flags,
+        memfd: false,
         created: false,
         provenance: Provenance::Kernel,
         fd_shared: false,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Call, ContainerView, ExecId, Process};
+use super::{Call, ContainerView, ExecId, Paths, Process};
 
 /// The call that made an event: the kernel programs number it, rules name it.
 pub use gravlens_common::Call as Syscall;
@@ -114,8 +114,10 @@ pub struct Open<'a> {
     pub path: Path<Cow<'a, [u8]>>,
     /// Name as the caller passed it, where the path was made from it.
     pub name: Option<Cow<'a, [u8]>>,
-    /// open(2) flags.
+    /// Flags of the call: open(2)'s, or memfd_create(2)'s.
     pub flags: u32,
+    /// The file lives in memory only (memfd_create).
+    pub memfd: bool,
     /// The call made the file.
     pub created: bool,
     /// Where the path was read.
@@ -130,12 +132,12 @@ pub struct Open<'a> {
 impl Open<'_> {
     /// Opened for reading.
     pub fn is_read(&self) -> bool {
-        !self.is_path_only() && matches!(self.flags & 0o3, 0 | 2)
+        self.memfd || !self.is_path_only() && matches!(self.flags & 0o3, 0 | 2)
     }
 
     /// Opened for writing.
     pub fn is_write(&self) -> bool {
-        !self.is_path_only() && matches!(self.flags & 0o3, 1 | 2)
+        self.memfd || !self.is_path_only() && matches!(self.flags & 0o3, 1 | 2)
     }
 
     /// With `O_PATH` a descriptor names a file and gives no access to what is in it.
@@ -197,6 +199,8 @@ pub enum Payload<'a> {
     Cgroup(CgroupChange<'a>),
     /// A call that takes no path.
     Call(Call),
+    /// A call on paths.
+    Paths(Paths<'a>),
 }
 
 /// Flags that qualify a whole event.
@@ -271,6 +275,7 @@ impl Payload<'_> {
             Self::Socket(socket) => Payload::Socket(socket.clone()),
             Self::SetIds(ids) => Payload::SetIds(ids.clone()),
             Self::Call(call) => Payload::Call(call.clone()),
+            Self::Paths(paths) => Payload::Paths(paths.to_owned()),
             Self::Cgroup(change) => Payload::Cgroup(CgroupChange {
                 cgroup_id: change.cgroup_id,
                 path: Cow::Owned(change.path.to_vec()),

@@ -21,6 +21,7 @@ pub(super) fn open_payload<'a>(open: &OpenView<'a>) -> Payload<'a> {
         path: open.path.clone(),
         name: open.name.map(Cow::Borrowed),
         flags: open.flags,
+        memfd: open.call == Syscall::MemfdCreate,
         created: open.created,
         provenance: open.provenance,
         fd_shared: open.fd_shared,

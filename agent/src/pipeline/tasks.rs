@@ -19,8 +19,8 @@ use crate::sinks::grpc::ServeError;
 
 /// Longest way from the stop to the last record in the spool.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// The part of it that detaching may take. Each link waits for the kernel's grace periods, which on
-/// a busy machine adds up to seconds; the records that are there must not pay for it.
+/// The part of it that silencing the programs may take: a grace period of the kernel, which on a
+/// busy machine can be long. The records that are there must not pay for it.
 const DETACHING_SHARE: u32 = 2;
 /// The part of it that the stages behind the rings have for themselves.
 const DETECTION_SHARE: u32 = 5;
@@ -183,12 +183,12 @@ impl<H: Send + 'static> Stages<H> {
     async fn stop(self) -> Result<(), RunError> {
         let deadline = Instant::now() + self.limit;
         let hooks = self.hooks;
-        // Closing a link waits for programs that run.
+        // Waits for programs that run.
         let detached = spawn_blocking(move || drop(hooks));
         let enough = deadline - self.limit / DETACHING_SHARE;
         if timeout_at(enough, detached).await.is_err() {
             // What they still see belongs to the time in which nobody watches.
-            tracing::warn!(message = "The hooks are not detached yet.");
+            tracing::warn!(message = "The hooks may not be silent yet.");
         }
         // Both may have ended already.
         let _ = self.drain.send(deadline - self.limit / DETECTION_SHARE);

@@ -1,10 +1,11 @@
 //! Attaches the programs of the topics, says how much of each topic that covers, and holds the
 //! links.
 
-use std::fs::File;
+use std::{fs::File, os::fd::AsFd};
 
 use aya::{
     Btf, Ebpf,
+    maps::{Array, Map, MapData},
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, TracePoint,
         links::FdLink,
@@ -74,21 +75,46 @@ impl AttachedTopic {
 }
 
 /// The links of the attached programs, lifecycle first. The maps stay without them.
-#[derive(Debug)]
-pub struct Hooks(Links);
+pub struct Hooks {
+    links: Links,
+    ended: Array<MapData, u32>,
+}
 
 impl Hooks {
-    /// Detaches every program. Lifecycle last, so that until the end no record is about a process
-    /// of which nobody saw the exec.
+    /// Silences every program at once, and detaches them. When it returns, none of them reports
+    /// any more.
     pub fn detach(&mut self) {
-        while let Some(link) = self.0.pop() {
-            drop(link);
+        let mut silenced = false;
+        let mut links = self.links.end(|| {
+            silenced = self.ended.set(0, 1, 0).is_ok();
+        });
+        // Closing a link waits until every program that runs has ended. The last one first, so
+        // that without the switch no record is about a process of which nobody saw the exec.
+        drop(links.pop());
+        if silenced {
+            // The kernel closes one at a time, and each takes as long: dozens would take seconds.
+            // Without a thread they are closed here.
+            let _ = std::thread::Builder::new().spawn(move || close(links));
+        } else {
+            close(links);
         }
     }
 
     /// The links, to be looked at while they are attached.
     pub(super) fn links(&self) -> Links {
-        self.0.clone()
+        self.links.clone()
+    }
+}
+
+fn close(mut links: Vec<HeldLink>) {
+    while let Some(link) = links.pop() {
+        drop(link);
+    }
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Hooks").field(&self.links.len()).finish()
     }
 }
 
@@ -121,7 +147,9 @@ impl Attacher<'_> {
             .filter(|topic| compat || topic.name != COMPAT)
             .map(|topic| self.attach_best(topic, &mut links))
             .collect::<Result<_, _>>()?;
-        Ok((topics, Hooks(Links::new(links))))
+        let ended = switch(self.ebpf)?;
+        let links = Links::new(links);
+        Ok((topics, Hooks { links, ended }))
     }
 
     /// Attaches the first alternative of a topic that this kernel grants.
@@ -175,9 +203,13 @@ impl Attacher<'_> {
     }
 
     fn attach_program(&mut self, program: &Program) -> Result<FdLink, String> {
+        let name = match program.attach {
+            Attach::SharedExit { program, .. } => program,
+            _ => program.name,
+        };
         let loaded = self
             .ebpf
-            .program_mut(program.name)
+            .program_mut(name)
             .ok_or_else(|| "not in the object".to_owned())?;
         match (program.attach, loaded) {
             (Attach::BtfTracepoint(name), AyaProgram::BtfTracePoint(loaded)) => {
@@ -194,6 +226,9 @@ impl Attacher<'_> {
             }
             (Attach::FunctionExit(name, _), AyaProgram::FExit(loaded)) => {
                 trampolines::attach_exit(loaded, name, self.btf)
+            }
+            (Attach::SharedExit { .. }, AyaProgram::TracePoint(loaded)) => {
+                attach_tracepoint(loaded, program.name)
             }
             (Attach::CgroupSockAddr(_), AyaProgram::CgroupSockAddr(loaded)) => {
                 attach_cgroup(loaded, self.scope_directory)
@@ -216,6 +251,18 @@ fn on_trampolines(topic: &Topic, trampolines: &Trampolines) -> AttachedTopic {
     }
 }
 
+/// The switch that silences the programs. The object keeps its own descriptor of the map, for those
+/// who look whether somebody else has used it.
+fn switch(ebpf: &Ebpf) -> Result<Array<MapData, u32>, ProbeError> {
+    let Some(Map::Array(map)) = ebpf.map("ENDED") else {
+        return Err(ProbeError::Load("the object has no array ENDED".to_owned()));
+    };
+    let fd = map.fd().as_fd().try_clone_to_owned();
+    let fd = fd.map_err(|error| ProbeError::io("cannot copy the map ENDED".to_owned(), error))?;
+    let map = MapData::from_fd(fd).map_err(|error| ProbeError::Load(chain(&error)))?;
+    Array::try_from(Map::Array(map)).map_err(|error| ProbeError::Load(chain(&error)))
+}
+
 /// What became of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -227,6 +274,11 @@ enum Outcome {
 fn lacks_call(program: &Program) -> bool {
     match program.attach {
         Attach::SyscallExit(call) => tracefs::lacks_call(call.name()),
+        // Not the call's own name: that of the tracepoint can differ.
+        Attach::SharedExit { .. } => program
+            .name
+            .strip_prefix("sys_exit_")
+            .is_some_and(tracefs::lacks_call),
         _ => false,
     }
 }
@@ -296,7 +348,10 @@ fn attach_btf(program: &mut BtfTracePoint, name: &str, btf: &Btf) -> Result<FdLi
 }
 
 fn attach_tracepoint(program: &mut TracePoint, name: &str) -> Result<FdLink, String> {
-    program.load().map_err(|error| chain(&error))?;
+    // A program that serves several calls is loaded with the first.
+    if program.fd().is_err() {
+        program.load().map_err(|error| chain(&error))?;
+    }
     let link = program
         .attach("syscalls", name)
         .map_err(|error| chain(&error))?;

@@ -76,8 +76,8 @@ fn link_by_id(id: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Reads the first value of an array map of `size` bytes a value.
-pub(super) fn first_value(map: BorrowedFd<'_>, size: u32) -> io::Result<Vec<u8>> {
+/// Reads a value of an array map of `size` bytes a value.
+pub(super) fn value_at(map: BorrowedFd<'_>, index: u32, size: u32) -> io::Result<Vec<u8>> {
     #[repr(C)]
     struct Attributes {
         fd: u32,
@@ -86,13 +86,12 @@ pub(super) fn first_value(map: BorrowedFd<'_>, size: u32) -> io::Result<Vec<u8>>
         value: u64,
         flags: u64,
     }
-    let key = 0_u32;
     // The kernel rounds the size of a value up.
     let mut value = vec![0; (size as usize).next_multiple_of(8)];
     let attributes = Attributes {
         fd: map.as_raw_fd() as u32,
         pad: 0,
-        key: (&raw const key) as u64,
+        key: (&raw const index) as u64,
         value: value.as_mut_ptr() as u64,
         flags: 0,
     };

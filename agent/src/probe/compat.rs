@@ -10,6 +10,7 @@ use super::ProbeError;
 #[rustfmt::skip]
 const NUMBERS: &[(u32, Call)] = &[
     (5, Call::Open), (8, Call::Creat), (295, Call::Openat), (437, Call::Openat2),
+    (342, Call::OpenByHandleAt), (356, Call::MemfdCreate),
     (23, Call::Setuid), (213, Call::Setuid),
     (46, Call::Setgid), (214, Call::Setgid),
     (70, Call::Setreuid), (203, Call::Setreuid),
@@ -22,8 +23,9 @@ const NUMBERS: &[(u32, Call)] = &[
 ];
 
 /// What a 32-bit call can do unseen although the topic is watched.
-pub(super) const NOT_SEEN: &str = "32-bit calls (int 0x80) other than execution, opening, setting \
-                                   ids, and connecting and sending to IP addresses";
+pub(super) const NOT_SEEN: &str = "32-bit calls (int 0x80) other than execution that succeeds, \
+                                   opening, setting ids, and connecting and sending to IP \
+                                   addresses";
 
 /// The kernel runs 32-bit programs: it has the table of their calls only then.
 pub(super) fn kernel_runs_ia32() -> bool {

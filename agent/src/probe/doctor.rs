@@ -3,17 +3,11 @@
 use gravlens_common::Hook;
 
 use super::{
-    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, ProgramSize, compat, requirements,
-    topics,
+    AttachedTopic, OffsetReport, Probe, ProbeError, ProbeOptions, ProgramSize, compat,
+    requirements, topics,
 };
 use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
-
-/// What no hook of this version sees, on any kernel.
-const UNWATCHED: [&str; 2] = [
-    "opens by handle (open_by_handle_at)",
-    "executions that fail: an execve is seen when it succeeds",
-];
 
 /// What the hooks on calls without a path leave out, by name.
 const UNWATCHED_CALLS: [&str; 6] = [
@@ -87,7 +81,6 @@ impl Probe {
         if !self.offsets().tells_overlay_layers() {
             spots.push(NO_LAYERS.to_owned());
         }
-        spots.extend(UNWATCHED.map(str::to_owned));
         spots.extend(UNWATCHED_CALLS.map(str::to_owned));
         spots
     }

@@ -21,8 +21,17 @@ use super::{
 };
 
 /// Maps that nobody writes after the start. The kernel freezes the first against user space; a
-/// value that the programs insert must not become another.
-const CONSTANT_MAPS: [&str; 3] = [".rodata", "ZERO_COUNTERS", "BY_TRAMPOLINE"];
+/// value that the programs insert must not become another; the next silences them all, and the
+/// tables tell them which calls to report.
+const CONSTANT_MAPS: [&str; 7] = [
+    ".rodata",
+    "ZERO_COUNTERS",
+    "ENDED",
+    "PATH_CALLS",
+    "COMPAT_CALLS",
+    "OPEN_CALLS",
+    "BY_TRAMPOLINE",
+];
 
 /// A link with the place that it led to when it was made.
 #[derive(Debug)]
@@ -76,9 +85,14 @@ impl Links {
         Self(Arc::new(Mutex::new(links)))
     }
 
-    /// Takes the newest; dropping it detaches its program.
-    pub(super) fn pop(&self) -> Option<HeldLink> {
-        self.lock().pop()
+    /// Takes them all, after `silence` is done: whoever looks sees either nothing done, or no link
+    /// any more. Dropping a link detaches its program.
+    pub(super) fn end(&self, silence: impl FnOnce()) -> Vec<HeldLink> {
+        let mut links = self.lock();
+        if !links.is_empty() {
+            silence();
+        }
+        std::mem::take(&mut links)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,6 +109,9 @@ impl Links {
 struct HeldMap {
     name: &'static str,
     fd: OwnedFd,
+    /// Sizes of a value and of the map.
+    value_size: u32,
+    entries: u32,
     content: Vec<u8>,
 }
 
@@ -102,12 +119,27 @@ impl HeldMap {
     fn new(name: &'static str, map: &MapData) -> io::Result<Self> {
         let info = map.info().map_err(io::Error::other)?;
         let fd = map.fd().as_fd().try_clone_to_owned()?;
-        let content = bpf::first_value(fd.as_fd(), info.value_size())?;
-        Ok(Self { name, fd, content })
+        let mut map = Self {
+            name,
+            fd,
+            value_size: info.value_size(),
+            entries: info.max_entries(),
+            content: Vec::new(),
+        };
+        map.content = map.read()?;
+        Ok(map)
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        for index in 0..self.entries {
+            content.extend(bpf::value_at(self.fd.as_fd(), index, self.value_size)?);
+        }
+        Ok(content)
     }
 
     fn fault(&self) -> Option<String> {
-        match bpf::first_value(self.fd.as_fd(), self.content.len() as u32) {
+        match self.read() {
             Ok(content) if content == self.content => None,
             Ok(_) => Some(format!("the map {} was changed", self.name)),
             Err(error) => Some(format!("the map {} cannot be read: {error}", self.name)),
@@ -146,9 +178,13 @@ impl Integrity {
 
     /// What is not as it was made, in words. Each fault has the same words every time.
     pub fn faults(&self) -> Vec<String> {
+        // Held to the end: the switch is used under it.
         let links = self.links.lock();
-        let links = links.iter().filter_map(HeldLink::fault);
-        links
+        if links.is_empty() {
+            return Vec::new();
+        }
+        let faulty = links.iter().filter_map(HeldLink::fault);
+        faulty
             .chain(self.maps.iter().filter_map(HeldMap::fault))
             .collect()
     }

@@ -103,6 +103,7 @@ impl Probe {
         let mut ebpf = load_object(options, &offsets, &scope, &btf)?;
         super::counters::prepare(&mut ebpf)?;
         super::compat::prepare(&mut ebpf)?;
+        super::path_calls::describe(&mut ebpf)?;
         load_marker(&mut ebpf)?;
         super::tasks::load(&mut ebpf, &btf)?;
         super::trampolines::prepare(&mut ebpf)?;

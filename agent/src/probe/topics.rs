@@ -2,6 +2,8 @@
 
 use gravlens_common::{Call, Hook};
 
+use super::path_calls;
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attach {
@@ -15,6 +17,13 @@ pub(super) enum Attach {
     FunctionEntry(&'static str, &'static str),
     /// The end of a kernel function; what it sees.
     FunctionExit(&'static str, &'static str),
+    /// The same, by a program that serves several calls and has a name of its own in the object.
+    SharedExit {
+        /// Name in the object.
+        program: &'static str,
+        /// The call.
+        call: Call,
+    },
     /// A hook on socket addresses, on the scope's cgroup; what it sees.
     CgroupSockAddr(&'static str),
 }
@@ -25,7 +34,9 @@ impl Attach {
         match self {
             Self::BtfTracepoint(name) => format!("{name} events"),
             Self::SyscallEntry(call) => format!("which events are {} calls", call.name()),
-            Self::SyscallExit(call) => format!("{} calls", call.name()),
+            Self::SyscallExit(call) | Self::SharedExit { call, .. } => {
+                format!("{} calls", call.name())
+            }
             Self::CgroupSockAddr(what)
             | Self::FunctionEntry(_, what)
             | Self::FunctionExit(_, what) => what.to_owned(),
@@ -36,7 +47,7 @@ impl Attach {
 /// One program.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Program {
-    /// Name in the object.
+    /// Name in reports, and in the object unless it serves several calls.
     pub(super) name: &'static str,
     /// Where it goes.
     pub(super) attach: Attach,
@@ -161,6 +172,8 @@ const OPEN_TRAMPOLINES: Trampolines = Trampolines {
             name: "install_fixed_file",
             attach: Attach::FunctionEntry("io_fixed_fd_install", "files that io_uring keeps"),
         },
+        exit_of("sys_exit_open_by_handle_at", Call::OpenByHandleAt),
+        exit_of("sys_exit_memfd_create", Call::MemfdCreate),
     ],
 };
 
@@ -228,6 +241,8 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_openat2", Call::Openat2),
             #[cfg(target_arch = "x86_64")]
             exit_of("sys_exit_creat", Call::Creat),
+            exit_of("sys_exit_open_by_handle_at", Call::OpenByHandleAt),
+            exit_of("sys_exit_memfd_create", Call::MemfdCreate),
         ],
         None,
     )
@@ -241,6 +256,30 @@ pub(super) const TOPICS: &[Topic] = &[
         trampolines: None,
         better: None,
     },
+    calls(
+        Hook::FileChange,
+        "tracepoint/syscalls/sys_exit_unlink* and its like",
+        path_calls::FILE_CHANGE,
+        Some((
+            "lsm/path_unlink",
+            "32-bit calls, io_uring and names that another thread exchanges",
+        )),
+    ),
+    calls(
+        Hook::Mount,
+        "tracepoint/syscalls/sys_exit_mount and its like",
+        path_calls::MOUNT,
+        Some((
+            "lsm/sb_mount",
+            "32-bit calls and names that another thread exchanges",
+        )),
+    ),
+    calls(
+        Hook::ExecFailed,
+        "tracepoint/syscalls/sys_exit_execve*",
+        path_calls::EXEC_FAILED,
+        Some(("fexit/do_execveat_common", "32-bit calls")),
+    ),
     calls(
         Hook::Connect,
         "tracepoint/syscalls/sys_exit_connect",

@@ -20,6 +20,7 @@ use crate::{Bench, Test};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("tamper::a_detached_link_is_told", detached),
     ("tamper::a_changed_map_is_told", overwritten),
+    ("tamper::silenced_programs_are_told", silenced),
     ("tamper::a_reader_that_is_held_up_is_told", stalled),
     ("tamper::a_client_hears_of_an_agent_that_is_held_up", silent),
 ];
@@ -71,6 +72,22 @@ fn overwritten(bench: &Bench) -> Result<()> {
         tamper(&watched.agent, "overwrite", "ZERO_COUNTERS")?;
         let alert = told(&watched, TAMPERED, LIMIT).await?;
         ensure!(alert.output.contains("ZERO_COUNTERS"), "{}", alert.output);
+        watched.finish()
+    })
+}
+
+/// The switch that ends all programs at once, in the hands of somebody else.
+fn silenced(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        tokio::time::sleep(FIRST_ROUND).await;
+        tamper(&watched.agent, "overwrite", "ENDED")?;
+        let begin = Instant::now();
+        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        ensure!(alert.output.contains("map ENDED"), "{}", alert.output);
+        let rest = LIMIT.saturating_sub(begin.elapsed());
+        told(&watched, BLIND, rest).await?;
         watched.finish()
     })
 }

@@ -1,5 +1,6 @@
 //! Events as protobuf messages.
 
+use super::paths::paths;
 use super::process::{endpoint, path, stdio};
 use super::timestamp;
 use crate::model::{Argument, Call, Event, Open, Payload, Provenance, Socket, Syscall};
@@ -36,6 +37,7 @@ fn payload(event: &Event<'_>) -> proto::event::Payload {
             argument: call.argument,
         }),
         Payload::Call(made) => Out::Call(call(made, event.syscall)),
+        Payload::Paths(call) => Out::Paths(paths(event.syscall, call)),
         Payload::Cgroup(change) => Out::Cgroup(proto::CgroupPayload {
             cgroup_id: change.cgroup_id,
             path: Some(path(&crate::model::Path {
@@ -58,6 +60,7 @@ fn open(open: &Open<'_>) -> proto::OpenPayload {
         provenance: provenance(open.provenance).into(),
         fd_shared: open.fd_shared,
         by_io_uring: open.by_io_uring,
+        memfd: open.memfd,
     }
 }
 
@@ -85,7 +88,7 @@ fn argument((name, value): (&str, Argument)) -> proto::Argument {
     }
 }
 
-fn provenance(provenance: Provenance) -> proto::Provenance {
+pub(super) fn provenance(provenance: Provenance) -> proto::Provenance {
     match provenance {
         Provenance::Kernel => proto::Provenance::Kernel,
         Provenance::UserMemory => proto::Provenance::UserMemory,

@@ -71,7 +71,11 @@ fn types(on: EventTypes) -> String {
         (EventTypes::EXEC, "exec"),
         (EventTypes::OPEN, "open"),
         (EventTypes::SOCKET, "socket"),
-        (EventTypes::DESCRIPTOR, "open, socket"),
+        (EventTypes::DESCRIPTOR, "open, socket, calls on open files"),
+        (
+            EventTypes::OPEN.union(EventTypes::FILE),
+            "open, calls on open files",
+        ),
         (EventTypes::SOCKET_OR_DUP, "socket, dup"),
         (EventTypes::SET_UID, "setuid family"),
         (EventTypes::SET_GID, "setgid family"),

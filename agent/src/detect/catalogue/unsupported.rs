@@ -19,12 +19,15 @@ pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 const UNSUPPORTED: &[(&str, &str)] = &[
     (
         "no traced event type has this argument",
-        "evt.arg.cwd evt.arg.dirfd evt.arg.exe evt.arg.linkpath evt.arg.newpath evt.arg.oldpath
-         evt.arg.path evt.arg.ret evt.arg.signal evt.arg.source evt.arg.target evt.abspath",
+        "evt.arg.cwd evt.arg.dirfd evt.arg.exe evt.arg.ret evt.arg.signal evt.arg.source",
     ),
     (
-        "the sensor does not capture the mode that a file is made with",
-        "evt.arg.mode evt.is_open_exec",
+        "fs.path.name, fs.path.source and fs.path.target are absolute",
+        "evt.abspath",
+    ),
+    (
+        "the sensor does not capture the mode that a file is opened with",
+        "evt.is_open_exec",
     ),
     (
         "an argument is asked for by name, as in evt.arg.flags",
@@ -76,11 +79,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "a descriptor is looked at when a call uses it: no table of open descriptors is kept",
         "fd.types fd.uid fdlist.cips fdlist.cports fdlist.names fdlist.nums fdlist.sips
          fdlist.sports proc.fdlimit proc.fdopencount proc.fdusage",
-    ),
-    (
-        "calls that take a path only are not traced yet",
-        "fs.path.name fs.path.nameraw fs.path.source fs.path.sourceraw fs.path.target
-         fs.path.targetraw",
     ),
     (
         "the sensor does not capture the environment",

@@ -6,17 +6,24 @@ use super::super::value::{Scalar, Value};
 use super::argument::{named_argument, raw_argument};
 use super::names;
 use super::time::{Moment, unix_nanoseconds};
-use super::{computed, fd, present, put};
+use super::{computed, fd, path_names, paths, present, put};
 use crate::model::{Call, Event, Layer, Open, Payload, Process, Syscall};
 use gravlens_common::Hook;
 
-const EXEC_OR_OPEN: EventTypes = EventTypes::EXEC.union(EventTypes::OPEN);
-/// Calls without a path that have flags.
-const WITH_FLAGS: EventTypes = EventTypes::with_argument("flags");
-const WITH_FD: EventTypes = EventTypes::DESCRIPTOR
+/// Calls with flags that are told.
+const FLAGS: EventTypes = EventTypes::EXEC
+    .union(EventTypes::OPEN)
+    .union(EventTypes::with_argument("flags"));
+const NAME: EventTypes = EventTypes::OPEN.union(EventTypes::with_argument("name"));
+const FILENAME: EventTypes = EventTypes::EXEC.union(EventTypes::with_argument("filename"));
+const PATH: EventTypes =
+    EventTypes::of(&[Syscall::OpenByHandleAt]).union(EventTypes::with_argument("path"));
+const UID: EventTypes = EventTypes::SET_UID.union(EventTypes::with_argument("uid"));
+const GID: EventTypes = EventTypes::SET_GID.union(EventTypes::with_argument("gid"));
+const FD: EventTypes = EventTypes::DESCRIPTOR
     .union(EventTypes::with_argument("fd"))
     .union(EventTypes::of(&[Syscall::Socket]));
-const WITH_SIGNAL: EventTypes = EventTypes::EXIT.union(EventTypes::with_argument("sig"));
+const SIGNAL: EventTypes = EventTypes::EXIT.union(EventTypes::with_argument("sig"));
 
 family! { Evt {
     Num = number("evt.num", "Number of the event in this run of the agent, from 1.");
@@ -42,24 +49,41 @@ family! { Evt {
     IsOpenCreate = flag("evt.is_open_create", "An open that made the file.");
     Args = text("evt.args", "Arguments as `name=value`, separated by spaces.");
     ArgFlags = text("evt.arg.flags", "Names of the call's flags, or what is known of the executed file.")
-        .on(EXEC_OR_OPEN.union(WITH_FLAGS));
-    ArgName = text("evt.arg.name", "Path of the opened file.").on(EventTypes::OPEN);
-    ArgFilename = text("evt.arg.filename", "Name passed to execve.").on(EventTypes::EXEC);
-    ArgFd = text("evt.arg.fd", "Descriptor number.").on(WITH_FD);
+        .on(FLAGS);
+    ArgName = text("evt.arg.name", "Path of the opened, unlinked or unmounted file; name of a file in memory.").on(NAME);
+    ArgFilename = text("evt.arg.filename", "Name passed to execve, path whose mode is changed.").on(FILENAME);
+    ArgPathname = text("evt.arg.pathname", "Path whose owner is changed.").on(EventTypes::with_argument("pathname"));
+    ArgCallPath = text("evt.arg.path", "Path that the call is about.").on(PATH);
+    ArgOldpath = text("evt.arg.oldpath", "Existing path of a rename or a hard link.").on(EventTypes::with_argument("oldpath"));
+    ArgNewpath = text("evt.arg.newpath", "New path of a rename or a hard link.").on(EventTypes::with_argument("newpath"));
+    ArgTarget = text("evt.arg.target", "What a symbolic link points to, as passed.").on(EventTypes::with_argument("target"));
+    ArgLinkpath = text("evt.arg.linkpath", "Path of a symbolic link.").on(EventTypes::with_argument("linkpath"));
+    ArgMode = text("evt.arg.mode", "Names of the mode's bits, such as `S_ISUID`.").on(EventTypes::with_argument("mode"));
+    ArgAttribute = text("evt.arg.attribute", "Name of an extended attribute (not in Falco).").on(EventTypes::with_argument("attribute"));
+    ArgDev = text("evt.arg.dev", "What is mounted, as passed; number of a device that is made.").on(EventTypes::with_argument("dev"));
+    ArgDir = text("evt.arg.dir", "Where something is mounted.").on(EventTypes::with_argument("dir"));
+    ArgKey = text("evt.arg.key", "Parameter of a file system.").on(EventTypes::with_argument("key"));
+    ArgValue = text("evt.arg.value", "Its value, where that is a path; others can be secrets (not in Falco).").on(EventTypes::with_argument("value"));
+    ArgNewRoot = text("evt.arg.new_root", "New root of a mount namespace (not in Falco).").on(EventTypes::with_argument("new_root"));
+    ArgPutOld = text("evt.arg.put_old", "Where its old root goes (not in Falco).").on(EventTypes::with_argument("put_old"));
+    ArgFrom = text("evt.arg.from", "Mount that is moved (not in Falco).").on(EventTypes::with_argument("from"));
+    ArgTo = text("evt.arg.to", "Where it is moved (not in Falco).").on(EventTypes::with_argument("to"));
+    ArgFd = text("evt.arg.fd", "Descriptor number.").on(FD);
     ArgTuple = text("evt.arg.tuple", "Both ends of the socket, client first.").on(EventTypes::SOCKET);
-    ArgUid = text("evt.arg.uid", "User id passed to the call.").on(EventTypes::SET_UID);
-    ArgGid = text("evt.arg.gid", "Group id passed to the call.").on(EventTypes::SET_GID);
+    ArgUid = text("evt.arg.uid", "User id passed to the call.").on(UID);
+    ArgGid = text("evt.arg.gid", "Group id passed to the call.").on(GID);
     ArgStatus = text("evt.arg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
-    ArgSig = text("evt.arg.sig", "Signal that was sent, `SIGKILL`; at an exit the number of the one that ended the process, 0 when none.").on(WITH_SIGNAL);
+    ArgSig = text("evt.arg.sig", "Signal that was sent, `SIGKILL`; at an exit the number of the one that ended the process, 0 when none.").on(SIGNAL);
     ArgRes = text("evt.arg.res", "As `evt.res`.");
     ArgPath = text("evt.arg.cgroup", "Path of the cgroup (not in Falco).").on(EventTypes::CGROUP);
-    RawFlags = number("evt.rawarg.flags", "Flags as the kernel numbers them.").on(EventTypes::OPEN.union(WITH_FLAGS));
-    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(WITH_FD);
-    RawUid = number("evt.rawarg.uid", "User id passed to the call.").on(EventTypes::SET_UID);
-    RawGid = number("evt.rawarg.gid", "Group id passed to the call.").on(EventTypes::SET_GID);
+    RawFlags = number("evt.rawarg.flags", "Flags as the kernel numbers them.").on(EventTypes::OPEN.union(EventTypes::with_argument("flags")));
+    RawMode = number("evt.rawarg.mode", "Mode as the kernel numbers it.").on(EventTypes::with_argument("mode"));
+    RawFd = number("evt.rawarg.fd", "Descriptor number.").on(FD);
+    RawUid = number("evt.rawarg.uid", "User id passed to the call.").on(UID);
+    RawGid = number("evt.rawarg.gid", "Group id passed to the call.").on(GID);
     RawRes = number("evt.rawarg.res", "As `evt.rawres`.");
     RawStatus = number("evt.rawarg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
-    RawSig = number("evt.rawarg.sig", "Number of the signal that was sent or that ended the process.").on(WITH_SIGNAL);
+    RawSig = number("evt.rawarg.sig", "Number of the signal that was sent or that ended the process.").on(SIGNAL);
 } }
 
 pub(super) fn get<'a>(
@@ -130,7 +154,8 @@ fn syscall_type<'a>(syscall: Syscall) -> Value<'a> {
 fn category(event: &Event<'_>) -> &'static [u8] {
     match &event.payload {
         Payload::Exec | Payload::Fork | Payload::Exit { .. } => b"process",
-        Payload::Open(_) => b"file",
+        Payload::Paths(_) if EventTypes::EXEC.contains(event.syscall) => b"process",
+        Payload::Open(_) | Payload::Paths(_) => b"file",
         Payload::Socket(_) => b"net",
         Payload::SetIds(_) => b"user",
         Payload::Cgroup(_) => b"other",
@@ -180,7 +205,7 @@ fn result_name(result: i64, scratch: &mut Vec<u8>) -> Value<'_> {
 
 fn open_flag<'a>(event: &Event<'_>, holds: impl Fn(&Open<'_>) -> bool) -> Value<'a> {
     // Falco says false, not missing, for events that open nothing.
-    Value::flag(matches!(&event.payload, Payload::Open(open) if holds(open)))
+    Value::flag(matches!(&event.payload, Payload::Open(open) if !open.memfd && holds(open)))
 }
 
 /// The argument fields, one event type at a time.
@@ -192,11 +217,14 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
         }
         (Payload::Exec, Evt::ArgFilename) => present(&event.process.image.filename),
         (Payload::Open(open), Evt::ArgFlags) => {
-            names::open_flags(open.flags, open.created, scratch);
+            open_flags(open, scratch);
             Value::text(scratch)
         }
         (Payload::Open(open), Evt::RawFlags) => Value::number(open.flags),
-        (Payload::Open(open), Evt::ArgName) => present(&open.path.bytes),
+        (Payload::Open(open), Evt::ArgName) => present(fd::file_name(open)),
+        (Payload::Open(open), Evt::ArgCallPath) if event.syscall == Syscall::OpenByHandleAt => {
+            present(&open.path.bytes)
+        }
         (Payload::Open(_) | Payload::Socket(_), Evt::RawFd) => fd::descriptor(event),
         (Payload::Open(_) | Payload::Socket(_), Evt::ArgFd) => {
             as_text(&fd::descriptor(event), scratch)
@@ -224,12 +252,28 @@ fn single_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8
         (Payload::Exit { signal, .. }, Evt::RawSig) => Value::number(*signal),
         (Payload::Exit { signal, .. }, Evt::ArgSig) => computed(scratch, format_args!("{signal}")),
         (Payload::Cgroup(change), Evt::ArgPath) => present(&change.path),
+        (Payload::Paths(call), _) => {
+            let name = FIELDS[field as usize].name;
+            if let Some(name) = name.strip_prefix("evt.rawarg.") {
+                return paths::raw_argument(event.syscall, call, name);
+            }
+            let name = name.strip_prefix("evt.arg.").unwrap_or_default();
+            paths::argument(event, call, name, scratch)
+        }
         _ => Value::Missing,
     }
 }
 
+fn open_flags(open: &Open<'_>, out: &mut Vec<u8>) {
+    if open.memfd {
+        path_names::memfd_flags(open.flags, out);
+    } else {
+        names::open_flags(open.flags, open.created, out);
+    }
+}
+
 /// Arguments of calls without a path whose names other calls use too.
-fn call_argument<'a>(event: &Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a> {
+fn call_argument<'a>(event: &'a Event<'_>, field: Evt, scratch: &'a mut Vec<u8>) -> Value<'a> {
     match field {
         Evt::ArgFd if event.syscall == Syscall::Socket => as_text(&fd::descriptor(event), scratch),
         Evt::RawFd if event.syscall == Syscall::Socket => fd::descriptor(event),
@@ -303,7 +347,7 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
             scratch.extend_from_slice(b"name=");
             scratch.extend_from_slice(&open.path.bytes);
             scratch.extend_from_slice(b" flags=");
-            names::open_flags(open.flags, open.created, scratch);
+            open_flags(open, scratch);
         }
         Payload::Socket(socket) => {
             put(scratch, format_args!("fd={} tuple=", socket.fd));
@@ -311,6 +355,7 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
         }
         Payload::SetIds(ids) => put(scratch, format_args!("id={}", ids.argument)),
         Payload::Call(call) => call_arguments(call, event.syscall, scratch),
+        Payload::Paths(call) => paths::arguments(event.syscall, call, scratch),
         Payload::Cgroup(change) => {
             scratch.extend_from_slice(b"cgroup=");
             scratch.extend_from_slice(&change.path);

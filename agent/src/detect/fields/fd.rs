@@ -6,21 +6,21 @@ use super::super::catalogue::{address, family, flag, number, text};
 use super::super::event_types::EventTypes;
 use super::super::value::{Scalar, Value, Values};
 use super::names::O_DIRECTORY;
-use super::{present, put};
+use super::{paths, present, put};
 use crate::model::{
-    AddressFamily, Call, Endpoint, Event, Open, Payload, SocketAddress, StdioKind, Syscall,
+    AddressFamily, Call, Endpoint, Event, Open, Paths, Payload, SocketAddress, StdioKind, Syscall,
     Transport,
 };
 
-const FILE: EventTypes = EventTypes::OPEN;
+const FILE: EventTypes = EventTypes::OPEN.union(EventTypes::FILE);
 const SOCKET: EventTypes = EventTypes::SOCKET_OR_DUP;
 const BOTH: EventTypes = EventTypes::DESCRIPTOR.union(EventTypes::DUP);
 const ANY: EventTypes = BOTH.union(EventTypes::of(&[Syscall::Socket]));
 
 family! { Fd {
     Num = number("fd.num", "Descriptor number, -1 when the call gave none; of a socket unknown as `evt.res` is.").on(ANY);
-    Type = text("fd.type", "`file`, `directory`, `pipe`, `ipv4`, `ipv6`, `unix` or `other`; a directory that dup copies is a `file`.").on(ANY);
-    Typechar = text("fd.typechar", "`f`, `d`, `p`, `4`, `6`, `u` or `o`.").on(ANY);
+    Type = text("fd.type", "`file`, `directory`, `memfd`, `pipe`, `ipv4`, `ipv6`, `unix` or `other`; a directory that dup copies is a `file`.").on(ANY);
+    Typechar = text("fd.typechar", "`f`, `d`, `m`, `p`, `4`, `6`, `u` or `o`.").on(ANY);
     Name = text("fd.name", "Path, or both ends of a connection, client first; of what dup copies only a connection, its own end first.").on(BOTH);
     Nameraw = text("fd.nameraw", "Path as the caller passed it.").on(FILE)
         .limit("known where there was no file to ask (a failed open): else the path is read resolved");
@@ -52,6 +52,9 @@ pub(super) fn get<'a>(event: &'a Event<'_>, field: Fd, scratch: &'a mut Vec<u8>)
     match &event.payload {
         Payload::Open(open) => of_file(event, open, field),
         Payload::Socket(socket) => of_socket(event, &socket.endpoint, field, scratch),
+        Payload::Paths(paths) if EventTypes::FILE.contains(event.syscall) => {
+            of_open_file(event, paths, field)
+        }
         Payload::Call(call) => of_call(event, call, field, scratch),
         _ => Value::Missing,
     }
@@ -103,29 +106,62 @@ pub(super) fn descriptor<'a>(event: &Event<'_>) -> Value<'a> {
         // A hook that sees no result sees no descriptor either.
         (Payload::Socket(_), None) => Value::Unknown,
         (Payload::Socket(socket), Some(_)) => Value::number(socket.fd),
+        (Payload::Paths(paths), _) => {
+            paths::file_descriptor(event.syscall, paths).map_or(Value::Missing, Value::number)
+        }
         _ => Value::Missing,
     }
 }
 
 fn of_file<'a>(event: &Event<'_>, open: &'a Open<'_>, field: Fd) -> Value<'a> {
-    let path = &*open.path.bytes;
-    let is_directory = open.flags & O_DIRECTORY != 0;
+    let path = file_name(open);
+    let is_directory = !open.memfd && open.flags & O_DIRECTORY != 0;
     match field {
         Fd::Num => descriptor(event),
+        Fd::Type if open.memfd => Value::text(b"memfd"),
+        Fd::Typechar if open.memfd => Value::text(b"m"),
         Fd::Type if is_directory => Value::text(b"directory"),
         Fd::Type => Value::text(b"file"),
         Fd::Typechar if is_directory => Value::text(b"d"),
         Fd::Typechar => Value::text(b"f"),
         Fd::Name => present(path),
         Fd::Nameraw => present(open.name.as_deref().unwrap_or_default()),
+        _ => of_path(path, field),
+    }
+}
+
+/// The file of a call that takes its descriptor.
+fn of_open_file<'a>(event: &Event<'_>, paths: &'a Paths<'_>, field: Fd) -> Value<'a> {
+    let path = &*paths.first.path.bytes;
+    match field {
+        Fd::Num => descriptor(event),
+        Fd::Type if !path.is_empty() => Value::text(b"file"),
+        Fd::Typechar if !path.is_empty() => Value::text(b"f"),
+        Fd::Name => present(path),
+        _ => of_path(path, field),
+    }
+}
+
+fn of_path(path: &[u8], field: Fd) -> Value<'_> {
+    match field {
         Fd::Directory => split(path).map_or(Value::Missing, |(directory, _)| present(directory)),
         Fd::Filename => split(path).map_or(present(path), |(_, name)| present(name)),
         _ => Value::Missing,
     }
 }
 
+/// Path of an opened file; a file in memory has a name only, and Falco leaves its prefix out.
+pub(super) fn file_name<'a>(open: &'a Open<'_>) -> &'a [u8] {
+    let path = &*open.path.bytes;
+    if open.memfd {
+        path.strip_prefix(b"memfd:").unwrap_or(path)
+    } else {
+        path
+    }
+}
+
 /// Directory and name of a path; the directory of a file in `/` is `/`.
-fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = memchr::memrchr(b'/', path)?;
     Some((&path[..slash.max(1)], &path[slash + 1..]))
 }

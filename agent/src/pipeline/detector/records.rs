@@ -12,7 +12,7 @@ use super::super::run::is_over;
 use super::Detector;
 use crate::decode::{
     BulkCallView, CallView, CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head,
-    OpenView, Record, SetIdsView, SocketView, decode, origin,
+    OpenView, PathsView, Record, SetIdsView, SocketView, decode, origin,
 };
 use crate::enrich::process_table::ProcDetails;
 use crate::ingest::Batch;
@@ -92,6 +92,7 @@ impl Detector {
             Record::Socket(socket) => self.socket(head, socket),
             Record::Call(call) => self.call(head, call),
             Record::BulkCall(call) => self.bulk_call(head, call),
+            Record::Paths(call) => self.paths(head, call),
             Record::Marker(nonce) => self.marker(*nonce),
             // The iterator does not write to the rings.
             Record::Task(_) => {}
@@ -202,6 +203,13 @@ impl Detector {
             .has_result
             .then_some(i64::from(socket.context.result));
         self.event(&origin, socket.call, result, socket_payload(socket));
+    }
+
+    fn paths(&mut self, head: Head, call: &PathsView<'_>) {
+        let origin = self.bulk(head, &call.context, call.hook());
+        let result = Some(i64::from(call.context.result));
+        let payload = Payload::Paths(call.paths.clone());
+        self.event(&origin, call.call, result, payload);
     }
 
     fn call(&mut self, head: Head, call: &CallView) {

@@ -3,6 +3,7 @@
 
 mod alert;
 mod event;
+mod paths;
 
 use serde::Serialize;
 

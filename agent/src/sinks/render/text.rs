@@ -300,6 +300,7 @@ fn event(event: &proto::Event) -> String {
         Some(Payload::SetIds(ids)) => Some(ids.argument.to_string()),
         Some(Payload::Cgroup(cgroup)) => cgroup.path.as_ref().map(|path| path.text.clone()),
         Some(Payload::Call(call)) => Some(arguments(call)),
+        Some(Payload::Paths(call)) => Some(paths(call)),
         Some(Payload::Exit(exit)) => Some(format!("status {} signal {}", exit.status, exit.signal)),
         Some(Payload::Exec(_) | Payload::Fork(_)) | None => None,
     };
@@ -327,6 +328,19 @@ fn arguments(call: &proto::CallPayload) -> String {
         .map(named)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Paths, then numbers, as `name=value`.
+fn paths(call: &proto::PathsPayload) -> String {
+    let paths = call.paths.iter().map(|path| {
+        let text = path.path.as_ref().map_or("", |path| &path.text);
+        format!("{}={text}", path.argument)
+    });
+    let numbers = call.numbers.iter().map(|number| match &*number.argument {
+        "mode" => format!("mode={:#o}", number.value),
+        name => format!("{name}={}", number.value),
+    });
+    paths.chain(numbers).collect::<Vec<_>>().join(" ")
 }
 
 fn endpoint(endpoint: &proto::Endpoint) -> String {

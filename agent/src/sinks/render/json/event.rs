@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::is_default;
+use super::paths::Paths;
 use crate::proto;
 use crate::sinks::render::{enum_word, time};
 
@@ -45,6 +46,7 @@ enum Payload<'a> {
         path: Option<Path<'a>>,
     },
     Call(Call<'a>),
+    Paths(Paths<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +60,8 @@ struct Open<'a> {
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
     by_io_uring: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    memfd: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,6 +139,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
             provenance: enum_word(open.provenance().as_str_name(), "PROVENANCE_"),
             fd_shared: open.fd_shared,
             by_io_uring: open.by_io_uring,
+            memfd: open.memfd,
         }),
         In::Socket(socket) => Payload::Socket(Socket {
             endpoint: socket.endpoint.as_ref().map(Endpoint::from),
@@ -145,6 +150,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
             argument: ids.argument,
         },
         In::Call(call) => Payload::Call(call.into()),
+        In::Paths(call) => Payload::Paths(Paths::from(call)),
         In::Cgroup(cgroup) => Payload::Cgroup {
             cgroup_id: cgroup.cgroup_id,
             path: cgroup.path.as_ref().map(Path::from),
@@ -153,7 +159,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
 }
 
 #[derive(Debug, Serialize)]
-struct Path<'a> {
+pub(super) struct Path<'a> {
     text: &'a str,
     #[serde(skip_serializing_if = "is_default")]
     truncated: bool,

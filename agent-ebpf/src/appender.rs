@@ -1,0 +1,101 @@
+//! Appends variable parts to a record that is put together in an [`ExecScratch`].
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
+use gravlens_common::limits;
+
+use crate::{
+    kernel::path::{self, BuiltPath},
+    scratch::{ExecScratch, PathScratch},
+    verifier,
+};
+
+/// Keeps an index inside the first 64 KiB of the buffer; one chunk more follows.
+const INDEX_MASK: i32 = 0xFFFF;
+/// Bounds a path's length for the verifier.
+const PATH_LEN_MASK: i32 = 0xFFF;
+
+/// The end of a record under construction.
+pub struct Appender {
+    buffer: *mut ExecScratch,
+}
+
+impl Appender {
+    /// Appends behind a fixed part of `len` bytes.
+    #[inline(always)]
+    pub fn behind(len: u64, buffer: *mut ExecScratch) -> Self {
+        let mut appender = Self { buffer };
+        appender.set_len(len);
+        appender
+    }
+
+    /// Bytes so far.
+    #[inline(always)]
+    pub fn len(&self) -> u64 {
+        // SAFETY: this program holds the slot. Volatile, or the optimiser would keep a copy in a
+        // register and with it what the verifier must forget.
+        unsafe { core::ptr::read_volatile(&raw const (*self.buffer).len) }
+    }
+
+    /// Bytes so far, bounded for the verifier: the size of the record.
+    #[inline(always)]
+    pub fn size(&self) -> u64 {
+        verifier::mask::<INDEX_MASK>(self.len())
+    }
+
+    #[inline(always)]
+    fn set_len(&mut self, len: u64) {
+        // SAFETY: as in `len`.
+        unsafe { core::ptr::write_volatile(&raw mut (*self.buffer).len, len) };
+    }
+
+    /// Counts what was put at [`Self::next`].
+    #[inline(always)]
+    pub fn grow(&mut self, by: u64) {
+        self.set_len(self.len() + by);
+    }
+
+    /// Where the next part goes.
+    #[inline(always)]
+    pub fn next(&self) -> *mut u8 {
+        let at = verifier::mask::<INDEX_MASK>(self.len());
+        // SAFETY: the mask keeps the index in the first 64 KiB, and a chunk more follows.
+        unsafe {
+            (&raw mut (*self.buffer).bytes)
+                .cast::<u8>()
+                .add(at as usize)
+        }
+    }
+
+    /// Appends a zero-terminated string of the kernel, without the zero.
+    #[inline(always)]
+    pub fn kernel_string(&mut self, string: Option<u64>) -> u16 {
+        let Some(string) = string else { return 0 };
+        // SAFETY: `next` has room for PATH_ROOM bytes.
+        let len = unsafe {
+            bpf_probe_read_kernel_str(
+                self.next().cast(),
+                limits::PATH_ROOM as u32,
+                string as *const _,
+            )
+        };
+        if len <= 1 {
+            return 0;
+        }
+        let len = verifier::mask::<PATH_LEN_MASK>((len - 1) as u64);
+        self.grow(len);
+        len as u16
+    }
+
+    /// Appends a path.
+    #[inline(always)]
+    pub fn path(&mut self, paths: *mut PathScratch, path: BuiltPath) -> u16 {
+        let len = verifier::mask::<PATH_LEN_MASK>(path.len);
+        let Some(source) = path::byte_at(paths, path.start) else {
+            return 0;
+        };
+        // SAFETY: `next` has room for 4,095 bytes; the source is the path's own buffer.
+        unsafe { bpf_probe_read_kernel(self.next().cast(), len as u32, source.cast()) };
+        self.grow(len);
+        len as u16
+    }
+}

@@ -1,0 +1,239 @@
+//! Calls on paths: changes of files, the mount family, and executions that failed.
+//!
+//! One program serves all calls of a topic: the table [`PATH_CALLS`] says where their arguments
+//! stand. Names are read after the call, from the caller's memory; directories, and files behind
+//! descriptors, from the kernel.
+
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+use gravlens_common::{
+    BulkContext, DropReason, Hook, Kind, PathCall, PathSource, PathsRecord, argument, open_marks,
+    path_source,
+};
+
+use super::open::AT_FDCWD;
+use crate::{
+    account,
+    appender::Appender,
+    emit::{self, Wake},
+    fairness,
+    kernel::{
+        path::{self, BuiltPath},
+        regs::{self, Registers},
+        task::Task,
+    },
+    maps::{EXEC_SCRATCH, PATH_CALLS, PATH_SCRATCH},
+    scope::{self, Caller},
+    scratch::{self, ExecScratch, PathScratch},
+};
+
+/// What the first path's descriptor says when there is none.
+const NO_DESCRIPTOR: i32 = -1;
+
+#[tracepoint]
+pub fn file_change(ctx: TracePointContext) -> u32 {
+    report(&ctx, Hook::FileChange)
+}
+
+#[tracepoint]
+pub fn mount(ctx: TracePointContext) -> u32 {
+    report(&ctx, Hook::Mount)
+}
+
+/// The other executions are told by the hook on them.
+#[tracepoint]
+pub fn exec_failed(ctx: TracePointContext) -> u32 {
+    if regs::result(&ctx) >= 0 {
+        return 0;
+    }
+    report(&ctx, Hook::ExecFailed)
+}
+
+#[inline(always)]
+fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
+    let Some(caller) = scope::caller() else {
+        return 0;
+    };
+    let Some(call) = PATH_CALLS.get(regs::number(ctx)) else {
+        return 0;
+    };
+    let account = account::seen(caller.cgroup_id, hook);
+    let paid = if hook.is_critical() {
+        None
+    } else {
+        match fairness::pay(caller.cgroup_id, account) {
+            Some(paid) => Some(paid),
+            None => return 0,
+        }
+    };
+    let record = scratch::take(&EXEC_SCRATCH);
+    let paths = scratch::take(&PATH_SCRATCH);
+    if let (Some(record), Some(paths)) = (record, paths) {
+        let size = fill(record, paths, caller, call, regs::result(ctx) as i32);
+        // SAFETY: `fill` initialised `size` bytes.
+        unsafe {
+            let bytes = (&raw const (*record).bytes).cast();
+            match paid {
+                Some(paid) => emit::bulk(bytes, size, paid),
+                None => emit::critical(bytes, size, Wake::Now, account),
+            }
+        }
+    } else if let Some(account) = account {
+        account.dropped(DropReason::ScratchBusy);
+    }
+    if let Some(record) = record {
+        scratch::release(record);
+    }
+    if let Some(paths) = paths {
+        scratch::release(paths);
+    }
+    0
+}
+
+/// Writes the record and returns its size.
+#[inline(always)]
+fn fill(
+    buffer: *mut ExecScratch,
+    paths: *mut PathScratch,
+    caller: Caller,
+    call: &PathCall,
+    result: i32,
+) -> u64 {
+    let task = Task::current();
+    let registers = Registers::current();
+    // SAFETY: the buffer is larger than the record, and this program alone holds the slot. The
+    // record type has no invalid bit patterns.
+    let record = unsafe { &mut *(&raw mut (*buffer).bytes).cast::<PathsRecord>() };
+    record.context = BulkContext {
+        cgroup_id: caller.cgroup_id,
+        exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+        tid: caller.tid(),
+        result,
+    };
+    record.args = [
+        number(registers, call.args[0]),
+        number(registers, call.args[1]),
+    ];
+    record.descriptor = descriptor(registers, call);
+    record.call = call.call;
+    record.pad = 0;
+    let mut out = Appender::behind(size_of::<PathsRecord>() as u64, buffer);
+    let reader = Reader {
+        task,
+        registers,
+        result,
+        paths,
+    };
+    let (first, marks) = reader.path(call.first);
+    record.first_len = out.path(paths, first);
+    record.first_name_len = first.name_len as u16;
+    record.first_marks = first.flags | marks;
+    let (second, marks) = reader.path(call.second);
+    record.second_len = out.path(paths, second);
+    record.second_name_len = second.name_len as u16;
+    record.second_marks = second.flags | marks;
+    let size = out.size();
+    record.header = emit::header(Kind::Paths, size as u32);
+    size
+}
+
+/// An argument that is a number.
+#[inline(always)]
+fn number(registers: Registers, place: u8) -> u32 {
+    if place == argument::NONE {
+        return 0;
+    }
+    let value = registers.numbered(place & !argument::UPPER_HALF);
+    if place & argument::UPPER_HALF != 0 {
+        (value >> 32) as u32
+    } else {
+        value as u32
+    }
+}
+
+#[inline(always)]
+fn descriptor(registers: Registers, call: &PathCall) -> i32 {
+    if call.first.descriptor == argument::NONE {
+        return NO_DESCRIPTOR;
+    }
+    registers.numbered(call.first.descriptor) as i32
+}
+
+/// Reads the paths of one call.
+struct Reader {
+    task: Task,
+    registers: Registers,
+    result: i32,
+    paths: *mut PathScratch,
+}
+
+impl Reader {
+    /// A path, with the marks that its descriptor gives it.
+    #[inline(always)]
+    fn path(&self, source: PathSource) -> (BuiltPath, u8) {
+        match source.kind {
+            path_source::NONE => (nothing(), 0),
+            path_source::STRING => {
+                let string = self.registers.numbered(source.name);
+                (path::copy_from_user(string, self.paths), 0)
+            }
+            // The root is the new one by now: the name would be taken twice.
+            path_source::NEW_ROOT if self.result == 0 => {
+                (self.built(self.task.root_directory()), 0)
+            }
+            path_source::FILE => (self.built(self.opened(source)), self.shared()),
+            _ => self.named(source),
+        }
+    }
+
+    /// A name, and what it starts from.
+    #[inline(always)]
+    fn named(&self, source: PathSource) -> (BuiltPath, u8) {
+        let by_descriptor = source.descriptor != argument::NONE
+            && self.registers.numbered(source.descriptor) as i32 != AT_FDCWD;
+        let (directory, marks) = if by_descriptor {
+            (self.opened(source), self.shared())
+        } else {
+            (self.task.working_directory(), 0)
+        };
+        let name = self.registers.numbered(source.name);
+        let path =
+            path::build_from_name(path::Memory::User, name, directory, self.task, self.paths);
+        if path.len == 0 && source.kind == path_source::AT_OR_FILE {
+            return (self.built(directory), marks);
+        }
+        (path, marks)
+    }
+
+    /// Address of the path of the file behind the descriptor.
+    #[inline(always)]
+    fn opened(&self, source: PathSource) -> Option<u64> {
+        let descriptor = self.registers.numbered(source.descriptor);
+        self.task.file(descriptor as u32)?.path()
+    }
+
+    #[inline(always)]
+    fn built(&self, path: Option<u64>) -> BuiltPath {
+        match path {
+            Some(path) => path::build(path, self.task, self.paths),
+            None => BuiltPath::unreadable(),
+        }
+    }
+
+    #[inline(always)]
+    fn shared(&self) -> u8 {
+        if self.task.shares_files() {
+            open_marks::FD_SHARED
+        } else {
+            0
+        }
+    }
+}
+
+/// The path that a call does not have.
+#[inline(always)]
+fn nothing() -> BuiltPath {
+    BuiltPath {
+        flags: 0,
+        ..BuiltPath::unreadable()
+    }
+}
