@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use gravlens::proto::event::Payload;
 use gravlens::proto::record::Body;
 use gravlens::proto::{Alert, GetStatusResponse, Record};
-use integration_test::agent::{Agent, AgentSetup};
+use integration_test::agent::{self, Agent, AgentSetup};
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher};
 use integration_test::expectation::{Expectation, judge};
@@ -19,6 +20,7 @@ use integration_test::facts::Facts;
 use integration_test::offence::{Offence, Told};
 use integration_test::runtime::block_on;
 use integration_test::state::State;
+use serde_json::Value;
 
 /// Every event becomes an alert.
 const RULES: &str = "\
@@ -72,6 +74,7 @@ pub(crate) struct Bench {
     agent: Agent,
     setup: AgentSetup,
     scope: TestCgroup,
+    doctor: Value,
     pub(crate) state: State,
     next: AtomicU32,
 }
@@ -80,6 +83,9 @@ impl Bench {
     pub(crate) fn start() -> Result<Self> {
         let state = State::open()?;
         let scope = TestCgroup::new()?;
+        // Before the agent: it loads and detaches every program, which takes an emulated machine
+        // so long that the canary would be late.
+        let doctor = doctor(&scope)?;
         block_on(async {
             let setup = watching(AgentSetup::new(&state, &scope, &absent_engine())?)?;
             let agent = setup.start().await?;
@@ -89,6 +95,7 @@ impl Bench {
                 agent,
                 setup,
                 scope,
+                doctor,
                 state,
                 next: AtomicU32::new(1),
             })
@@ -133,9 +140,9 @@ impl Bench {
         Ok(Expectation::open_failed(path, errno, provenance))
     }
 
-    /// The cgroup that the agent watches.
-    pub(crate) fn scope(&self) -> String {
-        self.scope.path()
+    /// What `doctor` says of this kernel.
+    pub(crate) fn doctor(&self) -> &Value {
+        &self.doctor
     }
 
     /// A folder of a test's own, gone with the run.
@@ -239,6 +246,15 @@ impl Bench {
             tokio::time::sleep(POLL).await;
         }
     }
+}
+
+fn doctor(scope: &TestCgroup) -> Result<Value> {
+    let output = Command::new(agent::binary()?)
+        .args(["doctor", "--output", "json", "--cgroup", &scope.path()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}");
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Removes the cgroup of an offender; a process that has just ended may still be leaving it.

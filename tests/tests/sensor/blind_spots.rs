@@ -1,13 +1,9 @@
 //! Every hook is attached, and what no hook sees is told by name.
 
-use std::process::Command;
-
 use anyhow::{Result, ensure};
 use gravlens::proto::hook_status::State;
-use integration_test::agent;
 use integration_test::expectation::Expectation;
 use integration_test::offence::Offence;
-use serde_json::Value;
 
 use crate::Test;
 use crate::bench::Bench;
@@ -44,7 +40,7 @@ fn attached(bench: &Bench) -> Result<()> {
 
 /// Each field that this kernel is without is one for which another stands in.
 fn fields(bench: &Bench) -> Result<()> {
-    let report = doctor(bench)?;
+    let report = bench.doctor();
     let fields = report["fields"].as_array().map_or(&[][..], Vec::as_slice);
     ensure!(!fields.is_empty(), "no fields: {report}");
     for field in fields {
@@ -56,16 +52,6 @@ fn fields(bench: &Bench) -> Result<()> {
         "{report}"
     );
     Ok(())
-}
-
-/// What `doctor` says of this kernel.
-pub(crate) fn doctor(bench: &Bench) -> Result<Value> {
-    let output = Command::new(agent::binary()?)
-        .args(["doctor", "--output", "json", "--cgroup", &bench.scope()])
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{said}");
-    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 fn open_by_ring(bench: &Bench) -> Result<()> {
@@ -88,7 +74,7 @@ fn by_io_uring(
     result: impl FnOnce(Expectation) -> Expectation,
 ) -> Result<()> {
     let exact = bench.opens_are_exact()?;
-    let unseen = doctor(bench)?["not_seen"].to_string();
+    let unseen = bench.doctor()["not_seen"].to_string();
     let named = unseen.contains("io_uring opens");
     ensure!(
         named != exact,
@@ -115,7 +101,7 @@ fn by_io_uring(
 
 #[cfg(target_arch = "x86_64")]
 fn open_by_int80(bench: &Bench) -> Result<()> {
-    let unseen = doctor(bench)?["not_seen"].to_string();
+    let unseen = bench.doctor()["not_seen"].to_string();
     let offence = Offence::offender("open_unseen")?.args(["int80", "/etc/hostname", "/etc/passwd"]);
     ensure!(
         unseen.contains(CALLS_32_BIT),

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::Test;
 use crate::bench::Bench;
-use crate::blind_spots::doctor;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[(
     "hooks::the_verifier_stays_within_the_budget",
@@ -18,9 +17,9 @@ const BUDGETS: &str = include_str!("verifier_budget.txt");
 
 fn within_the_budget(bench: &Bench) -> Result<()> {
     let budgets = Budgets::read(BUDGETS).context(FILE)?;
-    let report = doctor(bench)?;
-    let costs = costs(&report)?;
-    for program in attached(&report) {
+    let report = bench.doctor();
+    let costs = costs(report)?;
+    for program in attached(report) {
         let cost = costs.get(program).copied().flatten();
         ensure!(cost.is_some(), "{program} is attached and has no cost");
     }
