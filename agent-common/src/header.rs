@@ -35,6 +35,8 @@ pub enum Kind {
     Socket = 33,
     /// A frequent call that takes no path: [`crate::BulkCallRecord`].
     BulkCall = 34,
+    /// A DNS packet: [`crate::DnsRecord`].
+    Dns = 36,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             32 => Self::Open,
             33 => Self::Socket,
             34 => Self::BulkCall,
+            36 => Self::Dns,
             _ => return None,
         })
     }

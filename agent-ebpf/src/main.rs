@@ -8,6 +8,7 @@
 #![feature(asm_experimental_arch)]
 
 mod account;
+mod dns_askers;
 mod emit;
 mod fairness;
 mod globals;

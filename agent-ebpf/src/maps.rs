@@ -3,13 +3,14 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use gravlens_common::{Bucket, CgroupCounters, RingState, limits};
 
 use crate::{
+    dns_askers::Asker,
     ongoing::OngoingCall,
-    scratch::{ExecScratch, PathScratch},
+    scratch::{DnsScratch, ExecScratch, PathScratch},
 };
 
 /// Lifecycle and security-critical records.
@@ -61,3 +62,12 @@ pub static EXEC_SCRATCH: Array<ExecScratch> = Array::with_max_entries(6, 0);
 /// Buffers for paths; sized likewise.
 #[map]
 pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);
+
+/// Who asks a DNS server through a socket, by the socket's cookie. The least recently used gives
+/// way: its packets are then told without their task.
+#[map]
+pub static DNS_ASKERS: LruHashMap<u64, Asker> = LruHashMap::with_max_entries(limits::DNS_ASKERS, 0);
+
+/// Buffers for DNS packets; sized as those for paths.
+#[map]
+pub static DNS_SCRATCH: Array<DnsScratch> = Array::with_max_entries(6, 0);

@@ -7,6 +7,7 @@
 
 mod call;
 mod context;
+mod dns;
 mod lexical;
 mod open;
 mod origin;
@@ -24,6 +25,7 @@ use crate::model::ExecId;
 
 pub use call::{BulkCallView, CallView};
 pub use context::Context;
+pub use dns::{DnsView, MAX_ADDRESSES, Parsed, parse as parse_dns};
 pub use open::OpenView;
 pub use origin::{Origin, origin};
 pub use socket::SocketView;
@@ -84,6 +86,8 @@ pub enum Record<'a> {
     Call(CallView),
     /// A frequent call that takes no path.
     BulkCall(BulkCallView),
+    /// A DNS packet.
+    Dns(DnsView<'a>),
 }
 
 /// Time and flags of any record.
@@ -139,6 +143,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         Kind::Open => Record::Open(OpenView::new(bytes)?),
         Kind::Socket => Record::Socket(SocketView::new(bytes)?),
         Kind::Call => Record::Call(CallView::new(&read::<CallRecord>(bytes)?.0)?),
+        Kind::Dns => Record::Dns(DnsView::new(bytes)?),
         Kind::BulkCall => {
             let (record, rest) = read::<BulkCallRecord>(bytes)?;
             Record::BulkCall(BulkCallView::new(&record, rest)?)

@@ -22,6 +22,8 @@ mod arguments;
 mod bench;
 #[path = "sensor/blind_spots.rs"]
 mod blind_spots;
+#[path = "sensor/dns.rs"]
+mod dns;
 #[path = "sensor/identities.rs"]
 mod identities;
 #[path = "sensor/images.rs"]
@@ -78,6 +80,7 @@ fn all() -> Vec<(&'static str, Test)> {
         images::TESTS,
         ancestry::TESTS,
         sockets::TESTS,
+        dns::TESTS,
         identities::TESTS,
         races::TESTS,
     ]

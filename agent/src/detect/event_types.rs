@@ -60,6 +60,9 @@ impl EventTypes {
         Syscall::CgroupAttach,
     ]);
 
+    /// DNS messages.
+    pub(crate) const DNS: Self = Self::of(&[Syscall::Dns]);
+
     /// Copying of descriptors.
     pub(crate) const DUP: Self = Self::of(&[Syscall::Dup, Syscall::Dup2, Syscall::Dup3]);
     /// Calls that make or copy a descriptor of a socket, or work on one.
@@ -172,7 +175,7 @@ const fn is_same(left: &str, right: &str) -> bool {
 const fn has_program(syscall: Syscall) -> bool {
     let named_only = matches!(
         syscall.hook(),
-        Hook::FileChange | Hook::Mount | Hook::ExecFailed | Hook::Dns
+        Hook::FileChange | Hook::Mount | Hook::ExecFailed
     );
     !named_only && !matches!(syscall, Syscall::OpenByHandleAt | Syscall::MemfdCreate)
 }

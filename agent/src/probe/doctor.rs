@@ -28,6 +28,14 @@ const UNWATCHED_CALLS: [&str; 6] = [
     "kernels that kexec_load and kexec_file_load load",
 ];
 
+/// What the hooks on DNS packets leave out.
+const UNWATCHED_DNS: [&str; 3] = [
+    "DNS over HTTPS and DNS over TLS: what is asked and answered is encrypted",
+    "DNS at another port than 53, and the side of a DNS server: its clients' is seen",
+    "DNS by a socket that was made outside the scope, or that makes its own Ethernet frames \
+     (AF_PACKET)",
+];
+
 /// For a kernel whose overlay module was not loaded when the offsets were looked up.
 const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
                          describe its structs at the start; once it does, restart the agent";
@@ -85,6 +93,7 @@ impl Probe {
         }
         spots.extend(UNWATCHED.map(str::to_owned));
         spots.extend(UNWATCHED_CALLS.map(str::to_owned));
+        spots.extend(UNWATCHED_DNS.map(str::to_owned));
         spots
     }
 }

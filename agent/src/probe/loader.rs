@@ -298,6 +298,7 @@ fn load_object(
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
         .map_max_entries("PATH_SCRATCH", scratch)
+        .map_max_entries("DNS_SCRATCH", scratch)
         .map_max_entries("ONGOING", socket_calls());
     for (symbol, value) in &globals {
         // A field that no program reads has no global in the object.

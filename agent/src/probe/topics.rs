@@ -13,6 +13,10 @@ pub(super) enum Attach {
     SyscallExit(Call),
     /// A hook on socket addresses, on the scope's cgroup; what it sees.
     CgroupSockAddr(&'static str),
+    /// A hook on packets that sockets receive, on the scope's cgroup; what it sees.
+    CgroupIngress(&'static str),
+    /// The same on packets that they send.
+    CgroupEgress(&'static str),
 }
 
 impl Attach {
@@ -22,7 +26,9 @@ impl Attach {
             Self::BtfTracepoint(name) => format!("{name} events"),
             Self::SyscallEntry(call) => format!("which events are {} calls", call.name()),
             Self::SyscallExit(call) => format!("{} calls", call.name()),
-            Self::CgroupSockAddr(what) => what.to_owned(),
+            Self::CgroupSockAddr(what) | Self::CgroupIngress(what) | Self::CgroupEgress(what) => {
+                what.to_owned()
+            }
         }
     }
 }
@@ -244,6 +250,22 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         better: None,
     },
+    // Behind the addresses: they tell who asks.
+    calls(
+        Hook::Dns,
+        "cgroup_skb",
+        &[
+            Program {
+                name: "dns_egress",
+                attach: Attach::CgroupEgress("DNS queries"),
+            },
+            Program {
+                name: "dns_ingress",
+                attach: Attach::CgroupIngress("DNS answers, and so the names of addresses"),
+            },
+        ],
+        None,
+    ),
     calls(
         Hook::Bind,
         "tracepoint/syscalls/sys_exit_bind",
