@@ -22,11 +22,17 @@ pub struct Asker {
     pub tid: u32,
     /// Address family.
     pub family: u16,
-    /// The server's port.
+    /// The server's port; zero where nobody was noted.
     pub port: u16,
 }
 
 impl Asker {
+    /// Somebody was noted.
+    #[inline(always)]
+    pub fn is_known(&self) -> bool {
+        self.port != 0
+    }
+
     /// Its events are reported: it lies in scope and is not the agent.
     #[inline(always)]
     pub fn is_reported(&self) -> bool {
@@ -54,10 +60,21 @@ pub fn note(cookie: u64, ends: &SocketEnds, caller: Option<Caller>, task: Task) 
     let _ = DNS_ASKERS.insert(cookie, asker, u64::from(BPF_ANY));
 }
 
-/// Who asks through the socket.
+/// Who asks through the socket. Without a port when nobody was noted, rather than an `Option`: the
+/// compiler would keep its undefined payload, which the verifier refuses.
 #[inline(always)]
-pub fn of(cookie: u64) -> Option<Asker> {
+pub fn of(cookie: u64) -> Asker {
     // SAFETY: the entry is read at once. Another thread that gives the socket another destination
     // meanwhile may leave a mixture, as two calls on one socket at the same time may.
-    unsafe { DNS_ASKERS.get(cookie) }.copied()
+    match unsafe { DNS_ASKERS.get(cookie) } {
+        Some(asker) => *asker,
+        None => Asker {
+            cgroup_id: 0,
+            exec_key: 0,
+            address: [0; 16],
+            tid: 0,
+            family: 0,
+            port: 0,
+        },
+    }
 }

@@ -70,17 +70,23 @@ fn look<const RECEIVED: bool>(ctx: &SkBuffContext) {
     // SAFETY: the helper takes the context of this program type.
     let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
     let asker = dns_askers::of(cookie);
-    if !plain && asker.is_none() {
+    if !plain && !asker.is_known() {
         return;
     }
     let Some(payload) = packet.payload(ctx) else {
         return;
     };
-    let Some((context, flags)) = who(ctx, &asker) else {
+    if asker.is_known() && !asker.is_reported() {
         return;
+    }
+    let cgroup_id = if asker.is_known() {
+        asker.cgroup_id
+    } else {
+        // SAFETY: the helper takes the context of this program type.
+        unsafe { bpf_skb_cgroup_id(ctx.skb.skb) }
     };
-    let account = account::seen(context.cgroup_id, Hook::Dns);
-    let Some(paid) = fairness::pay(context.cgroup_id, account) else {
+    let account = account::seen(cgroup_id, Hook::Dns);
+    let Some(paid) = fairness::pay(cgroup_id, account) else {
         return;
     };
     let Some(slot) = scratch::take(&DNS_SCRATCH) else {
@@ -91,31 +97,26 @@ fn look<const RECEIVED: bool>(ctx: &SkBuffContext) {
     };
     // SAFETY: the slot is this program's until it is given back.
     let room = unsafe { &mut *slot };
-    let mut record = DnsRecord {
+    room.record = DnsRecord {
         header: RecordHeader::default(),
-        context,
+        context: BulkContext {
+            cgroup_id,
+            exec_key: asker.exec_key,
+            tid: asker.tid,
+            result: 0,
+        },
         cookie,
         ends: ends::<RECEIVED>(ctx, &packet, own, other),
-        asked: [0; 16],
+        asked: asker.address,
         sequence: payload.sequence,
         acknowledged: payload.acknowledged,
         total_len: payload.len,
-        asked_family: 0,
-        asked_port: 0,
+        asked_family: asker.family,
+        asked_port: asker.port,
         payload_len: 0,
-        flags: if RECEIVED {
-            flags | dns_flags::RECEIVED
-        } else {
-            flags
-        },
+        flags: flags::<RECEIVED>(&asker),
         pad: 0,
     };
-    if let Some(asker) = asker {
-        record.asked = asker.address;
-        record.asked_family = asker.family;
-        record.asked_port = asker.port;
-    }
-    room.record = record;
     let len = copy(ctx, &payload, room);
     room.record.payload_len = len as u16;
     let size = size_of::<DnsRecord>() as u64 + len;
@@ -126,30 +127,13 @@ fn look<const RECEIVED: bool>(ctx: &SkBuffContext) {
     scratch::release(slot);
 }
 
-/// Who asks, and what is known of it; `None` when its events are not reported.
 #[inline(always)]
-fn who(ctx: &SkBuffContext, asker: &Option<Asker>) -> Option<(BulkContext, u16)> {
-    match asker {
-        Some(asker) if !asker.is_reported() => None,
-        Some(asker) => Some((
-            BulkContext {
-                cgroup_id: asker.cgroup_id,
-                exec_key: asker.exec_key,
-                tid: asker.tid,
-                result: 0,
-            },
-            dns_flags::ASKER,
-        )),
-        None => Some((
-            BulkContext {
-                // SAFETY: the helper takes the context of this program type.
-                cgroup_id: unsafe { bpf_skb_cgroup_id(ctx.skb.skb) },
-                exec_key: 0,
-                tid: 0,
-                result: 0,
-            },
-            0,
-        )),
+fn flags<const RECEIVED: bool>(asker: &Asker) -> u16 {
+    let direction = if RECEIVED { dns_flags::RECEIVED } else { 0 };
+    if asker.is_known() {
+        direction | dns_flags::ASKER
+    } else {
+        direction
     }
 }
 
