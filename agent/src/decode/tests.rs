@@ -168,7 +168,7 @@ fn a_dns_packet_keeps_who_was_asked_beside_its_own_addresses() {
         (dns.asked, dns.received, dns.has_asker),
         (None, true, false)
     );
-    assert_eq!(origin_of(&bytes[..130]), Some((Some(8), Hook::Dns)));
+    assert_eq!(origin_of(&bytes[..128]), Some((Some(8), Hook::Dns)));
     assert_eq!(origin_of(&bytes[..100]), Some((None, Hook::Dns)));
 }
 

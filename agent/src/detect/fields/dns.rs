@@ -10,9 +10,6 @@ use crate::model::{
 };
 
 const DNS: EventTypes = EventTypes::DNS;
-/// Why an answer may seem to have no query.
-const LOSS: &str = "where records of the container were lost (LOSS tells), the query may be among \
-                    them";
 
 family! { Dns {
     IsAnswer = flag("dns.is_answer", "The message was received: an answer, else a query.").on(DNS);
@@ -29,8 +26,8 @@ family! { Dns {
     Server = address("dns.server", "The server as the process addressed it; of an answer that answers nothing its sender.").on(DNS);
     Transport = text("dns.transport", "`udp` or `tcp`.").on(DNS);
     IsResolver = flag("dns.is_resolver", "The server is configured in the container's resolv.conf; unknown while that is read, missing where it cannot be.").on(DNS);
-    Unsolicited = flag("dns.unsolicited", "An answer that answers no query; missing where that cannot be said.").on(DNS).limit(LOSS);
-    Why = text("dns.why", "Why it answers none: `no query`, `other id`, `other server`, `other question` or `answered before`.").on(DNS).limit(LOSS);
+    Unsolicited = flag("dns.unsolicited", "An answer that answers no query; missing where that cannot be said. Where records of the container were lost (LOSS tells), the query may be among them.").on(DNS);
+    Why = text("dns.why", "Why it answers none: `no query`, `other id`, `other server`, `other question` or `answered before`.").on(DNS);
     Malformed = text("dns.malformed", "What is wrong with a message that cannot be read; missing where nothing is.").on(DNS);
 } }
 

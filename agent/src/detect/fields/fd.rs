@@ -15,9 +15,6 @@ use crate::model::{
 const FILE: EventTypes = EventTypes::OPEN;
 const SOCKET: EventTypes = EventTypes::SOCKET_OR_DUP;
 const BOTH: EventTypes = EventTypes::DESCRIPTOR.union(EventTypes::DUP);
-/// Where names come from.
-const NAMES: &str = "the names by which the container looked the address up, as answers of its \
-                     configured resolvers told; in lower case, missing where none did";
 const ANY: EventTypes = BOTH.union(EventTypes::of(&[Syscall::Socket]));
 
 family! { Fd {
@@ -39,10 +36,10 @@ family! { Fd {
     Snet = address("fd.snet", "Network of the server.").on(SOCKET);
     Lnet = address("fd.lnet", "Own network.").on(SOCKET);
     Rnet = address("fd.rnet", "Network of the other end.").on(SOCKET);
-    Cipname = text("fd.cip.name", "Names of the client's address.").on(SOCKET).either_end().limit(NAMES);
-    Sipname = text("fd.sip.name", "Names of the server's address.").on(SOCKET).either_end().limit(NAMES);
-    Lipname = text("fd.lip.name", "Names of the own address.").on(SOCKET).either_end().limit(NAMES);
-    Ripname = text("fd.rip.name", "Names of the other end's address.").on(SOCKET).either_end().limit(NAMES);
+    Cipname = text("fd.cip.name", "Names by which the container looked the client's address up, in lower case: those that its configured resolvers answered, as long as the answers hold. Unknown while it is read which resolvers are configured.").on(SOCKET).either_end();
+    Sipname = text("fd.sip.name", "As `fd.cip.name`, of the server's address.").on(SOCKET).either_end();
+    Lipname = text("fd.lip.name", "As `fd.cip.name`, of the own address.").on(SOCKET).either_end();
+    Ripname = text("fd.rip.name", "As `fd.cip.name`, of the other end's address.").on(SOCKET).either_end();
     Port = number("fd.port", "Port of either end.").on(SOCKET).either_end();
     Cport = number("fd.cport", "Port of the client.").on(SOCKET);
     Sport = number("fd.sport", "Port of the server.").on(SOCKET);
