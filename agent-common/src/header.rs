@@ -37,6 +37,8 @@ pub enum Kind {
     BulkCall = 34,
     /// A call on paths: [`crate::PathsRecord`].
     Paths = 35,
+    /// A DNS packet: [`crate::DnsRecord`].
+    Dns = 36,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             33 => Self::Socket,
             34 => Self::BulkCall,
             35 => Self::Paths,
+            36 => Self::Dns,
             _ => return None,
         })
     }

@@ -16,6 +16,10 @@ pub const ARGV_CHUNK: usize = 4096;
 pub const UNIX_PATH_MAX: usize = 108;
 /// Length of the kernel's `task_struct.comm`, with its final zero.
 pub const COMM_LEN: usize = 16;
+/// Most payload bytes captured of a DNS packet; a power of two, so that the verifier can bound it.
+pub const DNS_PAYLOAD_MAX: usize = 4096;
+/// Sockets that are remembered with the task that asks a DNS server through them.
+pub const DNS_ASKERS: u32 = 8192;
 /// Longest cgroup path captured.
 pub const CGROUP_PATH_MAX: usize = 1024;
 /// cgroups with counters of their own; later ones share the entry of `OTHER_CGROUP`.

@@ -3,6 +3,7 @@
 mod calls;
 mod cgroup;
 mod compat;
+mod dns;
 mod exec;
 mod fork_exit;
 mod marker;

@@ -6,6 +6,7 @@
 pub mod cgroup;
 pub mod file;
 pub mod overlay;
+pub mod packet;
 pub mod path;
 pub mod regs;
 pub mod sock;

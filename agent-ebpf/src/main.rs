@@ -9,6 +9,7 @@
 
 mod account;
 mod appender;
+mod dns_askers;
 mod emit;
 mod fairness;
 mod globals;

@@ -3,14 +3,15 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use gravlens_common::{Bucket, CgroupCounters, PathCall, RingState, limits};
 
 use crate::{
+    dns_askers::Asker,
     hooks::open_trampoline::Opened,
     ongoing::OngoingCall,
-    scratch::{ExecScratch, PathScratch},
+    scratch::{DnsScratch, ExecScratch, PathScratch},
 };
 
 /// Lifecycle and security-critical records.
@@ -83,3 +84,12 @@ pub static PATH_CALLS: Array<PathCall> = Array::with_max_entries(limits::CALL_NU
 /// Not zero once the daemon ends: from then on nothing is reported.
 #[map]
 pub static ENDED: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Who asks a DNS server through a socket, by the socket's cookie. The least recently used gives
+/// way: its packets are then told without their task.
+#[map]
+pub static DNS_ASKERS: LruHashMap<u64, Asker> = LruHashMap::with_max_entries(limits::DNS_ASKERS, 0);
+
+/// Buffers for DNS packets; sized as those for paths.
+#[map]
+pub static DNS_SCRATCH: Array<DnsScratch> = Array::with_max_entries(6, 0);

@@ -4,7 +4,7 @@
 //! private: each CPU has a few slots, and a program takes the first that is free.
 
 use aya_ebpf::{helpers::bpf_get_smp_processor_id, maps::Array};
-use gravlens_common::{ExecRecord, limits};
+use gravlens_common::{DnsRecord, ExecRecord, limits};
 
 use crate::verifier;
 
@@ -50,12 +50,24 @@ pub struct ExecScratch {
     pub bytes: [u8; EXEC_ROOM + limits::ARGV_CHUNK],
 }
 
+/// A DNS record with its payload.
+#[repr(C)]
+pub struct DnsScratch {
+    taken: u64,
+    /// The record.
+    pub record: DnsRecord,
+    /// The payload, right behind it.
+    pub payload: [u8; limits::DNS_PAYLOAD_MAX],
+}
+
 const _: () = assert!(
     size_of::<ExecRecord>() + 4 * limits::PATH_ROOM + limits::ARGV_MAX < EXEC_ROOM,
     "an exec record fits its buffer"
 );
 
-// SAFETY: both start with `taken`.
+// SAFETY: all start with `taken`.
+unsafe impl Slot for DnsScratch {}
+// SAFETY: as above.
 unsafe impl Slot for PathScratch {}
 // SAFETY: as above.
 unsafe impl Slot for ExecScratch {}

@@ -7,6 +7,7 @@
 
 mod call;
 mod context;
+mod dns;
 mod lexical;
 mod open;
 mod origin;
@@ -25,6 +26,7 @@ use crate::model::ExecId;
 
 pub use call::{BulkCallView, CallView};
 pub use context::Context;
+pub use dns::{DnsView, MAX_ADDRESSES, Parsed, parse as parse_dns};
 pub(crate) use lexical::resolved;
 pub use open::OpenView;
 pub use origin::{Origin, origin};
@@ -89,6 +91,8 @@ pub enum Record<'a> {
     BulkCall(BulkCallView),
     /// A call on paths.
     Paths(PathsView<'a>),
+    /// A DNS packet.
+    Dns(DnsView<'a>),
 }
 
 /// Time and flags of any record.
@@ -144,6 +148,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         Kind::Open => Record::Open(OpenView::new(bytes)?),
         Kind::Socket => Record::Socket(SocketView::new(bytes)?),
         Kind::Call => Record::Call(CallView::new(&read::<CallRecord>(bytes)?.0)?),
+        Kind::Dns => Record::Dns(DnsView::new(bytes)?),
         Kind::BulkCall => {
             let (record, rest) = read::<BulkCallRecord>(bytes)?;
             Record::BulkCall(BulkCallView::new(&record, rest)?)

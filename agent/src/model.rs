@@ -5,6 +5,7 @@
 
 mod call;
 mod container;
+mod dns;
 mod event;
 mod finding;
 mod paths;
@@ -12,6 +13,10 @@ mod process;
 
 pub use call::{Argument, Call, parameters};
 pub use container::{Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime};
+pub use dns::{
+    AddressName, Dns, DnsFault, DnsMatch, DnsMessage, DnsQuestion, Resolver, rcode_name,
+    rcode_text, rtype_name, rtype_text,
+};
 pub use event::{
     AddressFamily, CgroupChange, Endpoint, Event, EventFlags, Open, Path, Payload, Provenance,
     SetIds, Socket, SocketAddress, Syscall, Transport,

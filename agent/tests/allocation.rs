@@ -6,9 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use gravlens::detect::{self, LoadOptions, Outcome};
 use gravlens::model::{
-    AddressFamily, Capabilities, ContainerView, Endpoint, Event, EventFlags, ExeFile, ExecId, Ids,
-    Image, Layer, Open, Path, Payload, Process, Provenance, Socket, SocketAddress, Syscall,
-    Transport,
+    AddressFamily, AddressName, Capabilities, ContainerView, Endpoint, Event, EventFlags, ExeFile,
+    ExecId, Ids, Image, Layer, Open, Path, Payload, Process, Provenance, Socket, SocketAddress,
+    Syscall, Transport,
 };
 
 fn bytes(text: &str) -> Box<[u8]> {
@@ -108,6 +108,8 @@ fn events() -> [Event<'static>; 3] {
         },
         fd: 3,
         provenance: Provenance::Kernel,
+        local_name: AddressName::None,
+        remote_name: AddressName::Known(Arc::from(["db.example".into()])),
     };
     [
         event(Syscall::Execve, Payload::Exec),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use gravlens::proto::event::Payload;
 use gravlens::proto::{
-    Alert, Endpoint, Event, Executable, Layer, OpenPayload, Path, Process, Provenance,
+    Alert, DnsPayload, Endpoint, Event, Executable, Layer, OpenPayload, Path, Process, Provenance,
     SocketAddress, SocketPayload,
 };
 
@@ -73,6 +73,7 @@ impl Facts {
             }
             Some(Payload::Open(open)) => self.open(open),
             Some(Payload::Socket(socket)) => self.socket(socket),
+            Some(Payload::Dns(dns)) => self.dns(dns),
             Some(Payload::SetIds(ids)) => self.put("argument", ids.argument),
             Some(Payload::Cgroup(cgroup)) => {
                 self.put("cgroup_id", cgroup.cgroup_id);
@@ -105,6 +106,8 @@ impl Facts {
     fn socket(&mut self, socket: &SocketPayload) {
         self.put("fd", optional(socket.fd));
         self.put("provenance", provenance(socket.provenance()));
+        self.put("local_names", socket.local_names.join(","));
+        self.put("remote_names", socket.remote_names.join(","));
         let Some(Endpoint {
             family,
             transport,
@@ -118,6 +121,28 @@ impl Facts {
         self.put("transport", transport);
         self.put("local", optional(local.as_ref().map(address)));
         self.put("remote", optional(remote.as_ref().map(address)));
+    }
+
+    fn dns(&mut self, dns: &DnsPayload) {
+        let word = |name: &str, prefix| name.trim_start_matches(prefix).to_lowercase();
+        self.put("answer", dns.answer);
+        self.put("transport", &dns.transport);
+        self.put("server", &dns.server);
+        self.put("id", optional(dns.id));
+        self.put("question", &dns.name);
+        self.put("type", &dns.r#type);
+        self.put("rcode", &dns.rcode);
+        self.put("dns_truncated", dns.truncated);
+        self.put("cnames", dns.cnames.join(","));
+        self.put("addresses", dns.addresses.join(","));
+        self.put("ttl", optional(dns.ttl));
+        self.put("match", word(dns.r#match().as_str_name(), "DNS_MATCH_"));
+        self.put(
+            "resolver",
+            word(dns.resolver().as_str_name(), "DNS_RESOLVER_"),
+        );
+        self.put("malformed", &dns.malformed);
+        self.put("cut", dns.cut);
     }
 
     fn process(&mut self, process: &Process) {

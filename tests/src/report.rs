@@ -113,6 +113,7 @@ fn deed(event: &Event) -> String {
                 ip => format!("{ip} port {}", remote.port),
             })
         }
+        Some(Payload::Dns(dns)) => Some(format!("{} {}", dns.r#type, dns.name)),
         _ => None,
     };
     let object = object.map_or_else(String::new, |object| format!(" {}", shortened(&object)));

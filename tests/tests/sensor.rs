@@ -24,6 +24,8 @@ mod arguments;
 mod bench;
 #[path = "sensor/blind_spots.rs"]
 mod blind_spots;
+#[path = "sensor/dns.rs"]
+mod dns;
 #[path = "sensor/identities.rs"]
 mod identities;
 #[path = "sensor/images.rs"]
@@ -83,6 +85,7 @@ fn all() -> Vec<(&'static str, Test)> {
         images::TESTS,
         ancestry::TESTS,
         sockets::TESTS,
+        dns::TESTS,
         identities::TESTS,
         races::TESTS,
         accounts::TESTS,

@@ -9,10 +9,10 @@ use aya_ebpf::{
     EbpfContext, bindings::bpf_sock, helpers::generated::bpf_get_socket_cookie,
     macros::cgroup_sock_addr, programs::SockAddrContext,
 };
-use gravlens_common::{BulkContext, Call, Kind, SocketEnds, SocketRecord, socket_flags};
+use gravlens_common::{BulkContext, Call, DNS_PORT, Kind, SocketEnds, SocketRecord, socket_flags};
 
 use crate::{
-    account, emit, fairness,
+    account, dns_askers, emit, fairness,
     kernel::{sock, task::Task},
     ongoing,
     scope::{self, Caller},
@@ -120,11 +120,13 @@ unsafe fn words(start: *const u32) -> [u8; 16] {
 #[inline(always)]
 fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
     let task = Task::current();
-    // The kernel's own connections are nobody's calls.
-    if task.is_kernel_thread() {
-        return ALLOW;
+    let caller = caller(task);
+    if ends.remote_port == DNS_PORT {
+        // SAFETY: the helper takes the context of this program type.
+        let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+        dns_askers::note(cookie, &ends, caller, task);
     }
-    let Some(caller) = scope::caller_of(task) else {
+    let Some(caller) = caller else {
         return ALLOW;
     };
     let Some(ongoing) = ongoing::current(caller) else {
@@ -144,6 +146,15 @@ fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
         ongoing.cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
     }
     ALLOW
+}
+
+/// Whose call it is. The kernel's own connections are nobody's.
+#[inline(always)]
+fn caller(task: Task) -> Option<Caller> {
+    if task.is_kernel_thread() {
+        return None;
+    }
+    scope::caller_of(task)
 }
 
 /// One event for the address alone.

@@ -1,5 +1,6 @@
 //! Alerts as protobuf messages.
 
+mod dns;
 mod event;
 mod paths;
 mod process;

@@ -12,7 +12,7 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use gravlens_common::Hook;
+use gravlens_common::{DNS_PORT, Hook};
 use rustix::mount::UnmountFlags;
 
 /// Makes the calls; the path is the canary's own cgroup.
@@ -31,6 +31,7 @@ pub(super) static DEEDS: &[(&[Hook], Deed)] = &[
     (&[Hook::ExecFailed], run_nothing),
     (&[Hook::Connect], connect_to_nobody),
     (&[Hook::Send], send_to_itself),
+    (&[Hook::Dns], ask_nobody),
     (
         &[Hook::Socket, Hook::Bind, Hook::Listen, Hook::Accept],
         answer_itself,
@@ -42,6 +43,8 @@ pub(super) static DEEDS: &[(&[Hook], Deed)] = &[
 
 /// A file that does not exist.
 const ABSENT: &str = "/gravlens-canary-absent";
+/// The last address of the loopback network, which no resolver takes for itself.
+const NO_RESOLVER: (Ipv4Addr, u16) = (Ipv4Addr::new(127, 255, 255, 254), DNS_PORT);
 /// A port that nobody listens on (tcpmux).
 const CLOSED_PORT: u16 = 1;
 
@@ -101,6 +104,12 @@ fn send_to_itself(_: &Path) -> io::Result<()> {
     socket.send_to(b"canary", socket.local_addr()?).map(drop)
 }
 
+/// Too short for a DNS message, so that a server that listens on every address drops it.
+fn ask_nobody(_: &Path) -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.send_to(b"canary", NO_RESOLVER).map(drop)
+}
+
 fn answer_itself(_: &Path) -> io::Result<()> {
     let name = format!("gravlens-canary-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(name)?;
@@ -145,6 +154,7 @@ mod tests {
         let nowhere = Path::new("/nowhere");
         answer_itself(nowhere).unwrap();
         send_to_itself(nowhere).unwrap();
+        ask_nobody(nowhere).unwrap();
         open_files(nowhere).unwrap();
         stay_who_it_is(nowhere).unwrap();
     }

@@ -171,7 +171,7 @@ mod tests {
     };
 
     fn watch() -> Watch {
-        let hooks = [Hook::Open, Hook::Connect, Hook::Dns];
+        let hooks = [Hook::Open, Hook::Connect, Hook::ExecFailed];
         Watch::new(IDENTITY, hooks, 4 * SECOND, 0)
     }
 

@@ -1,7 +1,7 @@
 //! Whose account a record belongs to that cannot be decoded.
 
 use gravlens_common::{
-    ABI_VERSION, BulkCallRecord, Call, CgroupRecord, ForkRecord, Hook, Kind, OpenRecord,
+    ABI_VERSION, BulkCallRecord, Call, CgroupRecord, DnsRecord, ForkRecord, Hook, Kind, OpenRecord,
     PathsRecord, RecordHeader, SocketRecord,
 };
 use zerocopy::FromBytes;
@@ -37,6 +37,10 @@ pub fn origin(bytes: &[u8]) -> Option<Origin> {
             told(Hook::Open, record.map(|record| record.context.cgroup_id))
         }
         Some(Kind::Paths) => Some(of_paths(bytes)),
+        Some(Kind::Dns) => {
+            let record = prefix::<DnsRecord>(bytes);
+            told(Hook::Dns, record.map(|record| record.context.cgroup_id))
+        }
         Some(Kind::Marker | Kind::Task) => None,
         None => told(Hook::Open, None),
     }

@@ -1,7 +1,7 @@
 use gravlens_common::{
-    BulkCallRecord, BulkContext, CallRecord, Hook, OpenRecord, PathsRecord, ProcessContext,
-    SocketEnds, SocketRecord, StdioRecord, call_flags, exe_flags, open_marks, path_flags,
-    stdio_kind,
+    BulkCallRecord, BulkContext, CallRecord, DnsRecord, Hook, OpenRecord, PathsRecord,
+    ProcessContext, SocketEnds, SocketRecord, StdioRecord, call_flags, dns_flags, exe_flags,
+    open_marks, path_flags, stdio_kind,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
@@ -147,6 +147,61 @@ fn dup_record() -> Vec<u8> {
     let size = (bytes.len() as u32).to_le_bytes();
     bytes[4..8].copy_from_slice(&size);
     bytes
+}
+
+fn dns_record(payload: &[u8], flags: u16) -> Vec<u8> {
+    let mut asked = [0; 16];
+    asked[..4].copy_from_slice(&[10, 0, 0, 53]);
+    let mut remote = asked;
+    remote[3] = 66;
+    let record = DnsRecord {
+        header: header(Kind::Dns, size_of::<DnsRecord>() + payload.len()),
+        context: BulkContext {
+            cgroup_id: 8,
+            ..BulkContext::default()
+        },
+        cookie: 5,
+        ends: SocketEnds {
+            family: 2,
+            protocol: 17,
+            local_port: 40_000,
+            remote_port: 41_000,
+            remote,
+            ..SocketEnds::default()
+        },
+        asked,
+        total_len: 600,
+        asked_family: 2,
+        asked_port: 53,
+        payload_len: payload.len() as u16,
+        flags,
+        ..DnsRecord::default()
+    };
+    [record.as_bytes(), payload].concat()
+}
+
+#[test]
+fn a_dns_packet_keeps_who_was_asked_beside_its_own_addresses() {
+    let bytes = dns_record(b"query", dns_flags::ASKER);
+    let (_, Record::Dns(dns)) = decode(&bytes).unwrap() else {
+        panic!("a DNS record");
+    };
+    assert_eq!(dns.asked, Some("10.0.0.53".parse().unwrap()));
+    assert_eq!(dns.remote(), Some("10.0.0.66".parse().unwrap()));
+    assert_eq!(
+        (dns.payload, dns.received, dns.is_whole()),
+        (&b"query"[..], false, false)
+    );
+    let bytes = dns_record(&[], dns_flags::RECEIVED);
+    let (_, Record::Dns(dns)) = decode(&bytes).unwrap() else {
+        panic!("a DNS record");
+    };
+    assert_eq!(
+        (dns.asked, dns.received, dns.has_asker),
+        (None, true, false)
+    );
+    assert_eq!(origin_of(&bytes[..128]), Some((Some(8), Hook::Dns)));
+    assert_eq!(origin_of(&bytes[..100]), Some((None, Hook::Dns)));
 }
 
 fn origin_of(bytes: &[u8]) -> Option<(Option<u64>, Hook)> {
@@ -353,6 +408,7 @@ fn every_cut_is_an_error() {
         call_record(),
         bulk_call_record(Call::Mmap),
         dup_record(),
+        dns_record(b"query", dns_flags::ASKER),
     ] {
         for len in 0..whole.len() {
             assert!(decode(&whole[..len]).is_err(), "{len} bytes decoded");

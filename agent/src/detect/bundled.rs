@@ -23,6 +23,7 @@ topics! {
     "container_escape",
     "credentials",
     "cryptominer",
+    "dns",
     "drop_and_execute",
     "file_integrity",
     "log_tampering",

@@ -8,13 +8,14 @@ pub use markdown::fields_markdown;
 use super::event_types::EventTypes;
 use super::fields::argument::Argument as CallArgument;
 use super::fields::container::Container;
+use super::fields::dns::Dns;
 use super::fields::evt::Evt;
 use super::fields::fd::Fd;
 use super::fields::paths::Fs;
 use super::fields::proc::Proc;
 use super::fields::thread::Thread;
 use super::fields::user::User;
-use super::fields::{argument, container, evt, fd, paths, proc, thread, user};
+use super::fields::{argument, container, dns, evt, fd, paths, proc, thread, user};
 
 /// A field that can be read, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +26,7 @@ pub enum FieldId {
     Proc(Proc),
     Fd(Fd),
     Container(Container),
+    Dns(Dns),
     User(User),
     Thread(Thread),
     Fs(Fs),
@@ -229,6 +231,7 @@ pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
         proc::FIELDS,
         fd::FIELDS,
         container::FIELDS,
+        dns::FIELDS,
         user::FIELDS,
         thread::FIELDS,
         paths::FIELDS,

@@ -1,7 +1,5 @@
 //! Sets of event types, and the names that a rule may use for them.
 
-use gravlens_common::Hook;
-
 use crate::model::{ArgumentNames, Syscall, parameters};
 
 /// A set of the event types that the sensor can produce.
@@ -14,7 +12,7 @@ impl EventTypes {
     /// No event type.
     pub const NONE: Self = Self(0);
     /// Every event type that the sensor can produce.
-    pub const ALL: Self = Self::of_hooked(Syscall::ALL);
+    pub const ALL: Self = Self::of(Syscall::ALL);
     /// Execution of a new image.
     pub(crate) const EXEC: Self = Self::of(&[Syscall::Execve, Syscall::Execveat]);
     /// Opening of files.
@@ -70,6 +68,9 @@ impl EventTypes {
         Syscall::CgroupAttach,
     ]);
 
+    /// DNS messages.
+    pub(crate) const DNS: Self = Self::of(&[Syscall::Dns]);
+
     /// Copying of descriptors.
     pub(crate) const DUP: Self = Self::of(&[Syscall::Dup, Syscall::Dup2, Syscall::Dup3]);
     /// Calls that make or copy a descriptor of a socket, or work on one.
@@ -101,19 +102,6 @@ impl EventTypes {
             position += 1;
         }
         found
-    }
-
-    /// Those of the listed types that a program of the sensor reports.
-    const fn of_hooked(types: &[Syscall]) -> Self {
-        let mut bits = 0;
-        let mut position = 0;
-        while position < types.len() {
-            if has_program(types[position]) {
-                bits |= 1 << types[position].index();
-            }
-            position += 1;
-        }
-        Self(bits)
     }
 
     /// The set of the listed types.
@@ -207,11 +195,6 @@ const fn is_same(left: &str, right: &str) -> bool {
     true
 }
 
-/// Whether a program of the sensor reports the call.
-const fn has_program(syscall: Syscall) -> bool {
-    !matches!(syscall.hook(), Hook::Dns)
-}
-
 /// What a name in `evt.type` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TypeName {
@@ -227,9 +210,7 @@ pub(crate) enum TypeName {
 
 /// Looks up a name of `evt.type`.
 pub(crate) fn type_name(name: &str) -> TypeName {
-    let traced = Syscall::ALL
-        .iter()
-        .find(|&&syscall| has_program(syscall) && syscall.name() == name);
+    let traced = Syscall::ALL.iter().find(|call| call.name() == name);
     match (traced, name) {
         (Some(&syscall), _) => TypeName::Traced(syscall),
         (None, "fork" | "vfork" | "clone3") => TypeName::Alias(Syscall::Clone),
@@ -240,10 +221,7 @@ pub(crate) fn type_name(name: &str) -> TypeName {
 
 /// Names that Falco knows and that no hook of the sensor produces.
 pub(crate) fn untraced_names() -> impl Iterator<Item = &'static str> {
-    let named_only = Syscall::ALL.iter().filter(|&&call| !has_program(call));
-    named_only
-        .map(|call| call.name())
-        .chain(UNTRACED.split_ascii_whitespace())
+    UNTRACED.split_ascii_whitespace()
 }
 
 /// Linux system calls that are not traced, and Falco's event types that are no system calls.

@@ -2,6 +2,7 @@
 
 pub(crate) mod argument;
 pub(crate) mod container;
+pub(crate) mod dns;
 pub(crate) mod evt;
 pub(crate) mod fd;
 pub(crate) mod names;
@@ -50,6 +51,7 @@ impl FieldSource for Event<'_> {
             FieldId::Proc(field) => proc::get(self, field, argument, scratch),
             FieldId::Fd(field) => fd::get(self, field, scratch),
             FieldId::Container(field) => container::get(self, field, argument, scratch),
+            FieldId::Dns(field) => dns::get(self, field, scratch),
             FieldId::User(field) => user::get(self.process.ids.as_ref(), field),
             FieldId::Fs(field) => paths::get(self, field, scratch),
             FieldId::Thread(field) => thread::get(self, field, scratch),

@@ -1,5 +1,6 @@
 //! What rules mean, end to end: from their text to a verdict on an event.
 
+mod dns;
 mod fields;
 mod loading;
 

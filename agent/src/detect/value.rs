@@ -58,6 +58,24 @@ impl<'a> Value<'a> {
         Self::One(Scalar::Bool(flag))
     }
 
+    /// Texts, missing when there are none.
+    pub fn texts(texts: &'a [Box<str>]) -> Self {
+        match texts {
+            [] => Self::Missing,
+            [text] => Self::text(text.as_bytes()),
+            _ => Self::Many(Values::Texts(texts)),
+        }
+    }
+
+    /// Addresses, missing when there are none.
+    pub fn addresses(addresses: &'a [IpAddr]) -> Self {
+        match addresses {
+            [] => Self::Missing,
+            [address] => Self::One(Scalar::Address(*address)),
+            _ => Self::Many(Values::Addresses(addresses)),
+        }
+    }
+
     /// A value or nothing.
     pub fn optional(scalar: Option<Scalar<'a>>) -> Self {
         scalar.map_or(Self::Missing, Self::One)
@@ -83,6 +101,10 @@ pub enum Values<'a> {
         /// What to read off them.
         read: fn(&Mount) -> &str,
     },
+    /// Texts in a row.
+    Texts(&'a [Box<str>]),
+    /// Addresses in a row.
+    Addresses(&'a [IpAddr]),
     /// Values kept by the source.
     Owned(&'a [OwnedScalar]),
 }
@@ -104,6 +126,16 @@ impl<'a> Iterator for Values<'a> {
                 let (mount, others) = rest.split_first()?;
                 *rest = others;
                 Some(Scalar::Text(read(mount).as_bytes()))
+            }
+            Self::Texts(texts) => {
+                let (text, others) = texts.split_first()?;
+                *texts = others;
+                Some(Scalar::Text(text.as_bytes()))
+            }
+            Self::Addresses(addresses) => {
+                let (address, others) = addresses.split_first()?;
+                *addresses = others;
+                Some(Scalar::Address(*address))
             }
             Self::Owned(values) => {
                 let (value, others) = values.split_first()?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Call, ContainerView, ExecId, Paths, Process};
+use super::{AddressName, Call, ContainerView, Dns, ExecId, Paths, Process};
 
 /// The call that made an event: the kernel programs number it, rules name it.
 pub use gravlens_common::Call as Syscall;
@@ -157,6 +157,10 @@ pub struct Socket {
     pub fd: i32,
     /// Where the address was read.
     pub provenance: Provenance,
+    /// Names of the own address.
+    pub local_name: AddressName,
+    /// Names of the other end's address.
+    pub remote_name: AddressName,
 }
 
 /// A call of the setuid and setgid family: credentials before and after.
@@ -201,6 +205,8 @@ pub enum Payload<'a> {
     Call(Call),
     /// A call on paths.
     Paths(Paths<'a>),
+    /// A DNS message.
+    Dns(Box<Dns>),
 }
 
 /// Flags that qualify a whole event.
@@ -276,6 +282,7 @@ impl Payload<'_> {
             Self::SetIds(ids) => Payload::SetIds(ids.clone()),
             Self::Call(call) => Payload::Call(call.clone()),
             Self::Paths(paths) => Payload::Paths(paths.to_owned()),
+            Self::Dns(dns) => Payload::Dns(dns.clone()),
             Self::Cgroup(change) => Payload::Cgroup(CgroupChange {
                 cgroup_id: change.cgroup_id,
                 path: Cow::Owned(change.path.to_vec()),

@@ -1,6 +1,7 @@
 //! The detection task: owns process table, container table, rules in force and what waits.
 
 mod answers;
+mod dns;
 mod guard;
 mod records;
 mod repair;
@@ -20,6 +21,7 @@ use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
 use crate::alert::{Alert, AlertSender, LossWatch};
 use crate::detect::{Outcome, RuleIndex, RuleSet, Truth};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
+use crate::enrich::dns::{DnsTable, ResolverRequest, awaits_resolvers};
 use crate::enrich::process_table::ProcessTable;
 use crate::model::{Event, Identity, Priority};
 use crate::probe::{CounterReader, Probe, RingMeter};
@@ -36,6 +38,7 @@ pub(super) struct Parts {
     pub(super) alerts: AlertSender,
     pub(super) board: Board,
     pub(super) requests: mpsc::Sender<ContainerRequest>,
+    pub(super) resolver_requests: mpsc::Sender<ResolverRequest>,
     pub(super) rings: Vec<RingMeter>,
     pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
@@ -57,6 +60,8 @@ pub(super) struct Detector {
     alerts: AlertSender,
     board: Board,
     requests: mpsc::Sender<ContainerRequest>,
+    dns: DnsTable,
+    resolver_requests: mpsc::Sender<ResolverRequest>,
     rings: Vec<RingMeter>,
     /// Queues of other tasks.
     gauges: Vec<Gauge>,
@@ -92,6 +97,8 @@ impl Detector {
             alerts: parts.alerts,
             board: parts.board,
             requests: parts.requests,
+            dns: DnsTable::new(boot_ns),
+            resolver_requests: parts.resolver_requests,
             rings: parts.rings,
             gauges: parts.gauges,
             clock: WallClock::new(SystemTime::now(), boot_ns),
@@ -155,6 +162,7 @@ impl Detector {
         self.clock = WallClock::new(SystemTime::now(), boot_ns);
         self.processes.tick(self.now_ns);
         self.containers.tick(self.now_ns);
+        self.dns_tick();
         self.repair_processes();
         self.ask_runtimes();
         for waiting in self.pending.take_due(self.now_ns) {
@@ -191,8 +199,7 @@ impl Detector {
             }
         }
         for rule in outcome.undecided.drain(..) {
-            // Of a container that is known, nothing more will come.
-            if self.is_urgent(rule) || !event.container.is_pending() {
+            if self.is_urgent(rule) || !is_awaited(event) {
                 self.raise(event.to_owned(), rule, false);
             } else {
                 self.wait(event, rule, false, cgroup_id);
@@ -222,22 +229,24 @@ impl Detector {
 
     /// More is known about the containers of these pairs.
     fn reconsider(&mut self, awaited: &Awaited<'_>) {
+        let now_ns = self.now_ns;
         let Self {
             pending,
             containers,
+            dns,
             rules,
             ..
         } = self;
         let leaving = pending.reconsider(awaited, |waiting| {
             waiting.event.container = containers.view(waiting.cgroup_id);
+            dns.settle(&mut waiting.event, now_ns);
             match truth(rules, waiting) {
                 Truth::True if waiting.definite && waiting.event.container.is_pending() => {
                     Verdict::Wait
                 }
                 Truth::True => Verdict::Raise,
                 Truth::False => Verdict::Drop,
-                Truth::Unknown if waiting.event.container.is_pending() => Verdict::Wait,
-                // Of a container that is known, nothing more will come.
+                Truth::Unknown if is_awaited(&waiting.event) => Verdict::Wait,
                 Truth::Unknown => Verdict::Raise,
             }
         });
@@ -264,6 +273,11 @@ impl Detector {
             late,
         });
     }
+}
+
+/// Whether more will come about an event: of a container that is known, nothing but names.
+fn is_awaited(event: &Event<'_>) -> bool {
+    event.container.is_pending() || awaits_resolvers(event)
 }
 
 /// What a waiting pair's rule says now. A match is one whatever the container turns out to be.

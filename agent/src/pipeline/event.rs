@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gravlens_common::Kind;
 
 use crate::decode::{BulkCallView, CallView, OpenView, SocketView};
-use crate::model::{Call, CgroupChange, Open, Payload, Socket, Syscall};
+use crate::model::{AddressName, Call, CgroupChange, Open, Payload, Socket, Syscall};
 
 /// The cgroup change as rules name it.
 pub(super) const fn cgroup_syscall(kind: Kind) -> Syscall {
@@ -34,6 +34,9 @@ pub(super) fn socket_payload(socket: &SocketView<'_>) -> Payload<'static> {
         endpoint: socket.endpoint(),
         fd: socket.fd,
         provenance: socket.provenance,
+        // The event's container tells them.
+        local_name: AddressName::None,
+        remote_name: AddressName::None,
     })
 }
 

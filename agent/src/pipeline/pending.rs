@@ -3,7 +3,7 @@
 //! Two kinds wait, in one bounded list:
 //! - a definite match whose container has no name yet, or whose cgroup is not known, at most for
 //!   the grace: then it leaves and is amended when the name comes;
-//! - a rule that cannot be decided without the metadata, until it comes: deciding early would
+//! - a rule that cannot be decided without the metadata or the resolvers, until they come: deciding early would
 //!   mean guessing. After a much longer limit it leaves as undecided, since silence would be a
 //!   guess too.
 //!
@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use crate::detect::RuleIndex;
+use crate::enrich::dns::{Owner, awaits_resolvers};
 use crate::model::{ContainerView, Event};
 use crate::telemetry::{QueueDepth, WhenFull};
 
@@ -48,6 +49,8 @@ pub(super) enum Awaited<'a> {
     Containers(&'a [&'a str]),
     /// Whose these cgroups are.
     Cgroups(&'a [u64]),
+    /// Which resolvers these have.
+    Resolvers(&'a [Owner]),
 }
 
 impl Awaited<'_> {
@@ -58,6 +61,10 @@ impl Awaited<'_> {
             }
             (Self::Cgroups(ids), ContainerView::Unknown { cgroup_id, .. }) => {
                 ids.contains(cgroup_id)
+            }
+            (Self::Resolvers(owners), container) => {
+                awaits_resolvers(&waiting.event)
+                    && Owner::of(container).is_some_and(|owner| owners.contains(&owner))
             }
             _ => false,
         }

@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::detect::ReadError;
 use crate::downtime::{self, Moment, Pulse};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, TableSettings};
+use crate::enrich::dns::{self, ResolverMessage};
 use crate::enrich::docker::{self, DockerSettings};
 use crate::ingest::{self, Batch, IngestError, boot_ns};
 use crate::model::Runtime;
@@ -39,6 +40,8 @@ const ALERTS: usize = 16 * 1024;
 const REQUESTS: usize = 256;
 /// Messages under way from runtime clients; *wait* when full.
 const MESSAGES: usize = 256;
+/// Look-ups of resolvers under way, and their answers; *keep and retry* and *wait* when full.
+const RESOLVERS: usize = 64;
 /// Longest wait of anything that depends on time passing: a fifth of the identity grace.
 const TICK: Duration = Duration::from_millis(50);
 /// How often accounts are taken and losses reported.
@@ -106,6 +109,8 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (queries, questions) = query::channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (messages, message_queue) = mpsc::channel(MESSAGES);
+    let (resolver_requests, resolver_queue) = mpsc::channel(RESOLVERS);
+    let (resolver_messages, resolvers) = mpsc::channel(RESOLVERS);
     let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
 
     let mut probe = Probe::load(&probe_options(config))?;
@@ -140,12 +145,16 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         scope: (probe.scope().mount.clone(), probe.scope().path.clone()),
         batches: batch_queue,
         messages: message_queue,
+        resolvers,
         scans: messages.clone(),
         questions,
         unwatched: Arc::clone(&unwatched),
     };
     let mut gauges = Vec::from(batches.gauges());
     gauges.push(queue_gauge("messages", &messages, WhenFull::Wait));
+    gauges.push(queue_gauge("resolvers", &resolver_messages, WhenFull::Wait));
+    let cgroups = probe.scope().mount.clone();
+    let lookups = dns::run_lookups(cgroups, resolver_queue, resolver_messages);
     let detector = bootstrap(Parts {
         probe,
         counters,
@@ -156,6 +165,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         alerts,
         board,
         requests,
+        resolver_requests,
         rings: meters,
         gauges,
         started,
@@ -172,7 +182,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         ingest: ingest::run(rings, batches, draining),
         detector: inputs.run(detector, Arc::clone(&pulse)),
         alerts: stage.run(),
-        runtimes: docker_task(config.docker.clone(), request_queue, messages),
+        runtimes: both(
+            docker_task(config.docker.clone(), request_queue, messages),
+            lookups,
+        ),
     });
     let sinks = sinks(server, services, &config.outputs.stdout)?;
     tracing::info!(
@@ -269,6 +282,11 @@ fn sinks(
     Ok(Sinks::spawn(stop, server, stdout.transpose()?))
 }
 
+/// Runs two tasks as one.
+async fn both(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::join!(one, other);
+}
+
 async fn docker_task(
     config: config::Docker,
     requests: mpsc::Receiver<ContainerRequest>,
@@ -302,6 +320,7 @@ struct Inputs {
     scope: (PathBuf, String),
     batches: mpsc::Receiver<Batch>,
     messages: mpsc::Receiver<ContainerMessage>,
+    resolvers: mpsc::Receiver<ResolverMessage>,
     scans: mpsc::Sender<ContainerMessage>,
     questions: mpsc::Receiver<Query>,
     /// Since when the hooks are detached.
@@ -331,6 +350,7 @@ impl Inputs {
                     None => break,
                 },
                 Some(message) = self.messages.recv() => detector.container_message(message),
+                Some(message) = self.resolvers.recv() => detector.resolvers(message),
                 Some(question) = self.questions.recv() => detector.answer(question),
                 () = sleep_until(ticked + pause) => {}
             }
@@ -354,6 +374,9 @@ impl Inputs {
         // What has become known by now may still decide what waits.
         while let Ok(message) = self.messages.try_recv() {
             detector.container_message(message);
+        }
+        while let Ok(message) = self.resolvers.try_recv() {
+            detector.resolvers(message);
         }
         let tell = last_call.unwrap_or_else(LastCall::unasked).tell;
         detector.finish(tell).await;

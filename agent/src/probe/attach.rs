@@ -7,8 +7,8 @@ use aya::{
     Btf, Ebpf,
     maps::{Array, Map, MapData},
     programs::{
-        BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program as AyaProgram, TracePoint,
-        links::FdLink,
+        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr,
+        Program as AyaProgram, TracePoint, links::FdLink,
     },
 };
 use gravlens_common::Hook;
@@ -233,6 +233,12 @@ impl Attacher<'_> {
             (Attach::CgroupSockAddr(_), AyaProgram::CgroupSockAddr(loaded)) => {
                 attach_cgroup(loaded, self.scope_directory)
             }
+            (Attach::CgroupIngress(_), AyaProgram::CgroupSkb(loaded)) => {
+                attach_packets(loaded, self.scope_directory, CgroupSkbAttachType::Ingress)
+            }
+            (Attach::CgroupEgress(_), AyaProgram::CgroupSkb(loaded)) => {
+                attach_packets(loaded, self.scope_directory, CgroupSkbAttachType::Egress)
+            }
             _ => Err("the object has another program type".to_owned()),
         }
     }
@@ -364,6 +370,19 @@ fn attach_cgroup(program: &mut CgroupSockAddr, directory: &File) -> Result<FdLin
     // A bpf_link is always "multi": other programs on the cgroup go on.
     let link = program
         .attach(directory, CgroupAttachMode::Single)
+        .map_err(|error| chain(&error))?;
+    let link = program.take_link(link).map_err(|error| chain(&error))?;
+    FdLink::try_from(link).map_err(|error| chain(&error))
+}
+
+fn attach_packets(
+    program: &mut CgroupSkb,
+    directory: &File,
+    direction: CgroupSkbAttachType,
+) -> Result<FdLink, String> {
+    program.load().map_err(|error| chain(&error))?;
+    let link = program
+        .attach(directory, direction, CgroupAttachMode::Single)
         .map_err(|error| chain(&error))?;
     let link = program.take_link(link).map_err(|error| chain(&error))?;
     FdLink::try_from(link).map_err(|error| chain(&error))

@@ -22,6 +22,13 @@ const UNWATCHED_CALLS: [&str; 6] = [
 /// For tracepoints.
 const IO_URING_OPENS: &str = "io_uring opens, which make no system call of their own; who sets up \
                               a ring is told (io_uring_setup)";
+/// What the hooks on DNS packets leave out.
+const UNWATCHED_DNS: [&str; 3] = [
+    "DNS over HTTPS and DNS over TLS: what is asked and answered is encrypted",
+    "DNS at another port than 53, and the side of a DNS server: its clients' is seen",
+    "DNS by a socket that was made outside the scope, or that makes its own Ethernet frames \
+     (AF_PACKET)",
+];
 
 /// For a kernel whose overlay module was not loaded when the offsets were looked up.
 const NO_LAYERS: &str = "executables of overlay upper layers are not told: overlayfs did not \
@@ -82,6 +89,7 @@ impl Probe {
             spots.push(NO_LAYERS.to_owned());
         }
         spots.extend(UNWATCHED_CALLS.map(str::to_owned));
+        spots.extend(UNWATCHED_DNS.map(str::to_owned));
         spots
     }
 }

@@ -26,6 +26,10 @@ pub(super) enum Attach {
     },
     /// A hook on socket addresses, on the scope's cgroup; what it sees.
     CgroupSockAddr(&'static str),
+    /// A hook on packets that sockets receive, on the scope's cgroup; what it sees.
+    CgroupIngress(&'static str),
+    /// The same on packets that they send.
+    CgroupEgress(&'static str),
 }
 
 impl Attach {
@@ -38,6 +42,8 @@ impl Attach {
                 format!("{} calls", call.name())
             }
             Self::CgroupSockAddr(what)
+            | Self::CgroupIngress(what)
+            | Self::CgroupEgress(what)
             | Self::FunctionEntry(_, what)
             | Self::FunctionExit(_, what) => what.to_owned(),
         }
@@ -334,6 +340,22 @@ pub(super) const TOPICS: &[Topic] = &[
         trampolines: None,
         better: None,
     },
+    // Behind the addresses: they tell who asks.
+    calls(
+        Hook::Dns,
+        "cgroup_skb",
+        &[
+            Program {
+                name: "dns_egress",
+                attach: Attach::CgroupEgress("DNS queries"),
+            },
+            Program {
+                name: "dns_ingress",
+                attach: Attach::CgroupIngress("DNS answers, and so the names of addresses"),
+            },
+        ],
+        None,
+    ),
     calls(
         Hook::Bind,
         "tracepoint/syscalls/sys_exit_bind",

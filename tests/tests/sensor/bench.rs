@@ -49,6 +49,7 @@ const JUDGED: &[&str] = &[
     "sendmsg",
     "sendmmsg",
     "bind",
+    "dns",
     "listen",
     "accept",
     "accept4",
@@ -155,7 +156,11 @@ impl Bench {
     /// A cgroup in scope.
     pub(crate) fn cgroup(&self) -> Result<PathBuf> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let cgroup = self.scope.directory().join(format!("offender-{number}"));
+        self.make_cgroup(&format!("offender-{number}"))
+    }
+
+    fn make_cgroup(&self, name: &str) -> Result<PathBuf> {
+        let cgroup = self.scope.directory().join(name);
         fs::create_dir(&cgroup)?;
         Ok(cgroup)
     }
@@ -168,11 +173,27 @@ impl Bench {
         expected: impl FnOnce(&Told) -> Result<Vec<Expectation>>,
     ) -> Result<()> {
         let (told, seen) = self.seen(offence)?;
-        let words = offence.words();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut all = vec![entered(told.pid), began(&words, told.pid)];
+        let mut all = entrance(offence, told.pid);
         all.extend(expected(&told)?);
         self.judge(offence, &all, &seen)
+    }
+
+    /// The same in a cgroup that is named as a container's. `besides` says of further events why
+    /// they are there.
+    pub(crate) fn expect_in_container(
+        &self,
+        offence: &Offence,
+        expected: Vec<Expectation>,
+        besides: impl Fn(&Facts) -> Option<&'static str>,
+    ) -> Result<()> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let cgroup = self.make_cgroup(&format!("{number:064x}"))?;
+        let (told, seen) = self.seen_in(&cgroup, offence)?;
+        let mut all = entrance(offence, told.pid);
+        all.extend(expected);
+        self.judge_with(offence, &all, &seen, |facts| {
+            besides(facts).or_else(|| explained(facts))
+        })
     }
 
     /// Compares, prints both sides, and fails if they differ.
@@ -181,6 +202,16 @@ impl Bench {
         offence: &Offence,
         expected: &[Expectation],
         seen: &[Facts],
+    ) -> Result<()> {
+        self.judge_with(offence, expected, seen, explained)
+    }
+
+    fn judge_with(
+        &self,
+        offence: &Offence,
+        expected: &[Expectation],
+        seen: &[Facts],
+        explained: impl Fn(&Facts) -> Option<&'static str>,
     ) -> Result<()> {
         let words = offence.words();
         let name = words[0].rsplit('/').next().unwrap_or_default();
@@ -197,13 +228,16 @@ impl Bench {
     /// Runs a program in a cgroup of its own and returns what it said and every event of that
     /// cgroup, in the order of time.
     pub(crate) fn seen(&self, offence: &Offence) -> Result<(Told, Vec<Facts>)> {
-        let cgroup = self.cgroup()?;
-        let id = fs::metadata(&cgroup)?.ino();
+        self.seen_in(&self.cgroup()?, offence)
+    }
+
+    fn seen_in(&self, cgroup: &Path, offence: &Offence) -> Result<(Told, Vec<Facts>)> {
+        let id = fs::metadata(cgroup)?.ino();
         let begin = self.watcher.count();
-        let told = offence.run_in(&cgroup)?;
+        let told = offence.run_in(cgroup)?;
         block_on(self.complete(begin))?;
         let records = self.watcher.records_from(begin);
-        remove(&cgroup)?;
+        remove(cgroup)?;
         let mut seen: Vec<Facts> = records
             .iter()
             .filter_map(alert_of)
@@ -308,6 +342,13 @@ pub(crate) fn entered(pid: u32) -> Expectation {
         .is("pid", pid)
         .one_of("seen_late", &["true", "false"])
         .one_of("process_unknown", &["true", "false"])
+}
+
+/// What happens before the program's own first deed.
+fn entrance(offence: &Offence, pid: u32) -> Vec<Expectation> {
+    let words = offence.words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    vec![entered(pid), began(&words, pid)]
 }
 
 /// The launcher becomes the program.

@@ -31,7 +31,7 @@ const RULES: &str = "\
   desc: Every event in scope.
   condition: >
     evt.type in (execve, execveat, clone, procexit, open, openat, openat2, creat, connect, sendto,
-    sendmsg, bind, listen, accept, accept4, setuid, cgroup_mkdir, cgroup_rmdir, cgroup_attach)
+    sendmsg, dns, bind, listen, accept, accept4, setuid, cgroup_mkdir, cgroup_rmdir, cgroup_attach)
   output: proc=%proc.name
   priority: CRITICAL
 ";
@@ -46,7 +46,9 @@ fn unseen(bench: &Bench) -> Result<()> {
         let watched = start_with_rules(bench, engine.socket(), RULES).await?;
         let status = after_rounds(&watched).await?;
         let canary = status.canary.as_ref().context("no canary")?;
-        for topic in ["exec", "fork", "exit", "open", "connect", "send", "accept"] {
+        for topic in [
+            "exec", "fork", "exit", "open", "connect", "send", "accept", "dns",
+        ] {
             let hook = canary.hooks.iter().find(|hook| hook.hook == topic);
             let hook = hook.with_context(|| format!("{topic} is not reached"))?;
             ensure!(!hook.blind, "{hook:?}");

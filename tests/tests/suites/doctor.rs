@@ -47,6 +47,11 @@ fn topics(_bench: &Bench) -> Result<()> {
         let programs = topic["attached"].as_array().map_or(0, Vec::len);
         ensure!(programs > 0, "no program: {topic}");
     }
+    let encrypted = "DNS over HTTPS and DNS over TLS";
+    ensure!(
+        report.to_string().contains(encrypted),
+        "no word of what is encrypted: {report}"
+    );
     // Either trampolines are granted, or every topic that would gain from one says why not.
     let granted = report["trampolines"]["granted"] == true;
     let open = topics.iter().find(|topic| topic["topic"] == "open");

@@ -1,5 +1,6 @@
 //! Events as protobuf messages.
 
+use super::dns::{dns, texts};
 use super::paths::paths;
 use super::process::{endpoint, path, stdio};
 use super::timestamp;
@@ -38,6 +39,7 @@ fn payload(event: &Event<'_>) -> proto::event::Payload {
         }),
         Payload::Call(made) => Out::Call(call(made, event.syscall)),
         Payload::Paths(call) => Out::Paths(paths(event.syscall, call)),
+        Payload::Dns(message) => Out::Dns(dns(message)),
         Payload::Cgroup(change) => Out::Cgroup(proto::CgroupPayload {
             cgroup_id: change.cgroup_id,
             path: Some(path(&crate::model::Path {
@@ -69,6 +71,8 @@ fn socket(socket: &Socket) -> proto::SocketPayload {
         endpoint: Some(endpoint(&socket.endpoint)),
         fd: (socket.fd >= 0).then_some(socket.fd),
         provenance: provenance(socket.provenance).into(),
+        local_names: texts(socket.local_name.known()),
+        remote_names: texts(socket.remote_name.known()),
     }
 }
 

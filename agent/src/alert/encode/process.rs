@@ -172,18 +172,21 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> proto::Endpoint {
         AddressFamily::Unix => "unix".to_owned(),
         AddressFamily::Other(number) => number.to_string(),
     };
-    let transport = match endpoint.transport {
-        None => String::new(),
-        Some(Transport::Tcp) => "tcp".to_owned(),
-        Some(Transport::Udp) => "udp".to_owned(),
-        Some(Transport::Icmp) => "icmp".to_owned(),
-        Some(Transport::Other(number)) => number.to_string(),
-    };
     proto::Endpoint {
         family,
-        transport,
+        transport: endpoint.transport.map(transport).unwrap_or_default(),
         local: endpoint.local.as_ref().map(address),
         remote: endpoint.remote.as_ref().map(address),
+    }
+}
+
+/// A layer-4 protocol.
+pub(super) fn transport(transport: Transport) -> String {
+    match transport {
+        Transport::Tcp => "tcp".to_owned(),
+        Transport::Udp => "udp".to_owned(),
+        Transport::Icmp => "icmp".to_owned(),
+        Transport::Other(number) => number.to_string(),
     }
 }
 

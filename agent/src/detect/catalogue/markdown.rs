@@ -81,6 +81,7 @@ fn types(on: EventTypes) -> String {
         (EventTypes::SET_GID, "setgid family"),
         (EventTypes::EXIT, "exit"),
         (EventTypes::CGROUP, "cgroup"),
+        (EventTypes::DNS, "dns"),
         (EventTypes::EXEC.union(EventTypes::OPEN), "exec, open"),
     ] {
         if on == set {

@@ -60,10 +60,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "evt.cpu thread.cpu thread.cpu.system thread.cpu.user",
     ),
     (
-        "addresses are not resolved to names",
-        "fd.cip.name fd.lip.name fd.rip.name fd.sip.name",
-    ),
-    (
         "ports are not resolved to service names: compare the port number",
         "fd.cproto fd.lproto fd.proto fd.rproto fd.sproto",
     ),

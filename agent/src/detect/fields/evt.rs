@@ -6,7 +6,7 @@ use super::super::value::{Scalar, Value};
 use super::argument::{named_argument, raw_argument};
 use super::names;
 use super::time::{Moment, unix_nanoseconds};
-use super::{computed, fd, path_names, paths, present, put};
+use super::{computed, dns, fd, path_names, paths, present, put};
 use crate::model::{Call, Event, Layer, Open, Payload, Process, Syscall};
 use gravlens_common::Hook;
 
@@ -144,9 +144,11 @@ fn type_is<'a>(syscall: Syscall, argument: Option<&FieldArg>) -> Value<'a> {
 
 fn syscall_type<'a>(syscall: Syscall) -> Value<'a> {
     match syscall {
-        Syscall::Procexit | Syscall::CgroupMkdir | Syscall::CgroupRmdir | Syscall::CgroupAttach => {
-            Value::Missing
-        }
+        Syscall::Procexit
+        | Syscall::CgroupMkdir
+        | Syscall::CgroupRmdir
+        | Syscall::CgroupAttach
+        | Syscall::Dns => Value::Missing,
         _ => Value::text(syscall.name().as_bytes()),
     }
 }
@@ -156,7 +158,7 @@ fn category(event: &Event<'_>) -> &'static [u8] {
         Payload::Exec | Payload::Fork | Payload::Exit { .. } => b"process",
         Payload::Paths(_) if EventTypes::EXEC.contains(event.syscall) => b"process",
         Payload::Open(_) | Payload::Paths(_) => b"file",
-        Payload::Socket(_) => b"net",
+        Payload::Socket(_) | Payload::Dns(_) => b"net",
         Payload::SetIds(_) => b"user",
         Payload::Cgroup(_) => b"other",
         Payload::Call(_) => match event.syscall.hook() {
@@ -356,6 +358,7 @@ fn arguments<'a>(event: &'a Event<'_>, scratch: &'a mut Vec<u8>) -> Value<'a> {
         Payload::SetIds(ids) => put(scratch, format_args!("id={}", ids.argument)),
         Payload::Call(call) => call_arguments(call, event.syscall, scratch),
         Payload::Paths(call) => paths::arguments(event.syscall, call, scratch),
+        Payload::Dns(message) => dns::arguments(message, scratch),
         Payload::Cgroup(change) => {
             scratch.extend_from_slice(b"cgroup=");
             scratch.extend_from_slice(&change.path);

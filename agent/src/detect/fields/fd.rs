@@ -8,8 +8,8 @@ use super::super::value::{Scalar, Value, Values};
 use super::names::O_DIRECTORY;
 use super::{paths, present, put};
 use crate::model::{
-    AddressFamily, Call, Endpoint, Event, Open, Paths, Payload, SocketAddress, StdioKind, Syscall,
-    Transport,
+    AddressFamily, AddressName, Call, Endpoint, Event, Open, Paths, Payload, Socket, SocketAddress,
+    StdioKind, Syscall, Transport,
 };
 
 const FILE: EventTypes = EventTypes::OPEN.union(EventTypes::FILE);
@@ -36,6 +36,10 @@ family! { Fd {
     Snet = address("fd.snet", "Network of the server.").on(SOCKET);
     Lnet = address("fd.lnet", "Own network.").on(SOCKET);
     Rnet = address("fd.rnet", "Network of the other end.").on(SOCKET);
+    Cipname = text("fd.cip.name", "Names by which the container looked the client's address up, in lower case: those that its configured resolvers answered, as long as the answers hold. Unknown while it is read which resolvers are configured.").on(SOCKET).either_end();
+    Sipname = text("fd.sip.name", "As `fd.cip.name`, of the server's address.").on(SOCKET).either_end();
+    Lipname = text("fd.lip.name", "As `fd.cip.name`, of the own address.").on(SOCKET).either_end();
+    Ripname = text("fd.rip.name", "As `fd.cip.name`, of the other end's address.").on(SOCKET).either_end();
     Port = number("fd.port", "Port of either end.").on(SOCKET).either_end();
     Cport = number("fd.cport", "Port of the client.").on(SOCKET);
     Sport = number("fd.sport", "Port of the server.").on(SOCKET);
@@ -51,12 +55,40 @@ family! { Fd {
 pub(super) fn get<'a>(event: &'a Event<'_>, field: Fd, scratch: &'a mut Vec<u8>) -> Value<'a> {
     match &event.payload {
         Payload::Open(open) => of_file(event, open, field),
-        Payload::Socket(socket) => of_socket(event, &socket.endpoint, field, scratch),
+        Payload::Socket(socket) => match names(socket, event.syscall, field) {
+            Some(names) => of_names(names),
+            None => of_socket(event, &socket.endpoint, field, scratch),
+        },
         Payload::Paths(paths) if EventTypes::FILE.contains(event.syscall) => {
             of_open_file(event, paths, field)
         }
         Payload::Call(call) => of_call(event, call, field, scratch),
         _ => Value::Missing,
+    }
+}
+
+/// The names that a field asks for.
+fn names(socket: &Socket, syscall: Syscall, field: Fd) -> Option<&AddressName> {
+    let (local, remote) = (&socket.local_name, &socket.remote_name);
+    let (client, server) = if is_server(syscall) {
+        (remote, local)
+    } else {
+        (local, remote)
+    };
+    Some(match field {
+        Fd::Cipname => client,
+        Fd::Sipname => server,
+        Fd::Lipname => local,
+        Fd::Ripname => remote,
+        _ => return None,
+    })
+}
+
+fn of_names(names: &AddressName) -> Value<'_> {
+    match names {
+        AddressName::Pending => Value::Unknown,
+        AddressName::None => Value::Missing,
+        AddressName::Known(names) => Value::texts(names),
     }
 }
 
@@ -197,6 +229,8 @@ fn of_socket<'a>(
         Fd::Connected => is_connected(event, endpoint).map_or(Value::Unknown, Value::flag),
         Fd::NameChanged => Value::flag(changes_name(event.syscall, endpoint)),
         Fd::Nameraw | Fd::Directory | Fd::Filename => Value::Missing,
+        // Names belong to the call's own addresses, not to those of what it copies.
+        Fd::Cipname | Fd::Sipname | Fd::Lipname | Fd::Ripname => Value::Missing,
     }
 }
 
@@ -227,7 +261,7 @@ fn socket_family<'a>(family: AddressFamily) -> Value<'a> {
     }
 }
 
-fn transport_name(transport: Transport) -> &'static [u8] {
+pub(super) fn transport_name(transport: Transport) -> &'static [u8] {
     match transport {
         Transport::Tcp => b"tcp",
         Transport::Udp => b"udp",

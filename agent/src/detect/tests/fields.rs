@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::super::testing::{event, exec, in_container, open, process, verdict};
 use super::super::*;
 use crate::model::{
-    AddressFamily, ArgumentNames, Call, CallPath, Capabilities, ContainerMetadata, Endpoint, Event,
-    Identity, Ids, Layer, Mount, Paths, Payload, Provenance, SetIds, Socket, SocketAddress, Stdio,
-    StdioKind, Syscall, Transport, Tty,
+    AddressFamily, AddressName, ArgumentNames, Call, CallPath, Capabilities, ContainerMetadata,
+    Endpoint, Event, Identity, Ids, Layer, Mount, Paths, Payload, Provenance, SetIds, Socket,
+    SocketAddress, Stdio, StdioKind, Syscall, Transport, Tty,
 };
 
 fn socket(syscall: Syscall, local: &str, remote: &str, transport: Transport) -> Event<'static> {
@@ -29,6 +29,8 @@ fn socket(syscall: Syscall, local: &str, remote: &str, transport: Transport) -> 
         },
         fd: 5,
         provenance: Provenance::Kernel,
+        local_name: AddressName::None,
+        remote_name: AddressName::None,
     };
     event(
         process(10, "curl", &[], None),

@@ -35,14 +35,14 @@ impl Failure for Undecodable {
 }
 
 /// What is the same for every event made of one record.
-struct Origin {
-    head: Head,
-    cgroup_id: u64,
+pub(super) struct Origin {
+    pub(super) head: Head,
+    pub(super) cgroup_id: u64,
     tid: u32,
     process: Arc<Process>,
     process_unknown: bool,
     /// The canary made it: no rule sees it.
-    canary: bool,
+    pub(super) canary: bool,
 }
 
 impl Detector {
@@ -93,6 +93,7 @@ impl Detector {
             Record::Call(call) => self.call(head, call),
             Record::BulkCall(call) => self.bulk_call(head, call),
             Record::Paths(call) => self.paths(head, call),
+            Record::Dns(packet) => self.dns(head, packet),
             Record::Marker(nonce) => self.marker(*nonce),
             // The iterator does not write to the rings.
             Record::Task(_) => {}
@@ -243,7 +244,7 @@ impl Detector {
         }
     }
 
-    fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
+    pub(super) fn bulk(&mut self, head: Head, context: &BulkContext, hook: Hook) -> Origin {
         self.ledger.received(context.cgroup_id, hook);
         let process = self.processes.of_bulk(context);
         let process_unknown = self.is_unknown(&process);
@@ -260,24 +261,28 @@ impl Detector {
     /// Whether the image that the process runs is not known; then the task iterator is asked.
     fn is_unknown(&mut self, process: &Process) -> bool {
         let unknown = !process.image.known;
-        if unknown {
+        // A stand-in without even a thread is nobody that the iterator could find.
+        if unknown && process.exec_id.tgid != 0 {
             self.repair.want(self.now_ns);
         }
         unknown
     }
 
-    fn event(
+    pub(super) fn event(
         &mut self,
         origin: &Origin,
         syscall: Syscall,
         result: Option<i64>,
-        payload: Payload<'_>,
+        mut payload: Payload<'_>,
     ) {
         if origin.canary {
             return;
         }
         self.number += 1;
         let container = self.containers.view(origin.cgroup_id);
+        if let Payload::Socket(socket) = &mut payload {
+            self.dns.name(socket, &container, origin.head.boot_ns);
+        }
         let event = Event {
             number: self.number,
             boot_ns: origin.head.boot_ns,

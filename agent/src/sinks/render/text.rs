@@ -296,7 +296,8 @@ fn event(event: &proto::Event) -> String {
     let mut text = printable(&event.r#type).into_owned();
     let detail = match &event.payload {
         Some(Payload::Open(open)) => open.path.as_ref().map(|path| path.text.clone()),
-        Some(Payload::Socket(socket)) => socket.endpoint.as_ref().map(endpoint),
+        Some(Payload::Socket(socket)) => socket.endpoint.as_ref().map(|ends| named(ends, socket)),
+        Some(Payload::Dns(message)) => Some(dns(message)),
         Some(Payload::SetIds(ids)) => Some(ids.argument.to_string()),
         Some(Payload::Cgroup(cgroup)) => cgroup.path.as_ref().map(|path| path.text.clone()),
         Some(Payload::Call(call)) => Some(arguments(call)),
@@ -341,6 +342,47 @@ fn paths(call: &proto::PathsPayload) -> String {
         name => format!("{name}={}", number.value),
     });
     paths.chain(numbers).collect::<Vec<_>>().join(" ")
+}
+
+/// Both ends, and what is known of the other's name.
+fn named(ends: &proto::Endpoint, socket: &proto::SocketPayload) -> String {
+    let mut text = endpoint(ends);
+    if !socket.remote_names.is_empty() {
+        let _ = write!(text, " ({})", socket.remote_names.join(", "));
+    }
+    text
+}
+
+fn dns(message: &proto::DnsPayload) -> String {
+    let kind = if message.answer {
+        "answer from"
+    } else {
+        "query to"
+    };
+    let mut text = format!("{kind} {}", message.server);
+    for word in [&message.r#type, &message.name, &message.rcode] {
+        if !word.is_empty() {
+            let _ = write!(text, " {word}");
+        }
+    }
+    for address in &message.addresses {
+        let _ = write!(text, " {address}");
+    }
+    use proto::DnsMatch::{Query, Unknown, Unspecified};
+    if !matches!(message.r#match(), Query | Unknown | Unspecified) {
+        let _ = write!(
+            text,
+            ", answers nothing: {}",
+            super::enum_word(message.r#match().as_str_name(), "DNS_MATCH_")
+        );
+    }
+    if message.resolver() == proto::DnsResolver::Other {
+        text.push_str(", no resolver of the container");
+    }
+    if !message.malformed.is_empty() {
+        let _ = write!(text, ", malformed: {}", message.malformed);
+    }
+    text
 }
 
 fn endpoint(endpoint: &proto::Endpoint) -> String {

@@ -47,6 +47,7 @@ enum Payload<'a> {
     },
     Call(Call<'a>),
     Paths(Paths<'a>),
+    Dns(super::dns::Dns<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +72,10 @@ struct Socket<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fd: Option<i32>,
     provenance: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    local_names: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    remote_names: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -145,12 +150,15 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
             endpoint: socket.endpoint.as_ref().map(Endpoint::from),
             fd: socket.fd,
             provenance: enum_word(socket.provenance().as_str_name(), "PROVENANCE_"),
+            local_names: &socket.local_names,
+            remote_names: &socket.remote_names,
         }),
         In::SetIds(ids) => Payload::SetIds {
             argument: ids.argument,
         },
         In::Call(call) => Payload::Call(call.into()),
         In::Paths(call) => Payload::Paths(Paths::from(call)),
+        In::Dns(dns) => Payload::Dns(dns.into()),
         In::Cgroup(cgroup) => Payload::Cgroup {
             cgroup_id: cgroup.cgroup_id,
             path: cgroup.path.as_ref().map(Path::from),
