@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, Mode, chmodat, linkat, renameat, symlinkat};
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::process::{chdir, chroot};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -26,6 +27,7 @@ fn main() {
         "deep" => deep(&folder, 4000),
         "deeper" => deep(&folder, 5000),
         "bytes" => bytes(&folder),
+        "changes" => changes(&folder),
         "bind" => bind(&folder),
         "chroot" => {
             chroot("/etc").expect("root may");
@@ -70,6 +72,19 @@ fn deep(folder: &Path, length: usize) {
 fn bytes(folder: &Path) {
     let name = folder.join(OsStr::from_bytes(b"back\\slash-\xff\xfe"));
     done(open(&c_string(name), libc::O_WRONLY | libc::O_CREAT));
+}
+
+/// Other names and another mode for a file, and one name that is taken.
+fn changes(folder: &Path) {
+    chdir(folder).expect("the folder is there");
+    done(open(c"file", libc::O_WRONLY | libc::O_CREAT));
+    let none = AtFlags::empty();
+    linkat(CWD, "file", CWD, "hard", none).expect("the name is free");
+    linkat(CWD, "file", CWD, "./hard", none).expect_err("the name is taken");
+    symlinkat("../../shadow", CWD, "soft").expect("the name is free");
+    renameat(CWD, "hard", CWD, "moved").expect("the file is there");
+    let mode = Mode::from_raw_mode(0o4755);
+    chmodat(CWD, "moved", mode, none).expect("the file is ours");
 }
 
 /// The file of one folder by the name of another, in a mount namespace of its own.

@@ -99,6 +99,14 @@ impl Expectation {
             .is("escaped", false)
     }
 
+    /// Something mounted, or a mount changed where there is no source.
+    pub fn mounted(source: impl fmt::Display, place: impl fmt::Display) -> Self {
+        Self::of("mount")
+            .is("result", 0)
+            .is("path", source)
+            .is("second", place)
+    }
+
     /// A socket call about an address that the kernel told.
     pub fn socket(call: &'static str, family: &str, result: impl fmt::Display) -> Self {
         Self::of(call)

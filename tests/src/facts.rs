@@ -5,8 +5,8 @@ use std::fmt;
 
 use gravlens::proto::event::Payload;
 use gravlens::proto::{
-    Alert, DnsPayload, Endpoint, Event, Executable, Layer, OpenPayload, Path, Process, Provenance,
-    SocketAddress, SocketPayload,
+    Alert, DnsPayload, Endpoint, Event, Executable, Layer, OpenPayload, Path, PathArgument,
+    PathsPayload, Process, Provenance, SocketAddress, SocketPayload,
 };
 
 /// Longest value in a line for people.
@@ -72,6 +72,7 @@ impl Facts {
                 self.put("signal", exit.signal);
             }
             Some(Payload::Open(open)) => self.open(open),
+            Some(Payload::Paths(call)) => self.paths(call),
             Some(Payload::Socket(socket)) => self.socket(socket),
             Some(Payload::Dns(dns)) => self.dns(dns),
             Some(Payload::SetIds(ids)) => self.put("argument", ids.argument),
@@ -92,6 +93,21 @@ impl Facts {
         self.put("provenance", provenance(open.provenance()));
         self.put("fd_shared", open.fd_shared);
         self.put("by_io_uring", open.by_io_uring);
+    }
+
+    /// The first path as that of an open, the name that goes with it as `second`.
+    fn paths(&mut self, call: &PathsPayload) {
+        let second = |argument: &PathArgument| argument.path.as_ref().map(|path| path.text.clone());
+        if let Some(first) = call.paths.first() {
+            self.path(first.path.as_ref());
+            self.put("provenance", provenance(first.provenance()));
+        }
+        self.put("second", optional(call.paths.get(1).and_then(second)));
+        for number in &call.numbers {
+            if number.argument == "mode" {
+                self.put("mode", format!("{:#o}", number.value));
+            }
+        }
     }
 
     fn path(&mut self, path: Option<&Path>) {

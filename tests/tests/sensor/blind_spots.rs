@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// How `doctor` begins to say which 32-bit calls pass it.
-const CALLS_32_BIT: &str = "32-bit calls (int 0x80) other than execution, opening,";
+const CALLS_32_BIT: &str = "32-bit calls (int 0x80) other than execution that succeeds,";
 
 fn attached(bench: &Bench) -> Result<()> {
     let status = bench.status()?;

@@ -60,6 +60,10 @@ fn by_memory(bench: &Bench) -> Result<()> {
     bench.expect(&offence("memory")?, |told| {
         Ok(vec![
             Expectation::opened(&program),
+            Expectation::of("memfd_create")
+                .is("result", told.value("fd")?)
+                .is("path", "memfd:payload")
+                .is("provenance", "kernel"),
             by_fd(told.value("fd")?, &["by", "memory"])
                 .is("pid", told.pid)
                 .is("exe", "memfd:payload")
@@ -176,7 +180,16 @@ fn vfork(bench: &Bench) -> Result<()> {
 }
 
 fn absent(bench: &Bench) -> Result<()> {
-    bench.expect(&offence("absent")?, |_| Ok(vec![Expectation::exited(0)]))
+    bench.expect(&offence("absent")?, |told| {
+        Ok(vec![
+            Expectation::of("execve")
+                .is("pid", told.pid)
+                .is("result", -libc::ENOENT)
+                .is("path", "/nonexistent/program")
+                .is("provenance", "user_memory"),
+            Expectation::exited(0),
+        ])
+    })
 }
 
 fn overlay(bench: &Bench) -> Result<()> {
@@ -191,6 +204,8 @@ fn overlay(bench: &Bench) -> Result<()> {
                 .is("created", true)
         };
         let mut expected = vec![
+            Expectation::mounted("", "/"),
+            Expectation::mounted("overlay", merged.display()),
             Expectation::opened(&program).times(3),
             written(folder.join("lower/image")),
             written(folder.join("lower/changed")),

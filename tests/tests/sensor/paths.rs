@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         deeper,
     ),
     ("paths::bytes_that_are_no_text_can_be_recovered", bytes),
+    ("paths::changes_of_names_are_told", changes),
     ("paths::a_bind_mount_has_the_name_of_its_place", bind),
     ("paths::chroot_hides_nothing", chroot),
     ("paths::proc_root_hides_nothing", proc_root),
@@ -126,11 +127,44 @@ fn bytes(bench: &Bench) -> Result<()> {
     })
 }
 
+/// Each change with the path or the two that it is about.
+fn changes(bench: &Bench) -> Result<()> {
+    let (offence, folder) = offence(bench, "changes")?;
+    let file = folder.join("file");
+    let done = |call, first: &str, second: &str| {
+        Expectation::of(call)
+            .is("result", 0)
+            .is("provenance", "user_memory")
+            .is("path", folder.join(first).display())
+            .is("second", folder.join(second).display())
+    };
+    bench.expect(&offence, |_| {
+        Ok(vec![
+            Expectation::opened(file.display())
+                .is("read", false)
+                .is("write", true)
+                .is("created", true),
+            done("linkat", "file", "hard"),
+            done("linkat", "file", "hard").is("result", -libc::EEXIST),
+            // What a symbolic link leads to is kept as it is.
+            done("symlinkat", "", "soft").is("path", "../../shadow"),
+            done("renameat", "hard", "moved"),
+            done("fchmodat", "moved", "")
+                .is("mode", "0o4755")
+                .is("second", "-"),
+            Expectation::exited(0),
+        ])
+    })
+}
+
 fn bind(bench: &Bench) -> Result<()> {
     let (offence, folder) = offence(bench, "bind")?;
     bench.expect(&offence, |_| {
         let file = Expectation::opened(folder.join("to/file").display()).is("created", true);
+        let (from, to) = (folder.join("from"), folder.join("to"));
         Ok(vec![
+            Expectation::mounted("", "/"),
+            Expectation::mounted(from.display(), to.display()),
             file.is("read", false).is("write", true),
             Expectation::exited(0),
         ])
@@ -140,7 +174,12 @@ fn bind(bench: &Bench) -> Result<()> {
 fn chroot(bench: &Bench) -> Result<()> {
     let (offence, _) = offence(bench, "chroot")?;
     bench.expect(&offence, |_| {
-        Ok(vec![password_file(), Expectation::exited(0)])
+        let root = Expectation::of("chroot").is("result", 0).is("path", "/etc");
+        Ok(vec![
+            root.is("provenance", "kernel"),
+            password_file(),
+            Expectation::exited(0),
+        ])
     })
 }
 

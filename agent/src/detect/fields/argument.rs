@@ -37,7 +37,7 @@ arguments! {
     Addr RawAddr "addr" "Address in the other process (ptrace), or of the memory";
     Data RawData "data" "Last argument of ptrace";
     Domain RawDomain "domain" "Address family of the new socket, `AF_PACKET`";
-    Type RawType "type" "Type of the new socket with its flags, a number: 3 is SOCK_RAW; of fsopen the file system asked for, which is not captured of mount";
+    Type RawType "type" "Type of the new socket with its flags, a number: 3 is SOCK_RAW; file system that fsopen asks for, while that of mount is not captured";
     Proto RawProto "proto" "Protocol of the new socket, a number";
     Cmd RawCmd "cmd" "Command of bpf, `BPF_PROG_LOAD`, or of fsconfig";
     Operation RawOperation "operation" "Operation of keyctl, `KEYCTL_JOIN_SESSION_KEYRING` (not in Falco)";
