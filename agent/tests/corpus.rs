@@ -34,10 +34,6 @@ fn falcos_stable_rules_load_but_for_known_gaps() {
         .collect();
     let expected = [
         (
-            "Contact K8S API Server From Container",
-            RefusalKind::UnsupportedField,
-        ),
-        (
             "Create Hardlink Over Sensitive Files",
             RefusalKind::UntracedEvent,
         ),
@@ -84,6 +80,12 @@ const SAMPLES: &str = "
 - rule: Run shell untrusted
   expect: quiet
   fields: {evt.type: execve, proc.name: sh, proc.args: -c whoami, proc.aname: [php, nginx]}
+- rule: Contact K8S API Server From Container
+  expect: fires
+  fields: {evt.type: connect, fd.sip: 10.96.0.1, fd.sport: 443, fd.sip.name: kubernetes.default.svc.cluster.local, proc.name: curl, container.image.repository: web}
+- rule: Contact K8S API Server From Container
+  expect: quiet
+  fields: {evt.type: connect, fd.sip: 10.96.0.1, fd.sport: 443, fd.sip.name: api.example.com, proc.name: curl, container.image.repository: web}
 - rule: Netcat Remote Code Execution in Container
   expect: fires
   fields: {evt.type: execve, proc.name: nc, proc.args: 10.0.0.1 4444 -e /bin/sh}
