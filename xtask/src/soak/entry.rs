@@ -10,7 +10,7 @@ use crate::steps::Step;
 use crate::test::step;
 use crate::vm::{self, Kernel};
 
-/// Rounds of each race in an emulated machine, which is some thirty times slower than this one.
+/// Rounds of each race in an emulated machine, which is many times slower than this one.
 const EMULATED_ROUNDS: u32 = 1_000;
 const RACES: &str = "races::";
 
