@@ -64,7 +64,7 @@ fn visit(address: &str, names: &str) -> Expectation {
         .is("local_names", "")
 }
 
-/// Runs a case as a container and compares; what it does besides is that of any DNS client.
+/// Runs a case as a container, with a resolv.conf of its own, and compares; what it does besides is that of any DNS client.
 fn expect(bench: &Bench, case: &str, expected: Vec<Expectation>) -> Result<()> {
     let offence = Offence::offender("dns")?.arg(case);
     let calls = |facts: &integration_test::facts::Facts| {
@@ -78,7 +78,11 @@ fn expect(bench: &Bench, case: &str, expected: Vec<Expectation>) -> Result<()> {
     all.push(
         query(RESOLVER, 1, "first.example").one_of("resolver", &["unspecified", "configured"]),
     );
-    all.push(Expectation::exited(0));
+    all.extend([
+        Expectation::mounted("", "/"),
+        Expectation::mounted("tmpfs", "/etc"),
+        Expectation::exited(0),
+    ]);
     bench.expect_in_container(&offence, all, calls)
 }
 
