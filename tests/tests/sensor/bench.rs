@@ -92,8 +92,7 @@ impl Bench {
     pub(crate) fn start() -> Result<Self> {
         let state = State::open()?;
         let scope = TestCgroup::new()?;
-        // Before the agent: it loads and detaches every program, which takes an emulated machine
-        // so long that the canary would be late.
+        // Once, and before the agent: an emulated machine is busy for long with every program.
         let doctor = doctor(&scope)?;
         block_on(async {
             let setup = watching(AgentSetup::new(&state, &scope, &absent_engine())?)?;
