@@ -101,7 +101,7 @@ impl ProcessTable {
         // An entry without an image may know the parent of the fork.
         let parent = known
             .and_then(|process| process.parent.clone())
-            .or_else(|| self.parent_of(&task.context));
+            .or_else(|| self.parent_of_fork(&task.context));
         self.insert(build::from_task(task, details, parent), boot_ns);
     }
 
@@ -125,16 +125,7 @@ impl ProcessTable {
 
     /// A new image runs.
     pub fn exec(&mut self, exec: &ExecView<'_>, boot_ns: u64) -> Arc<Process> {
-        let id = exec.context.exec_id;
-        let before = self
-            .current
-            .get(&id.tgid)
-            .and_then(|key| self.process(*key));
-        // The image before knows the parent of the fork; the kernel knows only the present one.
-        let parent = before
-            .filter(|image| image.exec_id.start_boottime_ns == id.start_boottime_ns)
-            .and_then(|image| image.parent.clone())
-            .or_else(|| self.parent_of(&exec.context));
+        let parent = self.parent_of_fork(&exec.context);
         self.insert(build::from_exec(exec, parent), boot_ns)
     }
 
@@ -212,6 +203,34 @@ impl ProcessTable {
         self.insert(build::from_context(context, parent), boot_ns)
     }
 
+    /// The parent of the fork that the process began with. An image that it ran before knows it; the
+    /// kernel knows only the present one.
+    fn parent_of_fork(&mut self, context: &Context) -> Option<Arc<Process>> {
+        let id = context.exec_id;
+        let before = self.current.get(&id.tgid);
+        let before = before.and_then(|key| self.process(*key));
+        before
+            .filter(|image| image.exec_id.start_boottime_ns == id.start_boottime_ns)
+            .and_then(|image| image.parent.clone())
+            .or_else(|| self.parent_of(context))
+    }
+
+    /// Gives the image that a process runs now, and that the task iterator found, the parent that
+    /// the record of an earlier one told meanwhile.
+    fn pass_parent_on(&mut self, earlier: ExecKey, now: ExecKey) {
+        let Some(earlier) = self.process(earlier).cloned() else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&now) else {
+            return;
+        };
+        let image = &entry.process;
+        let same = image.exec_id.start_boottime_ns == earlier.exec_id.start_boottime_ns;
+        if same && image.parent.is_none() && earlier.parent.is_some() {
+            entry.process = Arc::new(ancestry::with_parent(image, earlier.parent.clone()));
+        }
+    }
+
     /// The parent that the kernel names. One with a long ancestry is replaced by one with a
     /// shorter, which all its further children share.
     fn parent_of(&mut self, context: &Context) -> Option<Arc<Process>> {
@@ -260,6 +279,7 @@ impl ProcessTable {
             .process(current)
             .is_some_and(|process| age(&process.exec_id) > age(&id));
         if overtaken {
+            self.pass_parent_on(key, current);
             self.retire(key, State::Left, boot_ns);
         } else {
             self.retire(current, State::Left, boot_ns);

@@ -327,7 +327,7 @@ pub(crate) fn absent_engine() -> PathBuf {
     "/nonexistent/docker.sock".into()
 }
 
-fn alert_of(record: &Record) -> Option<&Alert> {
+pub(crate) fn alert_of(record: &Record) -> Option<&Alert> {
     match &record.body {
         Some(Body::Alert(alert)) => Some(alert),
         _ => None,
@@ -335,7 +335,7 @@ fn alert_of(record: &Record) -> Option<&Alert> {
 }
 
 /// The cgroup that an alert says was made.
-fn made_cgroup(alert: &Alert) -> Option<u64> {
+pub(crate) fn made_cgroup(alert: &Alert) -> Option<u64> {
     let event = alert.event.as_ref()?;
     match &event.payload {
         Some(Payload::Cgroup(change)) if event.r#type == "cgroup_mkdir" => Some(change.cgroup_id),

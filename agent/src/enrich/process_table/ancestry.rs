@@ -26,7 +26,7 @@ pub(super) fn shortened(process: &Process) -> Option<Arc<Process>> {
 }
 
 /// A copy under another parent; the image is shared.
-fn with_parent(process: &Process, parent: Option<Arc<Process>>) -> Process {
+pub(super) fn with_parent(process: &Process, parent: Option<Arc<Process>>) -> Process {
     Process {
         depth: depth_below(parent.as_ref()),
         parent,

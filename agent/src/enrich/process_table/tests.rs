@@ -68,6 +68,23 @@ fn fork_by(table: &mut ProcessTable, process: ProcessContext, forker: ExecKey) -
     table.fork(&view, 0)
 }
 
+/// The task iterator finds it.
+fn find(table: &mut ProcessTable, process: ProcessContext) {
+    let record = TaskRecord {
+        header: header(Kind::Task, size_of::<TaskRecord>()),
+        process,
+        ..TaskRecord::default()
+    };
+    let Record::Task(task) = decode(record.as_bytes()).unwrap().1 else {
+        panic!("not a task")
+    };
+    let details = ProcDetails {
+        argv: b"found\0".to_vec(),
+        ..ProcDetails::default()
+    };
+    table.found(&task, &details, 0);
+}
+
 fn exit(table: &mut ProcessTable, process: ProcessContext) -> Option<Arc<Process>> {
     table.exit(&as_context(process), 0)
 }
@@ -300,6 +317,25 @@ fn a_full_table_forgets_who_ended_first() {
 }
 
 #[test]
+fn an_image_that_is_found_before_its_records_come_keeps_the_parent_of_the_fork() {
+    // A daemon: its parent has ended, and the kernel names another by now.
+    let orphan = (1, 0);
+    for fork_is_told_first in [true, false] {
+        let mut table = ProcessTable::default();
+        exec(&mut table, context(10, 1, (1, 0)), b"parent\0");
+        if fork_is_told_first {
+            fork(&mut table, context(11, 1, (10, 1)));
+        }
+        find(&mut table, context(11, 2, orphan));
+        if !fork_is_told_first {
+            fork(&mut table, context(11, 1, (10, 1)));
+        }
+        let image = exec(&mut table, context(11, 2, orphan), b"daemon\0");
+        assert_eq!(image.parent.as_ref().unwrap().exec_id.tgid, 10);
+    }
+}
+
+#[test]
 fn an_image_that_was_never_told_is_found_later() {
     let mut table = ProcessTable::default();
     exec(&mut table, context(10, 1, (1, 0)), b"parent\0");
@@ -309,19 +345,7 @@ fn an_image_that_was_never_told_is_found_later() {
     // Its children do not know it either.
     let child = fork(&mut table, context(12, 1, (11, 1)));
     assert!(!child.image.known);
-    let record = TaskRecord {
-        header: header(Kind::Task, size_of::<TaskRecord>()),
-        process: context(11, 1, (1, 0)),
-        ..TaskRecord::default()
-    };
-    let Record::Task(task) = decode(record.as_bytes()).unwrap().1 else {
-        panic!("not a task")
-    };
-    let details = ProcDetails {
-        argv: b"found\0".to_vec(),
-        ..ProcDetails::default()
-    };
-    table.found(&task, &details, 0);
+    find(&mut table, context(11, 1, (1, 0)));
     let found = table.of_bulk(&bulk(&moved));
     assert!(table.knows(key) && found.seen_late);
     assert_eq!(found.image.argv[0].as_ref(), b"found");
