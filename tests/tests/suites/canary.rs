@@ -38,7 +38,8 @@ const RULES: &str = "\
 ";
 
 /// Some of the hooks that it reaches.
-const REACHED: [&str; 10] = [
+const REACHED: [&str; 11] = [
+    "dns",
     "exec",
     "exec_failed",
     "fork",
