@@ -11,7 +11,7 @@ use crate::telemetry::{MissingProgram, TopicState};
 
 /// What the hooks on calls without a path leave out, by name.
 const UNWATCHED_CALLS: [&str; 6] = [
-    "io_uring accepts and new sockets, which make no system call of their own",
+    "io_uring changes of files, accepts and new sockets, which make no system call of their own",
     "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
     "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
     "memory that is made executable after it was written: a call is seen that asks for both at once",
