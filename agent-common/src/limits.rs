@@ -32,5 +32,3 @@ pub const CALL_NUMBERS: u32 = 512;
 
 /// Numbers of 32-bit system calls that can be traced, from zero.
 pub const COMPAT_CALLS: u32 = 512;
-/// Numbers of system calls below which those lie that open a file, on every architecture.
-pub const OPEN_CALLS: u32 = 512;

@@ -58,7 +58,7 @@ pub static OPENED: HashMap<u64, Opened> = HashMap::with_max_entries(1 << 15, BPF
 
 /// Calls that open a file by its name: their [`gravlens_common::Call`], by the kernel's number.
 #[map]
-pub static OPEN_CALLS: Array<u8> = Array::with_max_entries(limits::OPEN_CALLS, 0);
+pub static OPEN_CALLS: Array<u8> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
 
 /// Topics that trampolines serve, one bit for each [`gravlens_common::Hook`]: they see 32-bit calls
 /// too.

@@ -63,14 +63,7 @@ pub fn observe(call: Call, result: i64, registers: Registers) {
     let Some(caller) = scope::caller() else {
         return;
     };
-    let account = account::seen(caller.cgroup_id, Hook::Open);
-    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
-        return;
-    };
-    let Some(buffer) = scratch::take(&PATH_SCRATCH) else {
-        if let Some(account) = account {
-            account.dropped(DropReason::ScratchBusy);
-        }
+    let Some((buffer, paid)) = begin(caller) else {
         return;
     };
     let result = result as i32;
@@ -81,6 +74,20 @@ pub fn observe(call: Call, result: i64, registers: Registers) {
     };
     emit(&seen, caller, task, call, result, buffer, paid);
     scratch::release(buffer);
+}
+
+/// Opens the account of an event, and takes a buffer for it.
+#[inline(always)]
+pub fn begin(caller: Caller) -> Option<(*mut PathScratch, Paid)> {
+    let account = account::seen(caller.cgroup_id, Hook::Open);
+    let paid = fairness::pay(caller.cgroup_id, account)?;
+    let buffer = scratch::take(&PATH_SCRATCH);
+    if buffer.is_none()
+        && let Some(account) = account
+    {
+        account.dropped(DropReason::ScratchBusy);
+    }
+    Some((buffer?, paid))
 }
 
 /// What was learnt of the file.

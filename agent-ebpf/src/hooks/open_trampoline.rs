@@ -12,12 +12,12 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
-use gravlens_common::{Call, DropReason, Hook, open_marks, path_flags};
+use gravlens_common::{Call, DropReason, Hook, open_marks};
 
 use super::open::{self, Seen};
 use crate::{
     account,
-    fairness::{self, Paid},
+    fairness::Paid,
     globals::{FILENAME_NAME, OPEN_FLAGS_FLAGS},
     kernel::{
         file::File,
@@ -26,7 +26,7 @@ use crate::{
         regs::Registers,
         task::Task,
     },
-    maps::{COMPAT_CALLS, OPEN_CALLS, OPENED, PATH_SCRATCH},
+    maps::{COMPAT_CALLS, OPEN_CALLS, OPENED},
     scope::{self, Caller},
     scratch::{self, PathScratch},
 };
@@ -158,7 +158,7 @@ fn fail(request: Request, caller: Caller, error: i32) {
     if error == -EAGAIN && opener.by_io_uring && !opener.task.is_io_worker() {
         return;
     }
-    let Some((buffer, paid)) = begin(caller) else {
+    let Some((buffer, paid)) = open::begin(caller) else {
         return;
     };
     let path = match read_ptr(request.name, &FILENAME_NAME) {
@@ -197,7 +197,7 @@ fn installed(file: u64, fd: i32) {
     let Some(opener) = opener() else {
         return;
     };
-    let Some((buffer, paid)) = begin(caller) else {
+    let Some((buffer, paid)) = open::begin(caller) else {
         return;
     };
     let file = File::at(file);
@@ -217,20 +217,6 @@ fn installed(file: u64, fd: i32) {
     end(seen, &opener, caller, fd, buffer, paid);
 }
 
-/// Opens the account of an event, and takes a buffer for it.
-#[inline(always)]
-fn begin(caller: Caller) -> Option<(*mut PathScratch, Paid)> {
-    let account = account::seen(caller.cgroup_id, Hook::Open);
-    let paid = fairness::pay(caller.cgroup_id, account)?;
-    let buffer = scratch::take(&PATH_SCRATCH);
-    if buffer.is_none()
-        && let Some(account) = account
-    {
-        account.dropped(DropReason::ScratchBusy);
-    }
-    Some((buffer?, paid))
-}
-
 /// Reports the event, and gives the buffer back.
 #[inline(always)]
 fn end(
@@ -244,8 +230,6 @@ fn end(
     if opener.by_io_uring {
         seen.marks |= open_marks::IO_URING;
     }
-    // The name is the kernel's copy, which is the one that it used.
-    seen.path.flags &= !path_flags::USER_MEMORY;
     open::emit(
         &seen,
         caller,

@@ -1,9 +1,12 @@
 //! 32-bit system calls: their numbers, and whether the kernel runs any.
 
-use aya::{Ebpf, maps::Array};
+use aya::Ebpf;
 use gravlens_common::Call;
 
-use super::ProbeError;
+use super::{
+    ProbeError,
+    arrays::{array, failed},
+};
 
 /// Traced calls by their number on i386 (arch/x86/entry/syscalls/syscall_32.tbl). Those with
 /// two numbers began with 16-bit ids.
@@ -37,17 +40,11 @@ pub(super) fn kernel_runs_ia32() -> bool {
 
 /// Tells the program which numbers are traced.
 pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let fail = |error: &dyn std::error::Error| {
-        ProbeError::Load(format!("32-bit calls: {}", super::loader::chain(error)))
-    };
-    let map = ebpf
-        .map_mut("COMPAT_CALLS")
-        .ok_or_else(|| ProbeError::Load("the object has no map COMPAT_CALLS".to_owned()))?;
-    let mut calls: Array<_, u8> = Array::try_from(map).map_err(|error| fail(&error))?;
+    let mut calls = array::<u8>(ebpf, "COMPAT_CALLS")?;
     for (number, call) in NUMBERS {
         calls
             .set(*number, *call as u8, 0)
-            .map_err(|error| fail(&error))?;
+            .map_err(|error| failed("COMPAT_CALLS", &error))?;
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! The programs of calls on paths, and the kernel's numbers of those calls, by which the programs
 //! look up where the arguments stand.
 
-use aya::{Ebpf, Pod, maps::Array};
+use aya::{Ebpf, Pod};
 use gravlens_common::{Call, PathCall, limits};
 use libc::c_long;
 
 use super::{
     ProbeError,
+    arrays::{array, failed},
     topics::{Attach, Program},
 };
 
@@ -91,15 +92,11 @@ unsafe impl Pod for PathCallPod {}
 
 /// Tells the programs where the arguments of each call stand.
 pub(super) fn describe(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let failed = |error: &dyn std::fmt::Display| ProbeError::Load(format!("PATH_CALLS: {error}"));
-    let map = ebpf
-        .map_mut("PATH_CALLS")
-        .ok_or_else(|| failed(&"not in the object"))?;
-    let mut table: Array<_, PathCallPod> = Array::try_from(map).map_err(|error| failed(&error))?;
+    let mut table = array::<PathCallPod>(ebpf, "PATH_CALLS")?;
     for (number, call) in described() {
         table
             .set(number, PathCallPod(call), 0)
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| failed("PATH_CALLS", &error))?;
     }
     Ok(())
 }

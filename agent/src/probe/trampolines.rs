@@ -2,12 +2,15 @@
 
 use aya::{
     Btf, Ebpf,
-    maps::Array,
     programs::{FEntry, FExit, links::FdLink},
 };
 use gravlens_common::{Call, Hook};
 
-use super::{ProbeError, loader::chain};
+use super::{
+    ProbeError,
+    arrays::{array, failed},
+    loader::chain,
+};
 
 /// A kernel function that every supported kernel has and that is rarely called.
 const TARGET: &str = "bprm_execve";
@@ -58,7 +61,7 @@ pub(super) fn attach_exit(
 
 /// Tells the programs by which numbers files are opened.
 pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let mut calls: Array<_, u8> = array(ebpf, "OPEN_CALLS")?;
+    let mut calls = array::<u8>(ebpf, "OPEN_CALLS")?;
     for &(number, call) in OPENS {
         let number = u32::try_from(number).map_err(|_| failed("OPEN_CALLS", &number))?;
         calls
@@ -70,27 +73,13 @@ pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
 
 /// Tells the other programs that a topic is served by trampolines.
 pub(super) fn serve(ebpf: &mut Ebpf, hook: Hook) -> Result<(), ProbeError> {
-    let mut topics: Array<_, u64> = array(ebpf, "BY_TRAMPOLINE")?;
+    let mut topics = array::<u64>(ebpf, "BY_TRAMPOLINE")?;
     let served = topics
         .get(&0, 0)
         .map_err(|error| failed("BY_TRAMPOLINE", &error))?;
     topics
         .set(0, served | 1 << hook as u64, 0)
         .map_err(|error| failed("BY_TRAMPOLINE", &error))
-}
-
-fn array<'a, T: aya::Pod>(
-    ebpf: &'a mut Ebpf,
-    name: &str,
-) -> Result<Array<&'a mut aya::maps::MapData, T>, ProbeError> {
-    let map = ebpf
-        .map_mut(name)
-        .ok_or_else(|| failed(name, &"not in the object"))?;
-    Array::try_from(map).map_err(|error| failed(name, &error))
-}
-
-fn failed(map: &str, why: &dyn std::fmt::Display) -> ProbeError {
-    ProbeError::Load(format!("the map {map}: {why}"))
 }
 
 const _: () = assert!(Hook::COUNT <= 64, "each topic has a bit");
@@ -104,6 +93,6 @@ mod tests {
     #[test]
     fn every_number_has_a_place() {
         let mut numbers = OPENS.iter().map(|(number, _)| *number);
-        assert!(numbers.all(|number| number < limits::OPEN_CALLS.into()));
+        assert!(numbers.all(|number| number < limits::CALL_NUMBERS.into()));
     }
 }

@@ -1,15 +1,13 @@
 //! Every call on paths is told once, with its result, its paths and where they were read.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use gravlens::proto::event::Payload;
 use gravlens::proto::{Alert, Event, PathArgument, Provenance};
 use integration_test::client::rule_name;
-use integration_test::container::{Container, ContainerSpec, Exec};
+use integration_test::container::ContainerSpec;
 use integration_test::images::Image;
-use integration_test::offenders;
-use integration_test::runtime::block_on;
 
-use crate::image_rules::start_with_rules;
+use crate::watched::run_offender;
 use crate::{Bench, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] =
@@ -115,25 +113,9 @@ fn word(provenance: Provenance) -> &'static str {
 }
 
 fn alerts_of_the_offender(bench: &Bench) -> Result<Vec<Alert>> {
-    block_on(async {
-        let engine = bench.engine.lock().await;
-        Image::Offenders.ensure(&engine, &bench.state).await?;
-        let watched = start_with_rules(bench, engine.socket(), RULES).await?;
-        let spec = ContainerSpec::new("paths", Image::Offenders)
-            .capability("SYS_ADMIN")
-            .capability("DAC_READ_SEARCH")
-            .without_seccomp();
-        let container = Container::run(&engine, &watched.cgroup, &spec).await?;
-        watched.settle().await?;
-        let program = offenders::in_image("file_changes");
-        let output = Exec::new(&[&program]).run(&container).await?;
-        ensure!(output.code == 0, "{output:?}");
-        watched.settle().await?;
-        let events = watched.barrier().await?.events.context("no account")?;
-        ensure!(events.delivered == events.seen, "lost: {events:?}");
-        let alerts = watched.alerts_of(&container);
-        drop(container);
-        watched.finish()?;
-        Ok(alerts)
-    })
+    let spec = ContainerSpec::new("paths", Image::Offenders)
+        .capability("SYS_ADMIN")
+        .capability("DAC_READ_SEARCH")
+        .without_seccomp();
+    run_offender(bench, RULES, "file_changes", &spec).map(|(_, alerts)| alerts)
 }

@@ -5,12 +5,10 @@ use gravlens::proto::event::Payload;
 use gravlens::proto::stdio::Kind;
 use gravlens::proto::{Alert, CallPayload, Event};
 use integration_test::client::rule_name;
-use integration_test::container::{Container, ContainerSpec, Exec};
+use integration_test::container::ContainerSpec;
 use integration_test::images::Image;
-use integration_test::offenders;
-use integration_test::runtime::block_on;
 
-use crate::image_rules::start_with_rules;
+use crate::watched::run_offender;
 use crate::{Bench, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] =
@@ -91,27 +89,12 @@ fn every_call(bench: &Bench) -> Result<()> {
 
 /// Runs the offender and returns what it says it did and what was told of it, with nothing lost.
 fn run(bench: &Bench) -> Result<(String, Vec<Alert>)> {
-    block_on(async {
-        let engine = bench.engine.lock().await;
-        Image::Offenders.ensure(&engine, &bench.state).await?;
-        let watched = start_with_rules(bench, engine.socket(), RULES).await?;
-        let spec = ContainerSpec::new("privileges", Image::Offenders)
-            .capability("SYS_ADMIN")
-            .capability("SYS_PTRACE")
-            .without_seccomp();
-        let container = Container::run(&engine, &watched.cgroup, &spec).await?;
-        watched.settle().await?;
-        let program = offenders::in_image("privileges");
-        let output = Exec::new(&[&program]).run(&container).await?;
-        ensure!(output.code == 0, "{output:?}");
-        watched.settle().await?;
-        let events = watched.barrier().await?.events.context("no account")?;
-        ensure!(events.delivered == events.seen, "lost: {events:?}");
-        let alerts = watched.alerts_of(&container);
-        drop(container);
-        watched.finish()?;
-        Ok((output.text.replace('\r', ""), alerts))
-    })
+    let spec = ContainerSpec::new("privileges", Image::Offenders)
+        .capability("SYS_ADMIN")
+        .capability("SYS_PTRACE")
+        .without_seccomp();
+    let (text, alerts) = run_offender(bench, RULES, "privileges", &spec)?;
+    Ok((text.replace('\r', ""), alerts))
 }
 
 /// An event as the offender prints it.

@@ -7,12 +7,16 @@ use gravlens::proto::{Alert, EventAccount, GetStatusResponse, Severity};
 use integration_test::agent::{Agent, AgentSetup};
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, container_id, rule_name};
-use integration_test::container::Container;
+use integration_test::container::{Container, ContainerSpec, Exec};
 use integration_test::engine::Engine;
 use integration_test::events::dropped;
+use integration_test::images::Image;
+use integration_test::offenders;
+use integration_test::runtime::block_on;
 use integration_test::scenarios::Stage;
 
 use crate::Bench;
+use crate::image_rules::start_with_rules;
 
 /// How long an alert may take on a busy machine.
 pub(crate) const ALERT_LIMIT: Duration = Duration::from_secs(15);
@@ -132,4 +136,31 @@ pub(crate) fn ensure_named(alert: &Alert, container: &Container) -> Result<()> {
 /// Of WARNING or above.
 pub(crate) fn is_grave(alert: &Alert) -> bool {
     alert.severity() >= Severity::Warning
+}
+
+/// Runs an offender alone in a container, under these rules, and returns what it said and the
+/// alerts about the container. Nothing may be lost.
+pub(crate) fn run_offender(
+    bench: &Bench,
+    rules: &str,
+    offender: &str,
+    spec: &ContainerSpec,
+) -> Result<(String, Vec<Alert>)> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Offenders.ensure(&engine, &bench.state).await?;
+        let watched = start_with_rules(bench, engine.socket(), rules).await?;
+        let container = Container::run(&engine, &watched.cgroup, spec).await?;
+        watched.settle().await?;
+        let program = offenders::in_image(offender);
+        let output = Exec::new(&[&program]).run(&container).await?;
+        ensure!(output.code == 0, "{output:?}");
+        watched.settle().await?;
+        let events = watched.barrier().await?.events.context("no account")?;
+        ensure!(events.delivered == events.seen, "lost: {events:?}");
+        let alerts = watched.alerts_of(&container);
+        drop(container);
+        watched.finish()?;
+        Ok((output.text, alerts))
+    })
 }
