@@ -44,18 +44,30 @@ fn twice(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// The lines of a demo's output that tell what went wrong.
+/// What a demo's output tells of what went wrong: its errors, and all of each alert that was not
+/// expected, under the name of its scenario.
 fn problems(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines.len().saturating_sub(1);
-    let telling = lines.iter().enumerate().filter(|(number, line)| {
-        let marked = ["== ", "MISSING", "UNEXPECTED", "failed"].iter();
-        *number == last || marked.copied().any(|mark| line.contains(mark))
-    });
-    telling
-        .map(|(_, line)| *line)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut told = Vec::new();
+    let mut scenario = "";
+    let mut alert = Vec::new();
+    for line in text.lines() {
+        let deeper = line.starts_with("      ");
+        if line.starts_with("== ") {
+            scenario = line;
+        }
+        if !deeper {
+            alert.clear();
+        }
+        alert.push(line);
+        if line.contains("UNEXPECTED") {
+            told.push(scenario);
+            told.append(&mut alert);
+        } else if !deeper && ["MISSING", "failed"].iter().any(|mark| line.contains(mark)) {
+            told.extend([scenario, line]);
+        }
+    }
+    told.extend(text.lines().last());
+    told.join("\n")
 }
 
 fn interrupted(bench: &Bench) -> Result<()> {
