@@ -2,6 +2,7 @@
 
 mod account;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ use crate::runtime::runtime;
 pub use account::check_account;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Most kinds of alerts that an error lists.
+const SUMMARY_LINES: usize = 30;
 
 /// Whether the agent at a socket says that it serves.
 pub async fn is_serving(socket: &Path) -> bool {
@@ -227,15 +230,24 @@ impl Watcher {
         )
     }
 
+    /// What came, as counts: an agent that watches everything tells much.
     fn summary(&self) -> String {
-        let alerts = self.alerts();
-        let lines = alerts.iter().map(|alert| {
-            let name = alert.container.as_ref().map_or("host", |c| &c.name);
-            format!("{:?} in {name}", rule_name(alert))
-        });
-        let lines: Vec<String> = lines.collect();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for alert in self.alerts() {
+            let rule = rule_name(&alert);
+            let place = alert.container.as_ref().map_or("host", |c| &c.name);
+            let deed = alert.event.as_ref().map_or("", |event| &event.r#type);
+            let who = alert.process.as_ref().map_or("", |process| &process.name);
+            let kind = format!("{rule:?} in {place} ({deed} by {who})");
+            *counts.entry(kind).or_default() += 1;
+        }
+        let mut lines: Vec<(String, usize)> = counts.into_iter().collect();
+        lines.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let kinds = lines.len();
+        let lines = lines.into_iter().take(SUMMARY_LINES);
+        let lines: Vec<String> = lines.map(|(kind, n)| format!("{n} x {kind}")).collect();
         format!(
-            "{} records, alerts: [{}]",
+            "{} records, {kinds} kinds of alerts: [{}]",
             self.records().len(),
             lines.join(", ")
         )

@@ -13,8 +13,7 @@ use crate::vm::Kernel;
 #[cfg(test)]
 pub(crate) use programs::with as programs_with;
 pub(crate) use programs::{Program, one_test, privileged, sensor};
-pub(crate) use vm::soak as vm_soak;
-use vm::step as vm_step;
+pub(crate) use vm::{SMOKE, soak as vm_soak, step as vm_step};
 
 const TOTAL: Duration = Duration::from_secs(80 * 60);
 

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use crate::integration_test;
 use crate::run::cargo;
 use crate::steps::{self, Step};
+use crate::vm::Kernel;
 
 /// The whole run, setup included, stays below this.
 const TOTAL: Duration = Duration::from_secs(80 * 60);
@@ -46,6 +47,12 @@ enum StepName {
     Privileged,
     /// What the sensor tells of each deed, on this machine
     Sensor,
+    /// The same in a virtual machine with Linux 6.1
+    #[value(name = "vm-6.1")]
+    Vm6_1,
+    /// The same with Linux 6.12, in part
+    #[value(name = "vm-6.12")]
+    Vm6_12,
 }
 
 /// Runs `cargo xtask test`.
@@ -60,7 +67,10 @@ pub(crate) fn verb(args: &Args) -> Result<()> {
             planned.push(step);
         }
     }
-    left_out.push("the sensor suite on other kernels: cargo xtask integration-test vm".to_owned());
+    if !args.skip.contains(&StepName::Vm6_12) {
+        let smoke = integration_test::SMOKE.join(" ");
+        left_out.push(format!("step vm-6.12: only tests that match: {smoke}"));
+    }
     steps::run_all(planned, TOTAL, &left_out)
 }
 
@@ -104,6 +114,11 @@ impl StepName {
             Self::Build => release_build(),
             Self::Privileged => integration_test::privileged(&[]),
             Self::Sensor => integration_test::sensor(&[]),
+            Self::Vm6_1 => integration_test::vm_step(Kernel::V6_1, &[])?,
+            Self::Vm6_12 => {
+                let smoke = integration_test::SMOKE.map(str::to_owned);
+                integration_test::vm_step(Kernel::V6_12, &smoke)?
+            }
         })
     }
 }

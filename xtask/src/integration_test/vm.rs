@@ -19,6 +19,9 @@ const DEADLINE: Duration = Duration::from_secs(450);
 const SOAK_STEP_MINUTES: u64 = 30;
 const SOAK_DEADLINE: Duration = Duration::from_secs(29 * 60);
 
+/// Enough to see that a kernel gives what the programs need: every hook, and one deed of each kind.
+pub(crate) const SMOKE: [&str; 5] = ["hooks::", "images::", "ancestry::", "sockets::", "node::"];
+
 fn step_name(kernel: Kernel) -> &'static str {
     match kernel {
         Kernel::V6_1 => "vm-6.1",
