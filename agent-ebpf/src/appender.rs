@@ -1,29 +1,33 @@
-//! Appends variable parts to a record that is put together in an [`ExecScratch`].
+//! Appends variable parts to a record that is put together in a slot.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use gravlens_common::limits;
 
 use crate::{
     kernel::path::{self, BuiltPath},
-    scratch::{ExecScratch, PathScratch},
+    scratch::{Growing, PathScratch},
     verifier,
 };
 
-/// Keeps an index inside the first 64 KiB of the buffer; one chunk more follows.
-const INDEX_MASK: i32 = 0xFFFF;
 /// Bounds a path's length for the verifier.
 const PATH_LEN_MASK: i32 = 0xFFF;
 
 /// The end of a record under construction.
-pub struct Appender {
-    buffer: *mut ExecScratch,
+pub struct Appender<S> {
+    buffer: *mut S,
 }
 
-impl Appender {
+impl<S: Growing> Appender<S> {
+    /// Goes on with the record in the buffer.
+    #[inline(always)]
+    pub fn of(buffer: *mut S) -> Self {
+        Self { buffer }
+    }
+
     /// Appends behind a fixed part of `len` bytes.
     #[inline(always)]
-    pub fn behind(len: u64, buffer: *mut ExecScratch) -> Self {
-        let mut appender = Self { buffer };
+    pub fn behind(len: u64, buffer: *mut S) -> Self {
+        let mut appender = Self::of(buffer);
         appender.set_len(len);
         appender
     }
@@ -33,19 +37,19 @@ impl Appender {
     pub fn len(&self) -> u64 {
         // SAFETY: this program holds the slot. Volatile, or the optimiser would keep a copy in a
         // register and with it what the verifier must forget.
-        unsafe { core::ptr::read_volatile(&raw const (*self.buffer).len) }
+        unsafe { core::ptr::read_volatile(S::len(self.buffer)) }
     }
 
     /// Bytes so far, bounded for the verifier: the size of the record.
     #[inline(always)]
     pub fn size(&self) -> u64 {
-        verifier::mask::<INDEX_MASK>(self.len())
+        S::bounded(self.len())
     }
 
     #[inline(always)]
     fn set_len(&mut self, len: u64) {
         // SAFETY: as in `len`.
-        unsafe { core::ptr::write_volatile(&raw mut (*self.buffer).len, len) };
+        unsafe { core::ptr::write_volatile(S::len(self.buffer), len) };
     }
 
     /// Counts what was put at [`Self::next`].
@@ -57,13 +61,9 @@ impl Appender {
     /// Where the next part goes.
     #[inline(always)]
     pub fn next(&self) -> *mut u8 {
-        let at = verifier::mask::<INDEX_MASK>(self.len());
-        // SAFETY: the mask keeps the index in the first 64 KiB, and a chunk more follows.
-        unsafe {
-            (&raw mut (*self.buffer).bytes)
-                .cast::<u8>()
-                .add(at as usize)
-        }
+        let at = S::bounded(self.len());
+        // SAFETY: the index is below the room of the record, and 4 KiB more follow.
+        unsafe { S::record(self.buffer).add(at as usize) }
     }
 
     /// Appends a zero-terminated string of the kernel, without the zero.

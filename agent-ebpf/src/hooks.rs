@@ -9,6 +9,7 @@ mod fork_exit;
 mod marker;
 pub mod open;
 pub mod open_trampoline;
+pub mod path_trampolines;
 mod paths;
 mod set_ids;
 mod socket;

@@ -9,9 +9,9 @@ use gravlens_common::{Bucket, CgroupCounters, PathCall, RingState, limits};
 
 use crate::{
     dns_askers::Asker,
-    hooks::open_trampoline::Opened,
+    hooks::{open_trampoline::Opened, path_trampolines::HELD_PATHS_MAX},
     ongoing::OngoingCall,
-    scratch::{DnsScratch, ExecScratch, PathScratch},
+    scratch::{DnsScratch, ExecScratch, PathScratch, PathsScratch},
 };
 
 /// Lifecycle and security-critical records.
@@ -76,6 +76,19 @@ pub static EXEC_SCRATCH: Array<ExecScratch> = Array::with_max_entries(6, 0);
 /// Buffers for paths; sized likewise.
 #[map]
 pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);
+
+/// Buffers for calls on paths; sized likewise.
+#[map]
+pub static PATHS_SCRATCH: Array<PathsScratch> = Array::with_max_entries(6, 0);
+
+/// Buffers of calls on paths that have begun and not ended, for trampolines.
+#[map]
+pub static HELD_PATHS: Array<PathsScratch> = Array::with_max_entries(HELD_PATHS_MAX, 0);
+
+/// Which of `HELD_PATHS` a thread has.
+#[map]
+pub static HOLDERS: HashMap<u64, u32> =
+    HashMap::with_max_entries(HELD_PATHS_MAX, BPF_F_NO_PREALLOC);
 
 /// Calls on paths by the kernel's number, filled in by the loader.
 #[map]

@@ -4,7 +4,7 @@
 //! private: each CPU has a few slots, and a program takes the first that is free.
 
 use aya_ebpf::{helpers::bpf_get_smp_processor_id, maps::Array};
-use gravlens_common::{DnsRecord, ExecRecord, limits};
+use gravlens_common::{DnsRecord, ExecRecord, PathsRecord, limits};
 
 use crate::verifier;
 
@@ -16,6 +16,9 @@ pub const PATH_HEAD: usize = 256;
 
 /// Room of an exec record. A power of two, so that one mask bounds an offset.
 const EXEC_ROOM: usize = 64 * 1024;
+
+/// Room of the record of a call on paths, likewise.
+const PATHS_ROOM: usize = 16 * 1024;
 
 /// A slot that can be taken and given back.
 ///
@@ -45,9 +48,17 @@ pub struct ExecScratch {
     /// Bytes used so far. Kept here rather than in a register on purpose: the verifier forgets
     /// what it knows of a value in a map, so the ways to get here all look alike to it and it
     /// need not follow each one to the end.
-    pub len: u64,
+    len: u64,
     /// The record; one more chunk behind it so that a masked write cannot leave the buffer.
-    pub bytes: [u8; EXEC_ROOM + limits::ARGV_CHUNK],
+    bytes: [u8; EXEC_ROOM + limits::ARGV_CHUNK],
+}
+
+/// The record of a call on paths under construction; see [`ExecScratch`].
+#[repr(C)]
+pub struct PathsScratch {
+    taken: u64,
+    len: u64,
+    bytes: [u8; PATHS_ROOM + limits::PATH_ROOM],
 }
 
 /// A DNS record with its payload.
@@ -61,6 +72,11 @@ pub struct DnsScratch {
 }
 
 const _: () = assert!(
+    size_of::<PathsRecord>() + 2 * limits::PATH_ROOM < PATHS_ROOM,
+    "the record of a call on paths fits its buffer"
+);
+
+const _: () = assert!(
     size_of::<ExecRecord>() + 4 * limits::PATH_ROOM + limits::ARGV_MAX < EXEC_ROOM,
     "an exec record fits its buffer"
 );
@@ -71,19 +87,60 @@ unsafe impl Slot for DnsScratch {}
 unsafe impl Slot for PathScratch {}
 // SAFETY: as above.
 unsafe impl Slot for ExecScratch {}
+// SAFETY: as above.
+unsafe impl Slot for PathsScratch {}
+
+/// A slot in which a record is put together.
+pub trait Growing: Slot {
+    /// Bytes used so far.
+    fn len(slot: *mut Self) -> *mut u64;
+
+    /// The record.
+    fn record(slot: *mut Self) -> *mut u8;
+
+    /// The same index, below the record's room for the verifier too.
+    fn bounded(index: u64) -> u64;
+}
+
+macro_rules! growing {
+    ($slot:ty, $room:expr) => {
+        impl Growing for $slot {
+            #[inline(always)]
+            fn len(slot: *mut Self) -> *mut u64 {
+                // SAFETY: the program holds the slot.
+                unsafe { &raw mut (*slot).len }
+            }
+
+            #[inline(always)]
+            fn record(slot: *mut Self) -> *mut u8 {
+                // SAFETY: as above.
+                unsafe { (&raw mut (*slot).bytes).cast() }
+            }
+
+            #[inline(always)]
+            fn bounded(index: u64) -> u64 {
+                verifier::mask::<{ $room as i32 - 1 }>(index)
+            }
+        }
+    };
+}
+
+growing!(ExecScratch, EXEC_ROOM);
+growing!(PathsScratch, PATHS_ROOM);
 
 /// Takes a slot of this CPU, or `None` when all are taken.
 #[inline(always)]
 pub fn take<S: Slot>(map: &Array<S>) -> Option<*mut S> {
     // SAFETY: no arguments.
     let first = unsafe { bpf_get_smp_processor_id() } * NESTING;
-    try_slot(map, first)
-        .or_else(|| try_slot(map, first + 1))
-        .or_else(|| try_slot(map, first + 2))
+    take_at(map, first)
+        .or_else(|| take_at(map, first + 1))
+        .or_else(|| take_at(map, first + 2))
 }
 
+/// Takes that slot, or `None` when it is taken.
 #[inline(always)]
-fn try_slot<S: Slot>(map: &Array<S>, index: u32) -> Option<*mut S> {
+pub fn take_at<S: Slot>(map: &Array<S>, index: u32) -> Option<*mut S> {
     let slot = map.get_ptr_mut(index)?;
     let taken = slot.cast::<u64>();
     // SAFETY: `Slot` promises the counter at the start of the map value.

@@ -30,6 +30,15 @@ fn main() {
         "connect" => connect_race(rounds),
         "exec" => exec_race(rounds, &folder),
         "descriptor" => descriptor_race(rounds, &folder),
+        "unlink" => name_race(rounds, &folder, |name, _| {
+            // SAFETY: every mixture of the names ends with the same zero byte.
+            unsafe { libc::unlinkat(libc::AT_FDCWD, name, 0) }
+        }),
+        "rename" => name_race(rounds, &folder, |name, target| {
+            let at = libc::AT_FDCWD;
+            // SAFETY: as above; the target ends with a zero byte.
+            unsafe { libc::renameat(at, name, at, target.as_ptr()) }
+        }),
         other => panic!("no case {other}"),
     }
 }
@@ -282,6 +291,29 @@ fn descriptor_race(rounds: u32, folder: &Path) {
             }
         },
     );
+}
+
+/// Takes one of two names away, and tells which.
+fn name_race(rounds: u32, folder: &Path, take: impl Fn(*const libc::c_char, &CStr) -> i32) {
+    let names = names(folder);
+    let target = c_string(folder.join("taken"));
+    let path = Contested::new(&names[0]);
+    let truth: Vec<bool> = against(
+        |turn| path.fill(&names[usize::from(turn)]),
+        || {
+            let gone = (0..rounds).map(|_| {
+                done(take(path.as_ptr(), &target));
+                let is_red = !folder.join("file-r").exists();
+                let missing = &names[usize::from(!is_red)];
+                let again = done(open(missing, libc::O_CREAT | libc::O_EXCL));
+                // SAFETY: nobody else knows the descriptor.
+                unsafe { libc::close(again) };
+                is_red
+            });
+            gone.collect()
+        },
+    );
+    tell(truth.into_iter().map(|red| if red { 'r' } else { 'b' }));
 }
 
 fn tell(truth: impl Iterator<Item = char>) {

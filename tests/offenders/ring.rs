@@ -9,6 +9,7 @@ const PAGE: usize = 4096;
 pub(crate) const BY_A_WORKER: u8 = 1 << 4;
 const IORING_OP_CONNECT: u8 = 16;
 const IORING_OP_OPENAT: u8 = 18;
+const IORING_OP_UNLINKAT: u8 = 36;
 const IORING_OFF_SQES: i64 = 0x1000_0000;
 const IORING_ENTER_GETEVENTS: u32 = 1;
 const IORING_REGISTER_FILES: u32 = 2;
@@ -55,6 +56,14 @@ impl Request {
             fd: libc::AT_FDCWD,
             address: path.as_ptr() as u64,
             ..Self::default()
+        }
+    }
+
+    /// A removal of the path, which ends with a zero byte.
+    pub(crate) fn unlink(path: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_UNLINKAT,
+            ..Self::open(path)
         }
     }
 

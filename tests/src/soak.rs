@@ -4,24 +4,24 @@ use anyhow::{Context as _, Result};
 
 /// Set to anything, tests that have a long form run it.
 const ASKED: &str = "GRAVLENS_SOAK";
-/// Rounds of a long run, where a machine is too slow for all of them.
-const ROUNDS: &str = "GRAVLENS_SOAK_ROUNDS";
+/// Images that a long run makes of a program, where a machine is too slow for all of them.
+const IMAGES: &str = "GRAVLENS_SOAK_IMAGES";
 
 /// A long run was asked for, as `cargo xtask soak` does.
 pub fn asked() -> bool {
     std::env::var_os(ASKED).is_some()
 }
 
-/// The rounds that were asked for, if a number was.
+/// The images that were asked for, if a number was.
 ///
 /// # Errors
 /// What was asked for is no number.
-pub fn rounds() -> Result<Option<u32>> {
-    let Ok(rounds) = std::env::var(ROUNDS) else {
+pub fn images() -> Result<Option<u32>> {
+    let Ok(images) = std::env::var(IMAGES) else {
         return Ok(None);
     };
-    let number = rounds
+    let number = images
         .parse()
-        .with_context(|| format!("{ROUNDS} is no number: {rounds}"))?;
+        .with_context(|| format!("{IMAGES} is no number: {images}"))?;
     Ok(Some(number))
 }

@@ -41,8 +41,8 @@ pub(crate) enum Where {
     InVm {
         #[arg(long, value_enum)]
         kernel: Kernel,
-        /// Run the long form of tests, with so many rounds
-        #[arg(long, value_name = "ROUNDS")]
+        /// Run the long form of tests, with so many images
+        #[arg(long, value_name = "IMAGES")]
         soak: Option<u32>,
         #[arg(value_name = "FILTER")]
         filter: Vec<String>,

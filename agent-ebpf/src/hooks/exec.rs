@@ -22,7 +22,7 @@ use crate::{
     },
     maps::{EXEC_SCRATCH, PATH_SCRATCH},
     scope::{self, Caller},
-    scratch::{self, ExecScratch, PathScratch},
+    scratch::{self, ExecScratch, Growing, PathScratch},
     verifier,
 };
 
@@ -41,8 +41,7 @@ pub fn exec(ctx: BtfTracePointContext) -> i32 {
         let size = fill(record, paths, caller, ctx.arg::<u64>(2));
         // SAFETY: `fill` initialised `size` bytes.
         unsafe {
-            let bytes = (&raw const (*record).bytes).cast();
-            emit::critical(bytes, size, Wake::Now, account);
+            emit::critical(Growing::record(record), size, Wake::Now, account);
         }
     } else if let Some(account) = account {
         account.dropped(DropReason::ScratchBusy);
@@ -62,7 +61,7 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
     let task = Task::current();
     // SAFETY: the buffer is larger than the record, and this program alone holds the slot. The
     // record type has no invalid bit patterns.
-    let record = unsafe { &mut *(&raw mut (*buffer).bytes).cast::<ExecRecord>() };
+    let record = unsafe { &mut *Growing::record(buffer).cast::<ExecRecord>() };
     task.describe(caller.cgroup_id, &mut record.process);
     record.exe_flags = 0;
     record.exe_inode = 0;
@@ -178,7 +177,7 @@ pub fn describe_stream(file: Option<File>, stream: &mut StdioRecord) {
     }
 }
 
-impl Appender {
+impl Appender<ExecScratch> {
     /// Appends the arguments chunk by chunk; true when there were more than were captured.
     #[inline(always)]
     fn arguments(&mut self, task: Task) -> (u16, bool) {

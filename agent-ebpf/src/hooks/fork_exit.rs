@@ -6,7 +6,7 @@ use gravlens_common::{ExitRecord, ForkRecord, Hook, Kind, ProcessContext, Record
 use crate::{
     account,
     emit::{self, Wake},
-    hooks::open_trampoline,
+    hooks::{open_trampoline, path_trampolines},
     kernel::task::Task,
     ongoing, scope,
 };
@@ -50,6 +50,7 @@ pub fn exit(_ctx: BtfTracePointContext) -> i32 {
     // Of every thread, wherever it is by now.
     ongoing::thread_ends();
     open_trampoline::thread_ends();
+    path_trampolines::thread_ends();
     let Some(caller) = scope::caller() else {
         return 0;
     };

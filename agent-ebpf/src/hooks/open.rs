@@ -180,7 +180,7 @@ fn asked(
     };
     let path = match (call, name) {
         (_, None) => BuiltPath::unreadable(),
-        (Call::MemfdCreate, Some(name)) => path::copy_from_user(name, buffer),
+        (Call::MemfdCreate, Some(name)) => path::copy(path::Memory::User, name, buffer),
         (_, Some(name)) => {
             let directory = directory(task, at, registers);
             path::build_from_name(Memory::User, name, directory, task, buffer)

@@ -21,13 +21,13 @@ use crate::{
         regs::{self, Registers},
         task::Task,
     },
-    maps::{EXEC_SCRATCH, PATH_CALLS, PATH_SCRATCH},
+    maps::{PATH_CALLS, PATH_SCRATCH, PATHS_SCRATCH},
     scope::{self, Caller},
-    scratch::{self, ExecScratch, PathScratch},
+    scratch::{self, Growing, PathScratch, PathsScratch},
 };
 
 /// What the first path's descriptor says when there is none.
-const NO_DESCRIPTOR: i32 = -1;
+pub const NO_DESCRIPTOR: i32 = -1;
 
 #[tracepoint]
 pub fn file_change(ctx: TracePointContext) -> u32 {
@@ -65,13 +65,13 @@ fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
             None => return 0,
         }
     };
-    let record = scratch::take(&EXEC_SCRATCH);
+    let record = scratch::take(&PATHS_SCRATCH);
     let paths = scratch::take(&PATH_SCRATCH);
     if let (Some(record), Some(paths)) = (record, paths) {
         let size = fill(record, paths, caller, call, regs::result(ctx) as i32);
         // SAFETY: `fill` initialised `size` bytes.
         unsafe {
-            let bytes = (&raw const (*record).bytes).cast();
+            let bytes = Growing::record(record);
             match paid {
                 Some(paid) => emit::bulk(bytes, size, paid),
                 None => emit::critical(bytes, size, Wake::Now, account),
@@ -92,7 +92,7 @@ fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
 /// Writes the record and returns its size.
 #[inline(always)]
 fn fill(
-    buffer: *mut ExecScratch,
+    buffer: *mut PathsScratch,
     paths: *mut PathScratch,
     caller: Caller,
     call: &PathCall,
@@ -100,23 +100,15 @@ fn fill(
 ) -> u64 {
     let task = Task::current();
     let registers = Registers::current();
-    // SAFETY: the buffer is larger than the record, and this program alone holds the slot. The
-    // record type has no invalid bit patterns.
-    let record = unsafe { &mut *(&raw mut (*buffer).bytes).cast::<PathsRecord>() };
-    record.context = BulkContext {
-        cgroup_id: caller.cgroup_id,
-        exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
-        tid: caller.tid(),
-        result,
-    };
-    record.args = [
-        number(registers, call.args[0]),
-        number(registers, call.args[1]),
-    ];
-    record.descriptor = descriptor(registers, call);
-    record.call = call.call;
-    record.pad = 0;
-    let mut out = Appender::behind(size_of::<PathsRecord>() as u64, buffer);
+    let mut record = Record::begin(buffer, paths, caller, task);
+    record.call(
+        call.call,
+        [
+            number(registers, call.args[0]),
+            number(registers, call.args[1]),
+        ],
+        descriptor(registers, call),
+    );
     let reader = Reader {
         task,
         registers,
@@ -124,16 +116,85 @@ fn fill(
         paths,
     };
     let (first, marks) = reader.path(call.first);
-    record.first_len = out.path(paths, first);
-    record.first_name_len = first.name_len as u16;
-    record.first_marks = first.flags | marks;
+    record.first(first, marks);
     let (second, marks) = reader.path(call.second);
-    record.second_len = out.path(paths, second);
-    record.second_name_len = second.name_len as u16;
-    record.second_marks = second.flags | marks;
-    let size = out.size();
-    record.header = emit::header(Kind::Paths, size as u32);
+    record.second(second, marks);
+    end(buffer, caller, result)
+}
+
+/// The record of a call under construction: the call, its first path, its second.
+pub struct Record {
+    fixed: &'static mut PathsRecord,
+    out: Appender<PathsScratch>,
+    paths: *mut PathScratch,
+}
+
+impl Record {
+    /// Says who calls.
+    #[inline(always)]
+    pub fn begin(
+        buffer: *mut PathsScratch,
+        paths: *mut PathScratch,
+        caller: Caller,
+        task: Task,
+    ) -> Self {
+        let fixed = fixed_part(buffer);
+        fixed.context = BulkContext {
+            cgroup_id: caller.cgroup_id,
+            exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+            tid: caller.tid(),
+            result: 0,
+        };
+        Self {
+            fixed,
+            out: Appender::behind(size_of::<PathsRecord>() as u64, buffer),
+            paths,
+        }
+    }
+
+    /// Says which [`gravlens_common::Call`], its arguments that are numbers, and the descriptor
+    /// that its first path comes from.
+    #[inline(always)]
+    pub fn call(&mut self, call: u8, numbers: [u32; 2], descriptor: i32) {
+        self.fixed.call = call;
+        self.fixed.args = numbers;
+        self.fixed.descriptor = descriptor;
+        self.fixed.pad = 0;
+    }
+
+    /// Appends the first path, with the marks that its descriptor gives it.
+    #[inline(always)]
+    pub fn first(&mut self, path: BuiltPath, marks: u8) {
+        self.fixed.first_len = self.out.path(self.paths, path);
+        self.fixed.first_name_len = path.name_len as u16;
+        self.fixed.first_marks = path.flags | marks;
+    }
+
+    /// Appends the second, likewise.
+    #[inline(always)]
+    pub fn second(&mut self, path: BuiltPath, marks: u8) {
+        self.fixed.second_len = self.out.path(self.paths, path);
+        self.fixed.second_name_len = path.name_len as u16;
+        self.fixed.second_marks = path.flags | marks;
+    }
+}
+
+/// Says how the call ended, and who is accounted for it; the size of the record.
+#[inline(always)]
+pub fn end(buffer: *mut PathsScratch, caller: Caller, result: i32) -> u64 {
+    let size = Appender::of(buffer).size();
+    let fixed = fixed_part(buffer);
+    fixed.context.cgroup_id = caller.cgroup_id;
+    fixed.context.result = result;
+    fixed.header = emit::header(Kind::Paths, size as u32);
     size
+}
+
+#[inline(always)]
+fn fixed_part(buffer: *mut PathsScratch) -> &'static mut PathsRecord {
+    // SAFETY: the buffer is larger than the record, and this program alone holds the slot. The
+    // record type has no invalid bit patterns.
+    unsafe { &mut *Growing::record(buffer).cast::<PathsRecord>() }
 }
 
 /// An argument that is a number.
@@ -174,7 +235,7 @@ impl Reader {
             path_source::NONE => (nothing(), 0),
             path_source::STRING => {
                 let string = self.registers.numbered(source.name);
-                (path::copy_from_user(string, self.paths), 0)
+                (path::copy(path::Memory::User, string, self.paths), 0)
             }
             // The root is the new one by now: the name would be taken twice.
             path_source::NEW_ROOT if self.result == 0 => {
@@ -221,17 +282,23 @@ impl Reader {
 
     #[inline(always)]
     fn shared(&self) -> u8 {
-        if self.task.shares_files() {
-            open_marks::FD_SHARED
-        } else {
-            0
-        }
+        shared(self.task)
+    }
+}
+
+/// The mark of what a descriptor tells that another thread can replace.
+#[inline(always)]
+pub fn shared(task: Task) -> u8 {
+    if task.shares_files() {
+        open_marks::FD_SHARED
+    } else {
+        0
     }
 }
 
 /// The path that a call does not have.
 #[inline(always)]
-fn nothing() -> BuiltPath {
+pub fn nothing() -> BuiltPath {
     BuiltPath {
         flags: 0,
         ..BuiltPath::unreadable()

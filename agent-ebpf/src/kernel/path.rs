@@ -276,6 +276,16 @@ pub enum Memory {
     Kernel,
 }
 
+impl Memory {
+    #[inline(always)]
+    fn flags(self) -> u8 {
+        match self {
+            Self::User => path_flags::USER_MEMORY,
+            Self::Kernel => 0,
+        }
+    }
+}
+
 /// Builds a path from the name that a call was given: below `directory` when it is relative, below the
 /// task's root when it is absolute; as it stands when that is not known.
 #[inline(always)]
@@ -300,23 +310,20 @@ pub fn build_from_name(
     };
     let mut built = path.unwrap_or_else(|| plain(start));
     built.name_len = END - start;
-    if memory == Memory::User {
-        built.flags |= path_flags::USER_MEMORY;
-    }
+    built.flags |= memory.flags();
     built
 }
 
-/// A string of the caller's as it stands.
+/// A string as it stands.
 #[inline(always)]
-pub fn copy_from_user(string: u64, buffer: *mut PathScratch) -> BuiltPath {
-    match copy_string(Memory::User, string, buffer) {
-        Some((start, _)) => BuiltPath {
-            name_len: END - start,
-            flags: path_flags::USER_MEMORY,
-            ..plain(start)
-        },
-        None => BuiltPath::unreadable(),
-    }
+pub fn copy(memory: Memory, string: u64, buffer: *mut PathScratch) -> BuiltPath {
+    let Some((start, _)) = copy_string(memory, string, buffer) else {
+        return BuiltPath::unreadable();
+    };
+    let mut copied = plain(start);
+    copied.name_len = END - start;
+    copied.flags |= memory.flags();
+    copied
 }
 
 #[inline(always)]

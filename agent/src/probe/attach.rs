@@ -159,13 +159,13 @@ impl Attacher<'_> {
         links: &mut Vec<HeldLink>,
     ) -> Result<AttachedTopic, ProbeError> {
         let better = match topic.trampolines {
-            Some(trampolines) => match self.attach_trampolines(&trampolines) {
+            Some(trampolines) => match self.attach_trampolines(topic, trampolines) {
                 Ok(attached) => {
                     links.extend(attached);
                     if let Some(hook) = topic.hook {
                         trampolines::serve(self.ebpf, hook)?;
                     }
-                    return Ok(on_trampolines(topic, &trampolines));
+                    return Ok(on_trampolines(topic, trampolines));
                 }
                 Err(why) => Some(Refusal {
                     hook: trampolines.taken.to_owned(),
@@ -185,14 +185,18 @@ impl Attacher<'_> {
     }
 
     /// All of them, or why not.
-    fn attach_trampolines(&mut self, trampolines: &Trampolines) -> Result<Vec<HeldLink>, String> {
+    fn attach_trampolines(
+        &mut self,
+        topic: &Topic,
+        trampolines: Trampolines,
+    ) -> Result<Vec<HeldLink>, String> {
         if let Err(why) = self.trampolines {
             return Err(format!("trampolines are refused: {why}"));
         }
         if !self.use_trampolines {
             return Err("sensor.trampolines is off".to_owned());
         }
-        let programs = trampolines.programs.iter();
+        let programs = present(topic, trampolines);
         let links = programs.map(|program| {
             let link = self
                 .attach_program(program)
@@ -244,8 +248,14 @@ impl Attacher<'_> {
     }
 }
 
-fn on_trampolines(topic: &Topic, trampolines: &Trampolines) -> AttachedTopic {
-    let programs = trampolines.programs.iter();
+/// The programs that serve the topic with trampolines, without those whose calls the kernel lacks.
+fn present(topic: &Topic, trampolines: Trampolines) -> impl Iterator<Item = &'static Program> {
+    let programs = topic.programs_with(trampolines);
+    programs.filter(|program| !lacks_call(program))
+}
+
+fn on_trampolines(topic: &Topic, trampolines: Trampolines) -> AttachedTopic {
+    let programs = present(topic, trampolines);
     AttachedTopic {
         hook: topic.hook,
         name: topic.name,

@@ -8,7 +8,7 @@ use super::{
     arrays::{array, failed},
 };
 
-/// Traced calls by their number on i386 (arch/x86/entry/syscalls/syscall_32.tbl). Those with
+/// Calls that are traced, some by trampolines only, by their number on i386 (arch/x86/entry/syscalls/syscall_32.tbl). Those with
 /// two numbers began with 16-bit ids.
 #[rustfmt::skip]
 const NUMBERS: &[(u32, Call)] = &[
@@ -23,12 +23,23 @@ const NUMBERS: &[(u32, Call)] = &[
     (138, Call::Setfsuid), (215, Call::Setfsuid),
     (139, Call::Setfsgid), (216, Call::Setfsgid),
     (81, Call::Setgroups), (206, Call::Setgroups),
+    (10, Call::Unlink), (301, Call::Unlinkat), (40, Call::Rmdir),
+    (38, Call::Rename), (302, Call::Renameat), (353, Call::Renameat2),
+    (9, Call::Link), (303, Call::Linkat), (83, Call::Symlink), (304, Call::Symlinkat),
+    (39, Call::Mkdir), (296, Call::Mkdirat),
 ];
 
-/// What a 32-bit call can do unseen although the topic is watched.
-pub(super) const NOT_SEEN: &str = "32-bit calls (int 0x80) other than execution that succeeds, \
-                                   opening, setting ids, and connecting and sending to IP \
-                                   addresses";
+/// What a 32-bit call can do unseen although the topics are watched. `names`: trampolines see names
+/// that are removed, moved and made.
+pub(super) const fn not_seen(names: bool) -> &'static str {
+    if names {
+        "32-bit calls (int 0x80) other than execution that succeeds, opening, removing, moving, \
+         linking and making names, setting ids, and connecting and sending to IP addresses"
+    } else {
+        "32-bit calls (int 0x80) other than execution that succeeds, opening, setting ids, and \
+         connecting and sending to IP addresses"
+    }
+}
 
 /// The kernel runs 32-bit programs: it has the table of their calls only then.
 pub(super) fn kernel_runs_ia32() -> bool {

@@ -11,7 +11,7 @@ use crate::telemetry::{MissingProgram, TopicState};
 
 /// What the hooks on calls without a path leave out, by name.
 const UNWATCHED_CALLS: [&str; 6] = [
-    "io_uring changes of files, accepts and new sockets, which make no system call of their own",
+    "io_uring accepts and new sockets, which make no system call of their own",
     "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
     "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
     "memory that is made executable after it was written: a call is seen that asks for both at once",
@@ -19,9 +19,13 @@ const UNWATCHED_CALLS: [&str; 6] = [
     "kernels that kexec_load and kexec_file_load load",
 ];
 
-/// For tracepoints.
+/// For tracepoints, as is the next.
 const IO_URING_OPENS: &str = "io_uring opens, which make no system call of their own; who sets up \
                               a ring is told (io_uring_setup)";
+const IO_URING_CHANGES: &str = "io_uring changes of files, which make no system call of their own";
+/// The same with trampolines on those that remove, move and make names.
+const IO_URING_OTHER_CHANGES: &str = "io_uring changes of the length and the attributes of files, \
+                                      which make no system call of their own";
 /// What the hooks on DNS packets leave out.
 const UNWATCHED_DNS: [&str; 3] = [
     "DNS over HTTPS and DNS over TLS: what is asked and answered is encrypted",
@@ -96,14 +100,24 @@ impl Probe {
 
 fn blind_spots(topics: &[AttachedTopic]) -> Vec<String> {
     let mut spots = unwatched(topics);
-    let open = topics.iter().find(|topic| topic.hook == Some(Hook::Open));
-    if !open.is_some_and(AttachedTopic::is_on_trampolines) {
+    let on_trampolines = |hook| {
+        let topic = topics.iter().find(|topic| topic.hook == Some(hook));
+        topic.is_some_and(AttachedTopic::is_on_trampolines)
+    };
+    if !on_trampolines(Hook::Open) {
         spots.push(IO_URING_OPENS.to_owned());
     }
+    let names = on_trampolines(Hook::FileChange);
+    let changes = if names {
+        IO_URING_OTHER_CHANGES
+    } else {
+        IO_URING_CHANGES
+    };
+    spots.push(changes.to_owned());
     if compat::kernel_runs_ia32() {
         let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
         spots.push(if watched {
-            compat::NOT_SEEN.to_owned()
+            compat::not_seen(names).to_owned()
         } else {
             "32-bit system calls (int 0x80): sensor.compat_calls is off".to_owned()
         });

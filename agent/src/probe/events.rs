@@ -75,7 +75,14 @@ const fn contents(hook: Hook) -> (&'static str, &'static str) {
              that name no socket",
         ),
         Hook::Bind | Hook::Listen | Hook::Accept => ("SocketPayload", "the socket"),
-        Hook::FileChange | Hook::Mount | Hook::ExecFailed => (
+        Hook::FileChange => (
+            "PathsPayload",
+            "the names from the caller's memory after the call (`USER_MEMORY`); the directory that \
+             a relative one starts from, and what a descriptor stands for, from kernel objects; \
+             with trampolines the kernel's own names of those that are removed, moved, linked and \
+             made as directories",
+        ),
+        Hook::Mount | Hook::ExecFailed => (
             "PathsPayload",
             "the names from the caller's memory after the call (`USER_MEMORY`); the directory that \
              a relative one starts from, and what a descriptor stands for, from kernel objects",

@@ -309,6 +309,7 @@ fn load_object(
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
         .map_max_entries("PATH_SCRATCH", scratch)
+        .map_max_entries("PATHS_SCRATCH", scratch)
         .map_max_entries("DNS_SCRATCH", scratch)
         .map_max_entries("ONGOING", threads())
         .map_max_entries("OPENED", threads());

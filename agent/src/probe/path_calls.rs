@@ -18,6 +18,20 @@ const fn on(name: &'static str, program: &'static str, call: Call) -> Program {
     }
 }
 
+const fn begins(name: &'static str, function: &'static str, sees: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::FunctionEntry(function, sees),
+    }
+}
+
+const fn ends(name: &'static str, function: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::FunctionExit(function, "how they ended"),
+    }
+}
+
 /// Changes of files.
 pub(super) const FILE_CHANGE: &[Program] = &[
     #[cfg(target_arch = "x86_64")]
@@ -60,6 +74,38 @@ pub(super) const FILE_CHANGE: &[Program] = &[
     on("sys_exit_removexattr", "file_change", Call::Removexattr),
     on("sys_exit_lremovexattr", "file_change", Call::Lremovexattr),
     on("sys_exit_fremovexattr", "file_change", Call::Fremovexattr),
+];
+
+/// Programs on the functions in which calls on names end, for [`FILE_CHANGES_ON_NAMES`].
+pub(super) const FILE_CHANGE_TRAMPOLINES: &[Program] = &[
+    ends("unlink_ends", "do_unlinkat"),
+    begins("unlink_begins", "do_unlinkat", "names that are removed"),
+    ends("rmdir_ends", "do_rmdir"),
+    begins("rmdir_begins", "do_rmdir", "directories that are removed"),
+    ends("rename_ends", "do_renameat2"),
+    begins("rename_begins", "do_renameat2", "names that are moved"),
+    ends("link_ends", "do_linkat"),
+    begins("link_begins", "do_linkat", "links"),
+    ends("symlink_ends", "do_symlinkat"),
+    begins("symlink_begins", "do_symlinkat", "symbolic links"),
+    ends("mkdir_ends", "do_mkdirat"),
+    begins("mkdir_begins", "do_mkdirat", "new directories"),
+];
+
+/// Changes of files that those functions make.
+pub(super) const FILE_CHANGES_ON_NAMES: &[Call] = &[
+    Call::Unlink,
+    Call::Unlinkat,
+    Call::Rmdir,
+    Call::Rename,
+    Call::Renameat,
+    Call::Renameat2,
+    Call::Link,
+    Call::Linkat,
+    Call::Symlink,
+    Call::Symlinkat,
+    Call::Mkdir,
+    Call::Mkdirat,
 ];
 
 /// The mount family.

@@ -73,7 +73,7 @@ pub(super) struct Topic {
     pub(super) taken: &'static str,
     /// Its programs.
     pub(super) programs: &'static [Program],
-    /// Programs that see more, taken in place of the others where all of them can be attached.
+    /// Programs that see more, taken in place of others where all of them can be attached.
     pub(super) trampolines: Option<Trampolines>,
     /// A hook that would see more and needs trampolines, with what it would add.
     pub(super) better: Option<(&'static str, &'static str)>,
@@ -88,6 +88,8 @@ pub(super) struct Trampolines {
     pub(super) gain: &'static str,
     /// All of them are needed.
     pub(super) programs: &'static [Program],
+    /// Calls that need no program of their own then; the topic's other programs stay.
+    pub(super) serve: &'static [Call],
 }
 
 const fn traced(name: &'static str) -> Program {
@@ -155,6 +157,21 @@ const fn calls(
 }
 
 impl Topic {
+    /// The programs that serve the topic with these trampolines.
+    pub(super) fn programs_with(
+        &self,
+        trampolines: Trampolines,
+    ) -> impl Iterator<Item = &'static Program> + use<> {
+        let served = move |program: &&Program| match program.attach {
+            Attach::SyscallExit(call) | Attach::SharedExit { call, .. } => {
+                trampolines.serve.contains(&call)
+            }
+            _ => false,
+        };
+        let others = self.programs.iter().filter(move |program| !served(program));
+        trampolines.programs.iter().chain(others)
+    }
+
     const fn or_trampolines(mut self, trampolines: Trampolines) -> Self {
         self.trampolines = Some(trampolines);
         self
@@ -178,9 +195,18 @@ const OPEN_TRAMPOLINES: Trampolines = Trampolines {
             name: "install_fixed_file",
             attach: Attach::FunctionEntry("io_fixed_fd_install", "files that io_uring keeps"),
         },
-        exit_of("sys_exit_open_by_handle_at", Call::OpenByHandleAt),
-        exit_of("sys_exit_memfd_create", Call::MemfdCreate),
     ],
+    serve: &[Call::Open, Call::Creat, Call::Openat, Call::Openat2],
+};
+
+/// See `hooks/path_trampolines.rs` in the kernel programs. The end of each function before its
+/// entry: what is put together at the entry is given back at the end.
+const FILE_CHANGE_TRAMPOLINES: Trampolines = Trampolines {
+    taken: "fentry,fexit/do_unlinkat and its like",
+    gain: "names that are removed, moved, linked and made as directories by 32-bit calls and by \
+           io_uring, and as the kernel took them although another thread exchanged them",
+    programs: path_calls::FILE_CHANGE_TRAMPOLINES,
+    serve: path_calls::FILE_CHANGES_ON_NAMES,
 };
 
 /// Name of the topic of 32-bit calls, which is left out where there are none.
@@ -266,11 +292,9 @@ pub(super) const TOPICS: &[Topic] = &[
         Hook::FileChange,
         "tracepoint/syscalls/sys_exit_unlink* and its like",
         path_calls::FILE_CHANGE,
-        Some((
-            "lsm/path_unlink",
-            "32-bit calls, io_uring and names that another thread exchanges",
-        )),
-    ),
+        None,
+    )
+    .or_trampolines(FILE_CHANGE_TRAMPOLINES),
     calls(
         Hook::Mount,
         "tracepoint/syscalls/sys_exit_mount and its like",

@@ -46,6 +46,8 @@ const JUDGED: &[&str] = &[
     "creat",
     "open_by_handle_at",
     "memfd_create",
+    "unlink",
+    "unlinkat",
     "renameat",
     "linkat",
     "symlinkat",
@@ -135,10 +137,35 @@ impl Bench {
 
     /// Whether trampolines serve opens: the kernel's own copies are told then, whoever asks.
     pub(crate) fn opens_are_exact(&self) -> Result<bool> {
+        self.is_exact("open")
+    }
+
+    /// The same of names that are removed, moved and made.
+    pub(crate) fn changes_are_exact(&self) -> Result<bool> {
+        self.is_exact("file_change")
+    }
+
+    /// A name that a program's library removed, as this kernel lets it be told.
+    pub(crate) fn removed(&self, path: impl Display) -> Result<Expectation> {
+        let call = if cfg!(target_arch = "x86_64") {
+            "unlink"
+        } else {
+            "unlinkat"
+        };
+        let exact = self.changes_are_exact()?;
+        let provenance = if exact { "kernel" } else { "user_memory" };
+        Ok(Expectation::of(call)
+            .is("result", 0)
+            .is("provenance", provenance)
+            .is("path", path))
+    }
+
+    fn is_exact(&self, topic: &str) -> Result<bool> {
         let status = self.status()?;
-        let open = status.hooks.iter().find(|hook| hook.topic == "open");
-        let taken = open.and_then(|hook| hook.taken.as_deref());
-        Ok(taken.context("opens are not watched")?.contains("fexit/"))
+        let hook = status.hooks.iter().find(|hook| hook.topic == topic);
+        let taken = hook.and_then(|hook| hook.taken.as_deref());
+        let taken = taken.with_context(|| format!("{topic} is not watched"))?;
+        Ok(taken.contains("fexit/"))
     }
 
     /// An open that failed, as this kernel lets it be told.

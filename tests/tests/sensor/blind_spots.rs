@@ -14,6 +14,12 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("blind_spots::an_open_by_io_uring", open_by_ring),
     ("blind_spots::an_open_by_an_io_uring_worker", open_by_worker),
     ("blind_spots::a_file_that_io_uring_keeps", open_kept),
+    ("blind_spots::a_name_removed_by_io_uring", unlink_by_ring),
+    #[cfg(target_arch = "x86_64")]
+    (
+        "blind_spots::a_name_removed_by_a_32_bit_call",
+        unlink_by_int80,
+    ),
     #[cfg(target_arch = "x86_64")]
     (
         "blind_spots::32_bit_calls_are_those_that_doctor_names",
@@ -95,6 +101,58 @@ fn by_io_uring(
             let hidden = Expectation::file_opened("/etc/hostname").is("by_io_uring", true);
             expected.push(result(hidden));
         }
+        Ok(expected)
+    })
+}
+
+fn unlink_by_ring(bench: &Bench) -> Result<()> {
+    let ring = Expectation::of("io_uring_setup").descriptor("result");
+    removed(
+        bench,
+        "io_uring",
+        "unlinkat",
+        "io_uring changes of files",
+        vec![ring],
+    )
+}
+
+#[cfg(target_arch = "x86_64")]
+fn unlink_by_int80(bench: &Bench) -> Result<()> {
+    removed(bench, "int80", "unlink", "opening, setting ids", Vec::new())
+}
+
+/// Trampolines see it. Tracepoints do not, and `doctor` names the blind spot, in these words.
+fn removed(
+    bench: &Bench,
+    way: &str,
+    call: &'static str,
+    spot: &str,
+    besides: Vec<Expectation>,
+) -> Result<()> {
+    let exact = bench.changes_are_exact()?;
+    let unseen = bench.doctor()["not_seen"].to_string();
+    ensure!(
+        unseen.contains(spot) != exact,
+        "doctor does not say what is not seen: {unseen}"
+    );
+    let file = bench.folder("unlink-unseen")?.join(way);
+    let offence = Offence::offender("unlink_unseen")?.arg(way).arg(&file);
+    bench.expect(&offence, |_| {
+        ensure!(!file.exists(), "the name is still there");
+        let made = Expectation::opened(file.display())
+            .is("read", false)
+            .is("write", true)
+            .is("created", true);
+        let mut expected = vec![made];
+        expected.extend(besides);
+        if exact {
+            let gone = Expectation::of(call)
+                .is("result", 0)
+                .is("provenance", "kernel")
+                .is("path", file.display());
+            expected.push(gone);
+        }
+        expected.push(Expectation::exited(0));
         Ok(expected)
     })
 }

@@ -86,6 +86,7 @@ fn unlinked(bench: &Bench) -> Result<()> {
             Expectation::opened(&program),
             written,
             Expectation::opened(copy.display()),
+            bench.removed(copy.display())?,
             Expectation::of("execveat")
                 .is("pid", told.pid)
                 .is("args", "by unlinked")

@@ -131,10 +131,15 @@ fn bytes(bench: &Bench) -> Result<()> {
 fn changes(bench: &Bench) -> Result<()> {
     let (offence, folder) = offence(bench, "changes")?;
     let file = folder.join("file");
+    let exact = bench.changes_are_exact()?;
     let done = |call, first: &str, second: &str| {
+        let from_kernel = exact && call != "fchmodat";
         Expectation::of(call)
             .is("result", 0)
-            .is("provenance", "user_memory")
+            .is(
+                "provenance",
+                if from_kernel { "kernel" } else { "user_memory" },
+            )
             .is("path", folder.join(first).display())
             .is("second", folder.join(second).display())
     };
@@ -204,6 +209,7 @@ fn deleted(bench: &Bench) -> Result<()> {
             Expectation::opened(file.display())
                 .is("write", true)
                 .is("created", true),
+            bench.removed(file.display())?,
             Expectation::opened(file.display()).is("deleted", true),
             Expectation::executed("/bin/true", &["true"])
                 .is("pid", told.pid)

@@ -41,11 +41,11 @@ pub(crate) fn step(kernel: Kernel, filter: &[String]) -> Result<Step> {
     ))
 }
 
-/// The step that runs the long form of tests on another kernel, with so many rounds.
-pub(crate) fn soak(name: &'static str, kernel: Kernel, rounds: u32, filter: &str) -> Result<Step> {
+/// The step that runs the long form of tests on another kernel, with so many images.
+pub(crate) fn soak(name: &'static str, kernel: Kernel, images: u32, filter: &str) -> Result<Step> {
     let mut command = in_vm(kernel)?;
     command
-        .args(["--soak", &rounds.to_string()])
+        .args(["--soak", &images.to_string()])
         .args(["--", filter]);
     Ok(test::step(
         name,
@@ -61,13 +61,13 @@ fn in_vm(kernel: Kernel) -> Result<Command> {
     Ok(command)
 }
 
-/// Boots the machine and runs the suite in it, with `soak` its long form with so many rounds.
+/// Boots the machine and runs the suite in it, with `soak` its long form with so many images.
 pub(super) fn run(kernel: Kernel, soak: Option<u32>, filter: &[String]) -> Result<()> {
     let program = built()?;
     let mut command = vec!["env".to_owned()];
     let deadline = match soak {
-        Some(rounds) => {
-            let variables = soak::variables(Some(rounds)).into_iter();
+        Some(images) => {
+            let variables = soak::variables(Some(images)).into_iter();
             command.extend(variables.map(|(name, value)| format!("{name}={value}")));
             SOAK_DEADLINE
         }

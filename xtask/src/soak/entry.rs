@@ -10,8 +10,8 @@ use crate::steps::Step;
 use crate::test::step;
 use crate::vm::{self, Kernel};
 
-/// Rounds of each race in an emulated machine: 1,000 images take it longer than five minutes.
-const EMULATED_ROUNDS: u32 = 200;
+/// Images in an emulated machine: 1,000 take it longer than five minutes.
+const EMULATED_IMAGES: u32 = 200;
 const RACES: &str = "races::";
 
 /// One entry.
@@ -25,9 +25,13 @@ pub(super) enum Entry {
     RacesExec,
     /// 10,000 opens whose descriptor another thread takes
     RacesDescriptor,
+    /// 10,000 removed names that another thread changes
+    RacesUnlink,
+    /// 10,000 moved names that another thread changes
+    RacesRename,
     /// A container that opens files for 30 s, beside one that runs and connects 1,000 times
     Fairness,
-    /// All races with Linux 6.1 in an emulated machine, 200 rounds each
+    /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
     /// The same with Linux 6.12
@@ -43,6 +47,8 @@ impl Entry {
             Self::RacesConnect => "races-connect",
             Self::RacesExec => "races-exec",
             Self::RacesDescriptor => "races-descriptor",
+            Self::RacesUnlink => "races-unlink",
+            Self::RacesRename => "races-rename",
             Self::Fairness => "fairness",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
@@ -66,7 +72,7 @@ impl Entry {
                 command.envs(variables(None));
                 Ok(step(self.name(), vec![command], minutes, &["build"]))
             }
-            Place::Vm(kernel) => vm_soak(self.name(), kernel, EMULATED_ROUNDS, RACES),
+            Place::Vm(kernel) => vm_soak(self.name(), kernel, EMULATED_IMAGES, RACES),
         }
     }
 
@@ -95,6 +101,8 @@ impl Entry {
             Self::RacesConnect => sensor("races::the_address_of_a_connect"),
             Self::RacesExec => sensor("races::the_arguments_of_an_exec"),
             Self::RacesDescriptor => sensor("races::the_descriptor_of_an_open"),
+            Self::RacesUnlink => sensor("races::the_name_of_an_unlink"),
+            Self::RacesRename => sensor("races::the_name_of_a_rename"),
             Self::Fairness => Place::Here {
                 program: Program::Suites,
                 test: "fairness::a_flood_of_one_container_costs_another_nothing",
@@ -126,11 +134,11 @@ const fn sensor(test: &'static str) -> Place {
     }
 }
 
-/// What tells a test program to run its long form, with fewer rounds if it says how many.
-pub(crate) fn variables(rounds: Option<u32>) -> Vec<(&'static str, String)> {
+/// What tells a test program to run its long form, with fewer images if it says how many.
+pub(crate) fn variables(images: Option<u32>) -> Vec<(&'static str, String)> {
     let mut variables = vec![("GRAVLENS_SOAK", "1".to_owned())];
-    if let Some(rounds) = rounds {
-        variables.push(("GRAVLENS_SOAK_ROUNDS", rounds.to_string()));
+    if let Some(images) = images {
+        variables.push(("GRAVLENS_SOAK_IMAGES", images.to_string()));
     }
     variables
 }
