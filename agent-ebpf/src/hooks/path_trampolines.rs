@@ -161,6 +161,8 @@ fn begin(change: Change) -> i32 {
     };
     let task = Task::current();
     let Some(call) = asked(task, change.call) else {
+        // The end must not take the record of an earlier call for this one's.
+        forget(caller.pid_tgid);
         return 0;
     };
     let (Some(index), Some(buffer)) = (hold(caller.pid_tgid), scratch::take(&PATH_SCRATCH)) else {

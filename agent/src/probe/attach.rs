@@ -448,6 +448,38 @@ mod tests {
     }
 
     #[test]
+    fn trampolines_take_the_place_of_the_calls_that_they_serve() {
+        let with = |name: &str| -> Vec<&str> {
+            let topic = topic(name);
+            let trampolines = topic.trampolines.expect("the topic has trampolines");
+            let programs = topic.programs_with(trampolines);
+            programs.map(|program| program.name).collect()
+        };
+        let opens = with("open");
+        assert!(opens.contains(&"open_file") && opens.contains(&"sys_exit_memfd_create"));
+        assert!(!opens.contains(&"sys_exit_openat"));
+        let changes = with("file_change");
+        assert!(changes.contains(&"rename_begins") && changes.contains(&"sys_exit_fchmodat"));
+        assert!(!changes.contains(&"sys_exit_renameat2"));
+    }
+
+    #[test]
+    fn what_begins_on_a_trampoline_ends_on_one_that_was_there_before() {
+        let programs = topic("file_change").trampolines.unwrap().programs;
+        for pair in programs.chunks(2) {
+            let [end, begin] = pair else {
+                panic!("a program without its other half")
+            };
+            let (Attach::FunctionExit(end, _), Attach::FunctionEntry(begin, _)) =
+                (end.attach, begin.attach)
+            else {
+                panic!("{} and {} are no end and begin", end.name, begin.name)
+            };
+            assert_eq!(end, begin);
+        }
+    }
+
+    #[test]
     fn a_mandatory_topic_needs_every_program() {
         for name in ["cgroup_mkdir", "fork", "exec", "exit"] {
             let topic = topic(name);
