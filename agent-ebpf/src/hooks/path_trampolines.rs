@@ -3,7 +3,8 @@
 //!
 //! System calls of either width and io_uring end in the same functions (fs/internal.h), which take
 //! each name as a `struct filename` and free it before they return. So a record is put together at
-//! the entry and kept, in a slot that the thread holds, until the end tells the result.
+//! the entry and kept, in a slot that the thread holds, until the end tells the result. A thread that
+//! finds no slot, since others block with theirs, is told as by a tracepoint.
 
 use aya_ebpf::{
     bindings::BPF_ANY,
@@ -28,7 +29,7 @@ use crate::{
     },
     maps::{COMPAT_CALLS, HELD_PATHS, HOLDERS, PATH_CALLS, PATH_SCRATCH},
     scope,
-    scratch::{self, Growing, PathScratch},
+    scratch::{self, Growing, PathScratch, PathsScratch},
 };
 
 /// Slots that threads hold while their calls run. A call that blocks keeps its slot.
@@ -159,20 +160,17 @@ fn begin(change: Change) -> i32 {
     let Some(caller) = scope::caller() else {
         return 0;
     };
+    let pid_tgid = caller.pid_tgid;
+    // The end of the thread's last call was missed.
+    abandon(pid_tgid);
     let task = Task::current();
     let Some(call) = asked(task, change.call) else {
-        // The end must not take the record of an earlier call for this one's.
-        forget(caller.pid_tgid);
         return 0;
     };
-    let (Some(index), Some(buffer)) = (hold(caller.pid_tgid), scratch::take(&PATH_SCRATCH)) else {
-        forget(caller.pid_tgid);
-        if let Some(account) = account::seen(caller.cgroup_id, Hook::FileChange) {
-            account.dropped(DropReason::ScratchBusy);
-        }
+    let Some(buffer) = scratch::take(&PATH_SCRATCH) else {
         return 0;
     };
-    if let Some(held) = HELD_PATHS.get_ptr_mut(index) {
+    if let Some(held) = hold(pid_tgid) {
         let mut record = Record::begin(held, buffer, caller, task);
         record.call(
             call as u8,
@@ -193,10 +191,14 @@ fn begin(change: Change) -> i32 {
 #[inline(always)]
 fn end(ctx: &FExitContext) -> i32 {
     let pid_tgid = bpf_get_current_pid_tgid();
-    let Some(index) = held_by(pid_tgid) else {
+    let Ok(result) = ctx.ret::<i64>() else {
         return 0;
     };
-    if let (Some(caller), Ok(result)) = (scope::caller(), ctx.ret::<i64>()) {
+    let Some(index) = held_by(pid_tgid) else {
+        observe(result as i32);
+        return 0;
+    };
+    if let Some(caller) = scope::caller() {
         let account = account::seen(caller.cgroup_id, Hook::FileChange);
         if let (Some(paid), Some(held)) = (
             fairness::pay(caller.cgroup_id, account),
@@ -211,22 +213,55 @@ fn end(ctx: &FExitContext) -> i32 {
     0
 }
 
+/// A call that found no slot, or began before the programs were attached: told as a tracepoint would
+/// tell it, with the names from the caller's memory. There is none to read where no system call of
+/// this width was made.
+#[inline(always)]
+fn observe(result: i32) {
+    let task = Task::current();
+    if let Some(number) = native(task)
+        && change_of(PATH_CALLS.get(number).map(|call| call.call)).is_some()
+    {
+        paths::observe(Hook::FileChange, number, result);
+        return;
+    }
+    let Some(caller) = scope::caller() else {
+        return;
+    };
+    let compat = task.is_in_compat_call() && !task.is_io_worker();
+    if (compat || task.has_io_uring())
+        && let Some(account) = account::seen(caller.cgroup_id, Hook::FileChange)
+    {
+        account.dropped(DropReason::ScratchBusy);
+    }
+}
+
+/// The kernel's number of the system call of this width that the thread is in.
+#[inline(always)]
+fn native(task: Task) -> Option<u32> {
+    if task.is_io_worker() || task.is_in_compat_call() {
+        return None;
+    }
+    Registers::current().number()
+}
+
+/// The call of that number, if it changes a file.
+#[inline(always)]
+fn change_of(call: Option<u8>) -> Option<Call> {
+    Call::from_number(call?).filter(|call| call.hook() as u8 == Hook::FileChange as u8)
+}
+
 /// The call that the thread has made; `None` when the kernel acts for itself.
 #[inline(always)]
 fn asked(task: Task, by_io_uring: Call) -> Option<Call> {
-    let number = if task.is_io_worker() {
+    let call = if let Some(number) = native(task) {
+        change_of(PATH_CALLS.get(number).map(|call| call.call))
+    } else if task.is_io_worker() {
         None
     } else {
-        Registers::current().number()
+        let number = Registers::current().number();
+        change_of(number.and_then(|number| COMPAT_CALLS.get(number).copied()))
     };
-    let call = number.and_then(|number| {
-        let call = if task.is_in_compat_call() {
-            *COMPAT_CALLS.get(number)?
-        } else {
-            PATH_CALLS.get(number)?.call
-        };
-        Call::from_number(call).filter(|call| call.hook() as u8 == Hook::FileChange as u8)
-    });
     match call {
         Some(call) => Some(call),
         // A request may run at the end of whatever call the thread is in.
@@ -292,24 +327,19 @@ impl Reader {
     }
 }
 
-/// Takes a slot for the thread, or the one that it still has: then the end of its last call was
-/// missed.
+/// Takes a slot for the thread.
 #[inline(always)]
-fn hold(pid_tgid: u64) -> Option<u32> {
-    if let Some(index) = held_by(pid_tgid) {
-        return Some(index);
-    }
+fn hold(pid_tgid: u64) -> Option<*mut PathsScratch> {
     let first = pid_tgid as u32;
     let index = take(first)
         .or_else(|| take(first + 1))
         .or_else(|| take(first + 2))
         .or_else(|| take(first + 3))?;
+    let slot = HELD_PATHS.get_ptr_mut(index)?;
     if HOLDERS.insert(pid_tgid, index, u64::from(BPF_ANY)).is_ok() {
-        return Some(index);
+        return Some(slot);
     }
-    if let Some(slot) = HELD_PATHS.get_ptr_mut(index) {
-        scratch::release(slot);
-    }
+    scratch::release(slot);
     None
 }
 
@@ -337,8 +367,20 @@ fn forget(pid_tgid: u64) {
     }
 }
 
+/// The same for a call whose end was missed: it is lost.
+#[inline(always)]
+fn abandon(pid_tgid: u64) {
+    let Some(held) = held_by(pid_tgid).and_then(|index| HELD_PATHS.get_ptr_mut(index)) else {
+        return;
+    };
+    if let Some(account) = account::seen(paths::cgroup_of(held), Hook::FileChange) {
+        account.dropped(DropReason::ScratchBusy);
+    }
+    forget(pid_tgid);
+}
+
 /// The calling thread ends.
 #[inline(always)]
 pub fn thread_ends() {
-    forget(bpf_get_current_pid_tgid());
+    abandon(bpf_get_current_pid_tgid());
 }

@@ -50,10 +50,16 @@ pub fn exec_failed(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
+    observe(hook, regs::number(ctx), regs::result(ctx) as i32)
+}
+
+/// A system call that has ended, by the kernel's number.
+#[inline(always)]
+pub fn observe(hook: Hook, number: u32, result: i32) -> u32 {
     let Some(caller) = scope::caller() else {
         return 0;
     };
-    let Some(call) = PATH_CALLS.get(regs::number(ctx)) else {
+    let Some(call) = PATH_CALLS.get(number) else {
         return 0;
     };
     let account = account::seen(caller.cgroup_id, hook);
@@ -68,7 +74,7 @@ fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
     let record = scratch::take(&PATHS_SCRATCH);
     let paths = scratch::take(&PATH_SCRATCH);
     if let (Some(record), Some(paths)) = (record, paths) {
-        let size = fill(record, paths, caller, call, regs::result(ctx) as i32);
+        let size = fill(record, paths, caller, call, result);
         // SAFETY: `fill` initialised `size` bytes.
         unsafe {
             let bytes = Growing::record(record);
@@ -188,6 +194,12 @@ pub fn end(buffer: *mut PathsScratch, caller: Caller, result: i32) -> u64 {
     fixed.context.result = result;
     fixed.header = emit::header(Kind::Paths, size as u32);
     size
+}
+
+/// The cgroup under which a record was begun.
+#[inline(always)]
+pub fn cgroup_of(buffer: *mut PathsScratch) -> u64 {
+    fixed_part(buffer).context.cgroup_id
 }
 
 #[inline(always)]

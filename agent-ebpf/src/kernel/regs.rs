@@ -11,6 +11,8 @@ use crate::globals::{
     REGS_COMPAT_ARG1, REGS_COMPAT_ARG2, REGS_NUMBER,
 };
 
+/// Mark of the x32 convention, whose calls have the same numbers (`__X32_SYSCALL_BIT`).
+const X32: u32 = 1 << 30;
 /// Number of the call in a `sys_exit_*` record: after the common fields (8 bytes).
 const NUMBER_OFFSET: usize = 8;
 /// Return value in a `sys_exit_*` record: after the common fields (8 bytes) and the number (8).
@@ -65,7 +67,7 @@ impl Registers {
     /// The call's number.
     #[inline(always)]
     pub fn number(self) -> Option<u32> {
-        read::<u64>(self.at, &REGS_NUMBER).map(|number| number as u32)
+        read::<u64>(self.at, &REGS_NUMBER).map(|number| number as u32 & !X32)
     }
 
     /// First argument.

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::ptr;
 
 use gravlens_common::{DNS_PORT, Hook};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use rustix::mm::{MprotectFlags, mprotect};
 use rustix::mount::UnmountFlags;
 
 /// Makes the calls; the path is the canary's own cgroup.
@@ -38,7 +38,7 @@ pub(super) static DEEDS: &[(&[Hook], Deed)] = &[
         answer_itself,
     ),
     (&[Hook::Privilege], enter_no_namespace),
-    (&[Hook::Memory], map_nothing),
+    (&[Hook::Memory], protect_nothing),
     (&[Hook::Descriptor], copy_descriptor),
     (&[Hook::Signal], signal_nothing),
 ];
@@ -128,13 +128,13 @@ fn enter_no_namespace(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Memory that could be written and executed, and no byte of it: the kernel refuses that under every
-/// security policy alike.
-#[allow(unsafe_code, reason = "there is no safe call that maps memory")]
-fn map_nothing(_: &Path) -> io::Result<()> {
-    let access = ProtFlags::READ | ProtFlags::WRITE | ProtFlags::EXEC;
-    // SAFETY: the kernel chooses the place, and nothing is mapped there.
-    unsafe { mmap_anonymous(ptr::null_mut(), 0, access, MapFlags::PRIVATE) }?;
+/// Writable and executable, but no byte of memory: the kernel is done before it asks a security
+/// module (`do_mprotect_pkey` in mm/mprotect.c).
+#[allow(unsafe_code, reason = "there is no safe call that protects memory")]
+fn protect_nothing(_: &Path) -> io::Result<()> {
+    let access = MprotectFlags::READ | MprotectFlags::WRITE | MprotectFlags::EXEC;
+    // SAFETY: no memory is changed.
+    unsafe { mprotect(ptr::null_mut(), 0, access) }?;
     Ok(())
 }
 

@@ -30,11 +30,11 @@ const NUMBERS: &[(u32, Call)] = &[
 ];
 
 /// What a 32-bit call can do unseen although the topics are watched. `names`: trampolines see names
-/// that are removed, moved and made.
+/// that are removed, moved and linked, and new directories.
 pub(super) const fn not_seen(names: bool) -> &'static str {
     if names {
-        "32-bit calls (int 0x80) other than execution that succeeds, opening, removing, moving, \
-         linking and making names, setting ids, and connecting and sending to IP addresses"
+        "32-bit calls (int 0x80) other than execution that succeeds, opening, removing, moving and \
+         linking names, making directories, setting ids, and connecting and sending to IP addresses"
     } else {
         "32-bit calls (int 0x80) other than execution that succeeds, opening, setting ids, and \
          connecting and sending to IP addresses"

@@ -96,8 +96,10 @@ fn line(event: &Event) -> String {
 
 fn argument(argument: &PathArgument) -> String {
     let text = argument.path.as_ref().map_or("", |path| &path.text);
+    // Trampolines tell the kernel's copy of the same name.
     let origin = match argument.provenance() {
         Provenance::UserMemory => &argument.name,
+        Provenance::Kernel if !argument.name.is_empty() => &argument.name,
         other => word(other),
     };
     format!("{}={text}<{origin}>", argument.argument)
