@@ -32,8 +32,9 @@ impl Paid {
     }
 }
 
-/// Takes a token for an event that has been counted as seen, before it costs anything else. `None`
-/// when the cgroup has none left: then the event has been counted as cut.
+/// Takes a token for an event that has been counted as seen, before it costs anything else, unless
+/// its record had to be put together when its call began. `None` when the cgroup has none left: then
+/// the event has been counted as cut.
 #[inline(always)]
 pub fn pay(cgroup_id: u64, account: Option<Account>) -> Option<Paid> {
     if BUCKET_INTERVAL_NS.load() == 0 || take(cgroup_id) != 0 {

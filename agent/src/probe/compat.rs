@@ -8,8 +8,8 @@ use super::{
     arrays::{array, failed},
 };
 
-/// Calls that are traced, some by trampolines only, by their number on i386 (arch/x86/entry/syscalls/syscall_32.tbl). Those with
-/// two numbers began with 16-bit ids.
+/// Calls that are traced, some by trampolines only, by their number on i386
+/// (arch/x86/entry/syscalls/syscall_32.tbl). Those with two numbers began with 16-bit ids.
 #[rustfmt::skip]
 const NUMBERS: &[(u32, Call)] = &[
     (5, Call::Open), (8, Call::Creat), (295, Call::Openat), (437, Call::Openat2),

@@ -152,12 +152,7 @@ impl Bench {
         } else {
             "unlinkat"
         };
-        let exact = self.changes_are_exact()?;
-        let provenance = if exact { "kernel" } else { "user_memory" };
-        Ok(Expectation::of(call)
-            .is("result", 0)
-            .is("provenance", provenance)
-            .is("path", path))
+        Ok(removed_by(call, path, self.changes_are_exact()?))
     }
 
     fn is_exact(&self, topic: &str) -> Result<bool> {
@@ -170,8 +165,7 @@ impl Bench {
 
     /// An open that failed, as this kernel lets it be told.
     pub(crate) fn open_failed(&self, path: impl Display, errno: i32) -> Result<Expectation> {
-        let exact = self.opens_are_exact()?;
-        let provenance = if exact { "kernel" } else { "user_memory" };
+        let provenance = name_provenance(self.opens_are_exact()?);
         Ok(Expectation::open_failed(path, errno, provenance))
     }
 
@@ -314,6 +308,19 @@ impl Bench {
             tokio::time::sleep(POLL).await;
         }
     }
+}
+
+/// Where a name is read: in the kernel's copy where trampolines serve its topic.
+pub(crate) fn name_provenance(exact: bool) -> &'static str {
+    if exact { "kernel" } else { "user_memory" }
+}
+
+/// A name that the call removed.
+pub(crate) fn removed_by(call: &'static str, path: impl Display, exact: bool) -> Expectation {
+    Expectation::of(call)
+        .is("result", 0)
+        .is("provenance", name_provenance(exact))
+        .is("path", path)
 }
 
 fn doctor(scope: &TestCgroup) -> Result<Value> {

@@ -6,7 +6,7 @@ use integration_test::expectation::Expectation;
 use integration_test::offence::Offence;
 
 use crate::Test;
-use crate::bench::Bench;
+use crate::bench::{Bench, removed_by};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("hooks::every_program_is_attached", attached),
@@ -146,11 +146,7 @@ fn removed(
         let mut expected = vec![made];
         expected.extend(besides);
         if exact {
-            let gone = Expectation::of(call)
-                .is("result", 0)
-                .is("provenance", "kernel")
-                .is("path", file.display());
-            expected.push(gone);
+            expected.push(removed_by(call, file.display(), exact));
         }
         expected.push(Expectation::exited(0));
         Ok(expected)

@@ -7,7 +7,7 @@ use integration_test::expectation::Expectation;
 use integration_test::offence::Offence;
 
 use crate::Test;
-use crate::bench::Bench;
+use crate::bench::{Bench, name_provenance};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("paths::each_kind_of_open_is_told_as_it_is", kinds),
@@ -133,13 +133,9 @@ fn changes(bench: &Bench) -> Result<()> {
     let file = folder.join("file");
     let exact = bench.changes_are_exact()?;
     let done = |call, first: &str, second: &str| {
-        let from_kernel = exact && call != "fchmodat";
         Expectation::of(call)
             .is("result", 0)
-            .is(
-                "provenance",
-                if from_kernel { "kernel" } else { "user_memory" },
-            )
+            .is("provenance", name_provenance(exact && call != "fchmodat"))
             .is("path", folder.join(first).display())
             .is("second", folder.join(second).display())
     };

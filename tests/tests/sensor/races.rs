@@ -9,7 +9,7 @@ use integration_test::offence::{Offence, Told};
 use integration_test::{shortened, soak};
 
 use crate::Test;
-use crate::bench::Bench;
+use crate::bench::{Bench, name_provenance};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("races::the_path_of_an_open", open),
@@ -58,6 +58,13 @@ struct Run {
     told: Told,
     seen: Vec<Facts>,
     rounds: u32,
+}
+
+impl Run {
+    /// The path of a file of the race.
+    fn file(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
 }
 
 fn run(bench: &Bench, case: &str, rounds: u32) -> Result<Run> {
@@ -129,8 +136,7 @@ fn compare(run: &Run, seen: &[Option<char>], certainty: Certainty) -> Result<boo
 
 fn open(bench: &Bench) -> Result<()> {
     race(bench, "open", rounds(), Certainty::Exact, |run| {
-        let file = |name| run.folder.join(name).display().to_string();
-        let (red, blue) = (file("file-r"), file("file-b"));
+        let (red, blue) = (run.file("file-r"), run.file("file-b"));
         let mut colours = Vec::new();
         for facts in opens_of(run) {
             ensure!(facts.get("provenance") == "kernel", "{facts}");
@@ -201,7 +207,7 @@ fn descriptor(bench: &Bench) -> Result<()> {
 
 /// How many opens are told with the other file. Each has to say that it may be.
 fn mistaken(run: &Run, exact: bool) -> Result<u32> {
-    let red = run.folder.join("file-r").display().to_string();
+    let red = run.file("file-r");
     // The first open is that of the file which the other thread puts there.
     let opens: Vec<&Facts> = opens_of(run).skip(1).collect();
     let (count, rounds) = (opens.len(), run.rounds);
@@ -239,14 +245,15 @@ fn rename(bench: &Bench) -> Result<()> {
 /// Trampolines tell the kernel's own name. Without them it is read from the caller's memory after
 /// the call, and what is told has to say so.
 fn change(bench: &Bench, case: &str, call: &str) -> Result<()> {
-    let (certainty, provenance) = if bench.changes_are_exact()? {
-        (Certainty::Exact, "kernel")
+    let exact = bench.changes_are_exact()?;
+    let provenance = name_provenance(exact);
+    let certainty = if exact {
+        Certainty::Exact
     } else {
-        (Certainty::Doubtful, "user_memory")
+        Certainty::Doubtful
     };
     race(bench, case, rounds(), certainty, |run| {
-        let file = |name| run.folder.join(name).display().to_string();
-        let (red, blue) = (file("file-r"), file("file-b"));
+        let (red, blue) = (run.file("file-r"), run.file("file-b"));
         let mut colours = Vec::new();
         for facts in run.seen.iter().filter(|facts| facts.call == call) {
             ensure!(facts.get("provenance") == provenance, "{facts}");
