@@ -39,6 +39,8 @@ pub enum Kind {
     Paths = 35,
     /// A DNS packet: [`crate::DnsRecord`].
     Dns = 36,
+    /// [`Self::Open`] in a shorter form: [`crate::ShortOpenRecord`].
+    ShortOpen = 37,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             34 => Self::BulkCall,
             35 => Self::Paths,
             36 => Self::Dns,
+            37 => Self::ShortOpen,
             _ => return None,
         })
     }

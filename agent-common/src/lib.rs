@@ -7,6 +7,7 @@
 
 mod call;
 mod call_records;
+mod compat_call;
 mod context;
 mod counters;
 mod dns_record;
@@ -15,22 +16,24 @@ mod hook;
 mod layout;
 pub mod limits;
 mod offsets;
+mod open_record;
 mod path_call;
 mod paths;
 mod records;
 
 pub use call::Call;
 pub use call_records::{BULK_ARGUMENTS, BulkCallRecord, CALL_ARGUMENTS, CallRecord, call_flags};
+pub use compat_call::{CompatCall, compat_flags};
 pub use context::{BulkContext, ExecKey, ProcessContext, context_valid};
 pub use counters::{Bucket, CgroupCounters, DropReason, HookCounters, RingState};
 pub use dns_record::{DNS_PORT, DnsRecord, dns_flags};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
+pub use open_record::{OpenRecord, ShortOpenRecord, open_marks};
 pub use path_call::{PathCall, PathSource, argument, path_source};
 pub use paths::PathsRecord;
 pub use records::{
-    CgroupRecord, ExecRecord, ExitRecord, ForkRecord, MarkerRecord, OpenRecord, SetIdsRecord,
-    SocketEnds, SocketRecord, StdioRecord, TaskRecord, exe_flags, open_marks, path_flags,
-    socket_flags, stdio_kind,
+    CgroupRecord, ExecRecord, ExitRecord, ForkRecord, MarkerRecord, SetIdsRecord, SocketEnds,
+    SocketRecord, StdioRecord, TaskRecord, exe_flags, path_flags, socket_flags, stdio_kind,
 };

@@ -99,6 +99,22 @@ assert_layout!(
 );
 
 impl PathCall {
+    /// No call.
+    pub const NOTHING: Self = Self {
+        call: 0,
+        first: PathSource::NONE,
+        second: PathSource::NONE,
+        args: [argument::NONE; 2],
+    };
+
+    /// A call of another kind.
+    pub const fn without_paths(call: Call) -> Self {
+        Self {
+            call: call as u8,
+            ..Self::NOTHING
+        }
+    }
+
     /// The arguments of a call; `None` when it is not one on paths.
     pub const fn of(call: Call) -> Option<Self> {
         let (first, second) = match paths(call) {

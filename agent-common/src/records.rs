@@ -350,56 +350,6 @@ assert_layout!(
     exe_path_flags = 168,
 );
 
-/// Bits of [`OpenRecord::marks`] beside [`path_flags`], which share the byte.
-pub mod open_marks {
-    /// The call made the file (FMODE_CREATED).
-    pub const CREATED: u8 = 1 << 5;
-    /// The descriptor table is shared with another process.
-    pub const FD_SHARED: u8 = 1 << 6;
-    /// io_uring opened it, in no system call of its own.
-    pub const IO_URING: u8 = 1 << 7;
-}
-
-/// A file was opened or could not be. The path takes the rest of the record.
-///
-/// Kept small on purpose: this is by far the most frequent record.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "user",
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::Immutable,
-        zerocopy::IntoBytes,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct OpenRecord {
-    /// Kind [`crate::Kind::Open`].
-    pub header: RecordHeader,
-    /// Who.
-    pub context: BulkContext,
-    /// open(2) flags.
-    pub flags: u32,
-    /// Number of bytes at the path's end that are the name as the caller passed it, zero when the
-    /// path was not read from the caller's memory.
-    pub name_len: u16,
-    /// [`crate::Call`].
-    pub call: u8,
-    /// [`path_flags`] and [`open_marks`].
-    pub marks: u8,
-}
-
-assert_layout!(
-    OpenRecord,
-    size = 48,
-    context = 16,
-    flags = 40,
-    name_len = 44,
-    call = 46,
-    marks = 47,
-);
-
 /// Bits of [`SocketRecord::flags`].
 pub mod socket_flags {
     /// The remote address is the kernel's own copy (cgroup hook or socket), not the caller's.

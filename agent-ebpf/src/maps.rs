@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{Bucket, CgroupCounters, PathCall, RingState, limits};
+use gravlens_common::{Bucket, CgroupCounters, CompatCall, PathCall, RingState, limits};
 
 use crate::{
     dns_askers::Asker,
@@ -60,14 +60,9 @@ pub static OPENED: HashMap<u64, Opened> = HashMap::with_max_entries(1 << 15, BPF
 #[map]
 pub static OPEN_CALLS: Array<u8> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
 
-/// Topics that trampolines serve, one bit for each [`gravlens_common::Hook`]: they see 32-bit calls
-/// too.
+/// 32-bit system calls by the kernel's number, filled in by the loader.
 #[map]
-pub static BY_TRAMPOLINE: Array<u64> = Array::with_max_entries(1, 0);
-
-/// 32-bit system calls that are traced: their [`gravlens_common::Call`], by the kernel's number.
-#[map]
-pub static COMPAT_CALLS: Array<u8> = Array::with_max_entries(limits::COMPAT_CALLS, 0);
+pub static COMPAT_CALLS: Array<CompatCall> = Array::with_max_entries(limits::COMPAT_CALLS, 0);
 
 /// Buffers for exec records; the loader sizes it to CPUs x [`crate::scratch::NESTING`].
 #[map]

@@ -1,8 +1,10 @@
 //! Socket calls under way: how a cgroup hook knows whether a system call that is traced runs it.
 //!
 //! The entry tracepoint of a call opens a slot under its thread, the cgroup hook puts the address
-//! into it, and the exit tracepoint takes both away. A hook that finds no slot runs for io_uring,
-//! one of its workers or a 32-bit call, which no exit tracepoint follows: it must report by itself.
+//! into it, and the exit tracepoint takes both away. A 32-bit call has no entry tracepoint: the hook
+//! opens the slot, if the program on the ends of those calls is there to take it. Any other hook that
+//! finds no slot runs for io_uring or one of its workers, which no exit follows: it must report by
+//! itself.
 
 use aya_ebpf::{bindings::BPF_ANY, helpers::bpf_get_current_pid_tgid};
 use gravlens_common::{Call, DropReason, SocketEnds};
@@ -69,6 +71,18 @@ pub fn begin(call: Call) {
     {
         lost(call, caller);
     }
+}
+
+/// A call has come to its address, and no entry has opened a slot. Returns whether there is one now.
+#[inline(always)]
+pub fn begin_at_address(caller: Caller, call: Call, ends: &SocketEnds, cookie: u64) -> bool {
+    let begun = OngoingCall {
+        ends: *ends,
+        cookie,
+        call: call as u64,
+    };
+    let inserted = ONGOING.insert(caller.pid_tgid, begun, u64::from(BPF_ANY));
+    inserted.is_ok()
 }
 
 /// There is no slot. The exit of a send has then nothing to tell, so the event is lost here, also

@@ -146,6 +146,7 @@ fn body(kind: u8, bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             Record::Task(TaskView::new(&record, rest)?)
         }
         Kind::Open => Record::Open(OpenView::new(bytes)?),
+        Kind::ShortOpen => Record::Open(OpenView::from_short(bytes)?),
         Kind::Socket => Record::Socket(SocketView::new(bytes)?),
         Kind::Call => Record::Call(CallView::new(&read::<CallRecord>(bytes)?.0)?),
         Kind::Dns => Record::Dns(DnsView::new(bytes)?),

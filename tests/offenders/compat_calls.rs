@@ -15,8 +15,8 @@ fn main() {
     let path = std::env::args().nth(1).expect("usage: compat_calls PATH");
     let path = CString::new(path).expect("a path has no zero");
     let path = int80::low_copy(path.as_bytes_with_nul());
-    println!("open: {}", int80::call(OPEN, [path, 0, 0]));
+    println!("open: {}", int80::call(OPEN, &[path, 0, 0]));
     // SAFETY: no memory is passed.
     let user = unsafe { libc::getuid() };
-    println!("setuid: {}", int80::call(SETUID, [u64::from(user), 0, 0]));
+    println!("setuid: {}", int80::call(SETUID, &[u64::from(user), 0, 0]));
 }

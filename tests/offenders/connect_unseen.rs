@@ -41,7 +41,7 @@ fn connect_by_int80(socket: i32, target: &Target) -> i32 {
     /// `connect` in the table of i386.
     const CONNECT: i64 = 362;
     let socket = u64::try_from(socket).expect("a descriptor");
-    int80::call(CONNECT, [socket, target.0 as u64, Target::LEN])
+    int80::call(CONNECT, &[socket, target.0 as u64, Target::LEN])
 }
 
 /// A socket address below 4 GiB, where a 32-bit call can point to.

@@ -1,12 +1,15 @@
 //! Makes every call on paths, once so that it works and once so that it fails, in the order in which
-//! the suite expects to be told.
+//! the suite expects to be told; with `int80` as a 32-bit program makes them.
 //!
-//! `file_changes`, as root with all capabilities; works in `/tmp/changes`
+//! `file_changes [int80]`, as root with all capabilities; works in `/tmp/changes`
 
-use std::ffi::CStr;
 use std::ptr::null;
 
 use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, c_long};
+
+mod width;
+
+use width::{placed, string};
 
 /// Descriptor that is not open.
 const CLOSED: c_long = 999;
@@ -14,22 +17,13 @@ const CWD: c_long = AT_FDCWD as c_long;
 
 /// One system call; its result or a negative error number.
 macro_rules! call {
-    ($number:ident $(, $argument:expr)*) => {{
-        // SAFETY: every pointer is to a zero-terminated string or a struct that outlives the call.
-        let result = unsafe { libc::syscall(libc::$number $(, $argument)*) };
-        if result < 0 { -i64::from(errno()) } else { result }
-    }};
-}
-
-fn errno() -> i32 {
-    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
-}
-
-fn string(text: &'static CStr) -> *const libc::c_char {
-    text.as_ptr()
+    ($number:ident $(, $argument:expr)*) => {
+        width::call(libc::$number, &[$(width::Word::word($argument)),*])
+    };
 }
 
 fn main() {
+    width::choose();
     // SAFETY: no memory is passed.
     unsafe { libc::umask(0) };
     let base = string(c"/tmp/changes");
@@ -195,7 +189,7 @@ fn new_mounts() {
     call!(SYS_open_tree, CWD, absent, 0);
     let attributes = [2_u64, 0, 0, 0];
     let size = size_of_val(&attributes);
-    let pointer = attributes.as_ptr();
+    let pointer = placed(attributes);
     call!(SYS_mount_setattr, CWD, place, 0, pointer, size);
     call!(SYS_mount_setattr, CWD, absent, 0, pointer, size);
 }
@@ -250,6 +244,7 @@ fn jail() {
 
 /// A file handle with room for what file systems put into it.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Handle {
     bytes: u32,
     kind: i32,
@@ -260,13 +255,12 @@ fn by_other_means() {
     let name = string(c"mnt/handled");
     call!(SYS_openat, CWD, name, libc::O_CREAT | libc::O_WRONLY, 0o600);
     let place = call!(SYS_openat, CWD, string(c"mnt"), libc::O_DIRECTORY);
-    let mut handle = Handle {
+    let handle = Handle {
         bytes: 128,
         kind: 0,
         handle: [0; 128],
     };
-    let mut mount = 0_i32;
-    let (known, id) = (&raw mut handle, &raw mut mount);
+    let (known, id) = (placed(handle), placed(0_i32));
     let found = call!(SYS_name_to_handle_at, CWD, name, known, id, 0);
     assert_eq!(found, 0, "the file has a handle");
     call!(SYS_open_by_handle_at, place, known, libc::O_RDONLY);

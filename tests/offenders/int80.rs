@@ -1,22 +1,27 @@
 //! System calls of a 32-bit program, which any program may make.
 
 /// Makes a call of the table of i386 and gives the kernel's answer: a result, or an error as a
-/// negative number. Pointers have to lie below 4 GiB.
+/// negative number. Pointers have to lie below 4 GiB; there are six arguments at most.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn call(number: i64, arguments: [u64; 3]) -> i32 {
-    let [first, second, third] = arguments;
+pub(crate) fn call(number: i64, arguments: &[u64]) -> i32 {
+    let at = |position: usize| arguments.get(position).copied().unwrap_or(0);
     let result: i64;
-    // SAFETY: the calls made by offenders read their arguments and change nothing of the program.
-    // The compiler keeps rbx for itself, so it is put back.
+    // SAFETY: the calls made by offenders read their arguments and change nothing of the program
+    // but what they are given. The compiler keeps rbx and rbp for itself, so they are put back.
     unsafe {
         std::arch::asm!(
-            "xchg rbx, {first}",
+            "xchg rbx, r12",
+            "xchg rbp, r13",
             "int 0x80",
-            "xchg rbx, {first}",
-            first = inout(reg) first => _,
+            "xchg rbp, r13",
+            "xchg rbx, r12",
+            inout("r12") at(0) => _,
+            inout("r13") at(5) => _,
             inout("rax") number => result,
-            in("rcx") second,
-            in("rdx") third,
+            in("rcx") at(1),
+            in("rdx") at(2),
+            in("rsi") at(3),
+            in("rdi") at(4),
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
         );
     }
@@ -24,11 +29,11 @@ pub(crate) fn call(number: i64, arguments: [u64; 3]) -> i32 {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn call(_number: i64, _arguments: [u64; 3]) -> i32 {
+pub(crate) fn call(_number: i64, _arguments: &[u64]) -> i32 {
     panic!("this architecture has no int 0x80")
 }
 
-/// A copy below 4 GiB, where a 32-bit call can point to.
+/// A copy below 4 GiB, where a 32-bit call can point to. It stays there.
 #[allow(dead_code, reason = "one offender has a page of its own")]
 pub(crate) fn low_copy(bytes: &[u8]) -> u64 {
     const PAGE: usize = 4096;

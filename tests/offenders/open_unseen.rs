@@ -24,7 +24,7 @@ fn main() {
         "kept" => Request::open(&path).kept().run(),
         "int80" => {
             let path = int80::low_copy(path.as_bytes_with_nul());
-            int80::call(OPEN, [path, 0, 0])
+            int80::call(OPEN, &[path, 0, 0])
         }
         other => panic!("{other} is no way to open"),
     };

@@ -1,7 +1,14 @@
 //! Makes each traced call that takes no path, harmlessly, and prints it as it must be told:
-//! `NAME ARGUMENT=VALUE ... = RESULT`, where a failure is a negative error number.
+//! `NAME ARGUMENT=VALUE ... = RESULT`, where a failure is a negative error number; with `int80` as a
+//! 32-bit program makes it.
+//!
+//! `privileges [int80]`
 
-use std::{io, mem, ptr};
+use std::{mem, ptr};
+
+mod width;
+
+use width::{placed, string};
 
 /// A descriptor that nobody has open.
 const NOT_OPEN: i64 = 999;
@@ -10,6 +17,7 @@ const PROCESS_KEYRING: i64 = -2;
 const PAGE: i64 = 4096;
 
 fn main() {
+    width::choose();
     own_privileges();
     kernel();
     keys();
@@ -27,14 +35,8 @@ fn make(told: &str, number: libc::c_long, arguments: &[i64]) -> i64 {
 }
 
 fn call(number: libc::c_long, arguments: &[i64]) -> i64 {
-    let at = |position: usize| arguments.get(position).copied().unwrap_or(0);
-    // SAFETY: pointers among the arguments are null, or point to memory of the caller that is
-    // large enough.
-    let result = unsafe { libc::syscall(number, at(0), at(1), at(2), at(3), at(4), at(5)) };
-    if result == -1 {
-        return -i64::from(io::Error::last_os_error().raw_os_error().unwrap_or(0));
-    }
-    result
+    let arguments: Vec<u64> = arguments.iter().map(|word| *word as u64).collect();
+    width::call(number, &arguments)
 }
 
 fn own_privileges() {
@@ -52,8 +54,8 @@ fn own_privileges() {
     make(&told, libc::SYS_setns, &[NOT_OPEN]);
 }
 
-fn open(path: &std::ffi::CStr) -> i64 {
-    let path = path.as_ptr() as i64;
+fn open(path: &'static std::ffi::CStr) -> i64 {
+    let path = string(path) as i64;
     let fd = call(libc::SYS_openat, &[i64::from(libc::AT_FDCWD), path]);
     assert!(fd >= 0, "cannot open: {fd}");
     fd
@@ -68,8 +70,7 @@ fn kernel() {
     make(told, libc::SYS_delete_module, &[0, flags]);
     make("bpf cmd=999", libc::SYS_bpf, &[999]);
     make("bpf cmd=BPF_PROG_LOAD", libc::SYS_bpf, &[5]);
-    let mut parameters = [0_u32; 30];
-    let parameters = parameters.as_mut_ptr() as i64;
+    let parameters = placed([0_u32; 30]) as i64;
     make(
         "io_uring_setup entries=1",
         libc::SYS_io_uring_setup,
@@ -104,6 +105,13 @@ fn memory() {
     make(&told, libc::SYS_mprotect, &[page, PAGE, all]);
     let told = format!("pkey_mprotect addr={page:#x} length={PAGE} {NAMES} pkey=-1");
     make(&told, libc::SYS_pkey_mprotect, &[page, PAGE, all, -1]);
+    if width::is_compat() {
+        let flags = private | i64::from(libc::MAP_NORESERVE);
+        let block = [0, PAGE, all, flags, -1, 0].map(|word| word as u32);
+        let result = width::old_mmap(block);
+        let flags = "MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE";
+        println!("mmap addr=0x0 length={PAGE} {NAMES} flags={flags} = {result}");
+    }
 }
 
 fn descriptors() {
@@ -128,8 +136,7 @@ fn sockets() {
         libc::SYS_socket,
         &[99, 1, 0],
     );
-    let mut pair = [0_i32; 2];
-    let pair = pair.as_mut_ptr() as i64;
+    let pair = placed([0_i32; 2]) as i64;
     let told = "socketpair domain=AF_UNIX type=1 proto=0";
     make(told, libc::SYS_socketpair, &[1, 1, 0, pair]);
     let datagram = [i64::from(libc::AF_INET), i64::from(libc::SOCK_DGRAM), 0];
@@ -148,10 +155,7 @@ fn connect(socket: i64) {
     target.sin_port = 4242_u16.to_be();
     target.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
     let size = mem::size_of::<libc::sockaddr_in>() as i64;
-    let result = call(
-        libc::SYS_connect,
-        &[socket, (&raw const target) as i64, size],
-    );
+    let result = call(libc::SYS_connect, &[socket, placed(target) as i64, size]);
     assert_eq!(result, 0, "cannot connect");
 }
 
@@ -200,12 +204,7 @@ fn traced_child() {
 
 fn own_memory() {
     let own = i64::from(std::process::id());
-    let mut byte = 7_u8;
-    let vector = libc::iovec {
-        iov_base: (&raw mut byte).cast(),
-        iov_len: 1,
-    };
-    let vector = (&raw const vector) as i64;
+    let vector = width::vector(placed(7_u8), 1) as i64;
     let arguments = [own, vector, 1, vector, 1, 0];
     let told = format!("process_vm_readv pid={own}");
     make(&told, libc::SYS_process_vm_readv, &arguments);

@@ -23,7 +23,7 @@ fn main() {
         "io_uring" => Request::unlink(&path).run(),
         "int80" => {
             let path = int80::low_copy(path.as_bytes_with_nul());
-            int80::call(UNLINK, [path, 0, 0])
+            int80::call(UNLINK, &[path, 0, 0])
         }
         other => panic!("{other} is no way to remove a name"),
     };

@@ -121,6 +121,7 @@ impl Facts {
 
     fn socket(&mut self, socket: &SocketPayload) {
         self.put("fd", optional(socket.fd));
+        self.put("fd_shared", socket.fd_shared);
         self.put("provenance", provenance(socket.provenance()));
         self.put("local_names", socket.local_names.join(","));
         self.put("remote_names", socket.remote_names.join(","));

@@ -15,7 +15,7 @@ use crate::{
     emit::{self, Wake},
     fairness,
     kernel::{
-        regs::{self, Registers},
+        regs::{self, Arguments},
         task::Task,
     },
     scope,
@@ -29,7 +29,7 @@ macro_rules! call_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                $report(Call::$call, regs::result(&ctx));
+                $report(Call::$call, regs::result(&ctx), Arguments::current());
                 0
             }
         )*
@@ -77,8 +77,9 @@ call_programs! {
     sys_exit_socketpair => Socketpair,
 }
 
+/// Reports a call that has ended.
 #[inline(always)]
-fn privilege(call: Call, result: i64) {
+pub fn privilege(call: Call, result: i64, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -87,7 +88,7 @@ fn privilege(call: Call, result: i64) {
         header: RecordHeader::default(),
         process: ProcessContext::default(),
         result,
-        args: Registers::current().six_arguments(),
+        args: arguments.six(),
         call: call as u8,
         pad: [0; 7],
     };
@@ -107,10 +108,10 @@ fn privilege(call: Call, result: i64) {
 /// Only memory that is asked to be writable and executable at once counts. Every loader and
 /// allocator makes the other calls, so this is looked at before anything else.
 #[inline(always)]
-fn memory(call: Call, result: i64) {
-    let protection = Registers::current().argument2().unwrap_or(0);
+pub fn memory(call: Call, result: i64, arguments: Arguments) {
+    let protection = arguments.get(2);
     if protection & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE {
-        bulk(call, result);
+        bulk(call, result, arguments);
     }
 }
 
@@ -121,8 +122,9 @@ struct Message {
     descriptor: StdioRecord,
 }
 
+/// Reports a call that has ended, after the account of its cgroup's share.
 #[inline(always)]
-fn bulk(call: Call, result: i64) {
+pub fn bulk(call: Call, result: i64, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -141,7 +143,7 @@ fn bulk(call: Call, result: i64) {
                 result: result as i32,
             },
             result,
-            args: Registers::current().four_arguments(),
+            args: arguments.four(),
             call: call as u8,
             flags: 0,
             pad: [0; 6],

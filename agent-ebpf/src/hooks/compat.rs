@@ -5,41 +5,54 @@
 //! leaves at once unless the call came in by a 32-bit entry.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use gravlens_common::{Call, Hook};
+use gravlens_common::{Call, Hook, compat_flags};
 
-use super::{open, set_ids};
+use super::{calls, open, paths, set_ids, socket};
 use crate::{
-    kernel::{regs::Registers, task::Task},
-    maps::{BY_TRAMPOLINE, COMPAT_CALLS},
+    compat_call::{self, CompatCall},
+    kernel::task::Task,
 };
 
 #[btf_tracepoint(function = "sys_exit")]
 pub fn compat(ctx: BtfTracePointContext) -> i32 {
-    if !Task::current().is_in_compat_call() {
+    if !Task::current_is_in_compat_call() {
         return 0;
     }
-    let registers = Registers::compat(ctx.arg::<u64>(0));
-    let result = ctx.arg::<i64>(1);
-    let Some(call) = traced(registers) else {
-        return 0;
-    };
-    match call.hook() {
-        Hook::Open if call.opens_by_name() && on_trampolines(Hook::Open) => {}
-        Hook::Open => open::observe(call, result, registers),
-        Hook::SetIds => set_ids::observe(call, result, registers),
-        _ => {}
+    if let Some(made) = compat_call::made(ctx.arg::<u64>(0)) {
+        observe(&made, ctx.arg::<i64>(1));
     }
     0
 }
 
+/// Reports the call as the tracepoint of the one of the full width would.
 #[inline(always)]
-fn on_trampolines(hook: Hook) -> bool {
-    let served = BY_TRAMPOLINE.get(0).copied().unwrap_or(0);
-    served >> (hook as u64) & 1 != 0
-}
-
-#[inline(always)]
-fn traced(registers: Registers) -> Option<Call> {
-    let call = COMPAT_CALLS.get(registers.number()?)?;
-    Call::from_number(*call)
+fn observe(made: &CompatCall, result: i64) {
+    let CompatCall {
+        call,
+        arguments,
+        entry,
+    } = *made;
+    if entry.flags & compat_flags::BY_TRAMPOLINE != 0 {
+        return;
+    }
+    let hook = call.hook();
+    match hook {
+        // The hooks on addresses have told of each message.
+        Hook::Send if matches!(call, Call::Sendmmsg) => {}
+        Hook::Open => open::observe(call, result, arguments),
+        Hook::SetIds => set_ids::observe(call, result, arguments),
+        Hook::FileChange | Hook::Mount => {
+            paths::observe(hook, &entry.call, result as i32, arguments);
+        }
+        Hook::Exec if result < 0 => {
+            paths::observe(Hook::ExecFailed, &entry.call, result as i32, arguments);
+        }
+        Hook::Connect | Hook::Send | Hook::Bind | Hook::Listen | Hook::Accept => {
+            socket::observe(call, result as i32, arguments);
+        }
+        Hook::Privilege => calls::privilege(call, result, arguments),
+        Hook::Memory => calls::memory(call, result, arguments),
+        Hook::Descriptor | Hook::Signal | Hook::Socket => calls::bulk(call, result, arguments),
+        _ => {}
+    }
 }

@@ -4,7 +4,7 @@ use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
 };
 use gravlens_common::{
-    BulkContext, Call, DropReason, Hook, Kind, OpenRecord, open_marks, path_flags,
+    BulkContext, Call, DropReason, Hook, Kind, OpenRecord, ShortOpenRecord, open_marks, path_flags,
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     kernel::{
         path::{self, BuiltPath, Memory},
         read_user,
-        regs::{self, Registers},
+        regs::{self, Arguments},
         task::Task,
     },
     maps::PATH_SCRATCH,
@@ -41,7 +41,7 @@ macro_rules! open_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                observe(Call::$call, regs::result(&ctx), Registers::current());
+                observe(Call::$call, regs::result(&ctx), Arguments::current());
                 0
             }
         )*
@@ -59,7 +59,7 @@ open_programs! {
 
 /// Reports a call that has ended.
 #[inline(always)]
-pub fn observe(call: Call, result: i64, registers: Registers) {
+pub fn observe(call: Call, result: i64, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -68,9 +68,9 @@ pub fn observe(call: Call, result: i64, registers: Registers) {
     };
     let result = result as i32;
     let task = Task::current();
-    let seen = match opened(task, call, result, registers, buffer) {
+    let seen = match opened(task, call, result, arguments, buffer) {
         Some(seen) => seen,
-        None => asked(task, call, result, registers, buffer),
+        None => asked(task, call, result, arguments, buffer),
     };
     emit(&seen, caller, task, call, result, buffer, paid);
     scratch::release(buffer);
@@ -106,13 +106,13 @@ fn opened(
     task: Task,
     call: Call,
     result: i32,
-    registers: Registers,
+    arguments: Arguments,
     buffer: *mut PathScratch,
 ) -> Option<Seen> {
     let fd = u32::try_from(result).ok()?;
     let file = task.file(fd)?;
     let flags = file.flags()?;
-    let asked = requested_flags(call, registers);
+    let asked = requested_flags(call, arguments);
     // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
     // have ended since.
     if call_opens_as_asked(call) && asked.is_some_and(|asked| access(asked) != access(flags)) {
@@ -168,27 +168,23 @@ fn asked(
     task: Task,
     call: Call,
     result: i32,
-    registers: Registers,
+    arguments: Arguments,
     buffer: *mut PathScratch,
 ) -> Seen {
     let at = matches!(call, Call::Openat | Call::Openat2);
-    let name = match call {
-        Call::Openat | Call::Openat2 => registers.argument1(),
+    let name = arguments.get(u8::from(at));
+    let path = match call {
         // The handle tells no name.
-        Call::OpenByHandleAt => None,
-        _ => registers.argument0(),
-    };
-    let path = match (call, name) {
-        (_, None) => BuiltPath::unreadable(),
-        (Call::MemfdCreate, Some(name)) => path::copy(path::Memory::User, name, buffer),
-        (_, Some(name)) => {
-            let directory = directory(task, at, registers);
+        Call::OpenByHandleAt => BuiltPath::unreadable(),
+        Call::MemfdCreate => path::copy(Memory::User, name, buffer),
+        _ => {
+            let directory = directory(task, at, arguments);
             path::build_from_name(Memory::User, name, directory, task, buffer)
         }
     };
     Seen {
         path,
-        flags: requested_flags(call, registers).unwrap_or(0),
+        flags: requested_flags(call, arguments).unwrap_or(0),
         // A descriptor without its file: only another thread can have taken it away.
         marks: if result >= 0 {
             open_marks::FD_SHARED
@@ -200,9 +196,9 @@ fn asked(
 
 /// The directory that a relative name starts from.
 #[inline(always)]
-fn directory(task: Task, at: bool, registers: Registers) -> Option<u64> {
+fn directory(task: Task, at: bool, arguments: Arguments) -> Option<u64> {
     let fd = if at {
-        registers.argument0()? as i32
+        arguments.get(0) as i32
     } else {
         AT_FDCWD
     };
@@ -219,15 +215,15 @@ pub fn directory_of(task: Task, fd: i32) -> Option<u64> {
 }
 
 #[inline(always)]
-fn requested_flags(call: Call, registers: Registers) -> Option<u32> {
+fn requested_flags(call: Call, arguments: Arguments) -> Option<u32> {
     let flags = match call {
-        Call::Openat | Call::OpenByHandleAt => registers.argument2(),
+        Call::Openat | Call::OpenByHandleAt => arguments.get(2),
         // struct open_how begins with its flags.
-        Call::Openat2 => registers.argument2().and_then(read_user::<u64>),
-        Call::Creat => Some(u64::from(CREAT_FLAGS)),
-        _ => registers.argument1(),
+        Call::Openat2 => read_user::<u64>(arguments.get(2))?,
+        Call::Creat => u64::from(CREAT_FLAGS),
+        _ => arguments.get(1),
     };
-    flags.map(|flags| flags as u32)
+    Some(flags as u32)
 }
 
 /// Puts the fixed part right before the path, and both into the ring.
@@ -241,11 +237,12 @@ pub fn emit(
     buffer: *mut PathScratch,
     paid: Paid,
 ) {
-    const FIXED: u64 = size_of::<OpenRecord>() as u64;
     let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
-    let size = FIXED + path_len;
     let record = OpenRecord {
-        header: ring::header(Kind::Open, size as u32),
+        header: ring::header(
+            Kind::Open,
+            (size_of::<OpenRecord>() as u64 + path_len) as u32,
+        ),
         context: BulkContext {
             cgroup_id: caller.cgroup_id,
             exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
@@ -257,7 +254,16 @@ pub fn emit(
         call: call as u8,
         marks: seen.path.flags | seen.marks,
     };
-    let Some(start) = path::byte_at(buffer, seen.path.start - FIXED) else {
+    match ShortOpenRecord::of(&record) {
+        Some(short) => put(&short, seen.path.start, path_len, buffer, paid),
+        None => put(&record, seen.path.start, path_len, buffer, paid),
+    }
+}
+
+#[inline(always)]
+fn put<T: Copy>(fixed: &T, path: u64, path_len: u64, buffer: *mut PathScratch, paid: Paid) {
+    let fixed_len = size_of::<T>() as u64;
+    let Some(start) = path::byte_at(buffer, path - fixed_len) else {
         // Never so, but the verifier cannot know it; the account stays whole even then.
         if let Some(account) = paid.account() {
             account.dropped(DropReason::ScratchBusy);
@@ -266,7 +272,11 @@ pub fn emit(
     };
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
     unsafe {
-        bpf_probe_read_kernel(start.cast(), FIXED as u32, (&raw const record).cast());
-        ring::bulk(start, size, paid);
+        bpf_probe_read_kernel(
+            start.cast(),
+            fixed_len as u32,
+            core::ptr::from_ref(fixed).cast(),
+        );
+        ring::bulk(start, fixed_len + path_len, paid);
     }
 }

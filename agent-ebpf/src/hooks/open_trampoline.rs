@@ -16,17 +16,16 @@ use gravlens_common::{Call, DropReason, Hook, open_marks};
 
 use super::open::{self, Seen};
 use crate::{
-    account,
+    account, compat_call,
     fairness::Paid,
     globals::{FILENAME_NAME, OPEN_FLAGS_FLAGS},
     kernel::{
         file::File,
         path::{self, Memory},
-        read_or_zero, read_ptr,
-        regs::Registers,
+        read_or_zero, read_ptr, regs,
         task::Task,
     },
-    maps::{COMPAT_CALLS, OPEN_CALLS, OPENED},
+    maps::{OPEN_CALLS, OPENED},
     scope::{self, Caller},
     scratch::{self, PathScratch},
 };
@@ -104,20 +103,15 @@ struct Opener {
 #[inline(always)]
 fn opener() -> Option<Opener> {
     let task = Task::current();
-    let number = if task.is_io_worker() {
+    let call = if task.is_io_worker() {
         None
+    } else if task.is_in_compat_call() {
+        compat_call::made(regs::saved()).map(|made| made.call)
     } else {
-        Registers::current().number()
+        let number = regs::saved_number(regs::saved());
+        number.and_then(|number| Call::from_number(*OPEN_CALLS.get(number)?))
     };
-    let call = number.and_then(|number| {
-        let calls = if task.is_in_compat_call() {
-            &COMPAT_CALLS
-        } else {
-            &OPEN_CALLS
-        };
-        Call::from_number(*calls.get(number)?).filter(|call| call.opens_by_name())
-    });
-    match call {
+    match call.filter(|call| call.opens_by_name()) {
         Some(call) => Some(Opener {
             task,
             call,

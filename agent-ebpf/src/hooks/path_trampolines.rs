@@ -19,15 +19,15 @@ use super::{
     paths::{self, NO_DESCRIPTOR, Record},
 };
 use crate::{
-    account, emit, fairness,
+    account, compat_call, emit, fairness,
     globals::FILENAME_NAME,
     kernel::{
         path::{self, BuiltPath, Memory},
         read_ptr,
-        regs::Registers,
+        regs::{self, Arguments},
         task::Task,
     },
-    maps::{COMPAT_CALLS, HELD_PATHS, HOLDERS, PATH_CALLS, PATH_SCRATCH},
+    maps::{HELD_PATHS, HOLDERS, PATH_CALLS, PATH_SCRATCH},
     scope,
     scratch::{self, Growing, PathScratch, PathsScratch},
 };
@@ -219,10 +219,10 @@ fn end(ctx: &FExitContext) -> i32 {
 #[inline(always)]
 fn observe(result: i32) {
     let task = Task::current();
-    if let Some(number) = native(task)
-        && change_of(PATH_CALLS.get(number).map(|call| call.call)).is_some()
+    if let Some(call) = native(task).and_then(|number| PATH_CALLS.get(number))
+        && change_of(call.call).is_some()
     {
-        paths::observe(Hook::FileChange, number, result);
+        paths::observe(Hook::FileChange, call, result, Arguments::current());
         return;
     }
     let Some(caller) = scope::caller() else {
@@ -242,27 +242,23 @@ fn native(task: Task) -> Option<u32> {
     if task.is_io_worker() || task.is_in_compat_call() {
         return None;
     }
-    Registers::current().number()
+    regs::saved_number(regs::saved())
 }
 
 /// The call of that number, if it changes a file.
 #[inline(always)]
-fn change_of(call: Option<u8>) -> Option<Call> {
-    Call::from_number(call?).filter(|call| call.hook() as u8 == Hook::FileChange as u8)
+fn change_of(call: u8) -> Option<Call> {
+    Call::from_number(call).filter(|call| call.hook() as u8 == Hook::FileChange as u8)
 }
 
 /// The call that the thread has made; `None` when the kernel acts for itself.
 #[inline(always)]
 fn asked(task: Task, by_io_uring: Call) -> Option<Call> {
-    let call = if let Some(number) = native(task) {
-        change_of(PATH_CALLS.get(number).map(|call| call.call))
-    } else if task.is_io_worker() {
-        None
-    } else {
-        let number = Registers::current().number();
-        change_of(number.and_then(|number| COMPAT_CALLS.get(number).copied()))
+    let call = match native(task) {
+        Some(number) => PATH_CALLS.get(number).map(|call| call.call),
+        None => compat_call::current(task).map(|made| made.entry.call.call),
     };
-    match call {
+    match call.and_then(change_of) {
         Some(call) => Some(call),
         // A request may run at the end of whatever call the thread is in.
         None if task.has_io_uring() => Some(by_io_uring),

@@ -18,7 +18,7 @@ use crate::{
     fairness,
     kernel::{
         path::{self, BuiltPath},
-        regs::{self, Registers},
+        regs::{self, Arguments},
         task::Task,
     },
     maps::{PATH_CALLS, PATH_SCRATCH, PATHS_SCRATCH},
@@ -50,17 +50,18 @@ pub fn exec_failed(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
-    observe(hook, regs::number(ctx), regs::result(ctx) as i32)
+    if let Some(call) = PATH_CALLS.get(regs::number(ctx)) {
+        let result = regs::result(ctx) as i32;
+        observe(hook, call, result, Arguments::current());
+    }
+    0
 }
 
-/// A system call that has ended, by the kernel's number.
+/// Reports a call that has ended.
 #[inline(always)]
-pub fn observe(hook: Hook, number: u32, result: i32) -> u32 {
+pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
-        return 0;
-    };
-    let Some(call) = PATH_CALLS.get(number) else {
-        return 0;
+        return;
     };
     let account = account::seen(caller.cgroup_id, hook);
     let paid = if hook.is_critical() {
@@ -68,13 +69,13 @@ pub fn observe(hook: Hook, number: u32, result: i32) -> u32 {
     } else {
         match fairness::pay(caller.cgroup_id, account) {
             Some(paid) => Some(paid),
-            None => return 0,
+            None => return,
         }
     };
     let record = scratch::take(&PATHS_SCRATCH);
     let paths = scratch::take(&PATH_SCRATCH);
     if let (Some(record), Some(paths)) = (record, paths) {
-        let size = fill(record, paths, caller, call, result);
+        let size = fill(record, paths, caller, call, result, arguments);
         // SAFETY: `fill` initialised `size` bytes.
         unsafe {
             let bytes = Growing::record(record);
@@ -92,7 +93,6 @@ pub fn observe(hook: Hook, number: u32, result: i32) -> u32 {
     if let Some(paths) = paths {
         scratch::release(paths);
     }
-    0
 }
 
 /// Writes the record and returns its size.
@@ -103,21 +103,21 @@ fn fill(
     caller: Caller,
     call: &PathCall,
     result: i32,
+    arguments: Arguments,
 ) -> u64 {
     let task = Task::current();
-    let registers = Registers::current();
     let mut record = Record::begin(buffer, paths, caller, task);
     record.call(
         call.call,
         [
-            number(registers, call.args[0]),
-            number(registers, call.args[1]),
+            number(arguments, call.args[0]),
+            number(arguments, call.args[1]),
         ],
-        descriptor(registers, call),
+        descriptor(arguments, call),
     );
     let reader = Reader {
         task,
-        registers,
+        arguments,
         result,
         paths,
     };
@@ -211,11 +211,11 @@ fn fixed_part(buffer: *mut PathsScratch) -> &'static mut PathsRecord {
 
 /// An argument that is a number.
 #[inline(always)]
-fn number(registers: Registers, place: u8) -> u32 {
+fn number(arguments: Arguments, place: u8) -> u32 {
     if place == argument::NONE {
         return 0;
     }
-    let value = registers.numbered(place & !argument::UPPER_HALF);
+    let value = arguments.get(place & !argument::UPPER_HALF);
     if place & argument::UPPER_HALF != 0 {
         (value >> 32) as u32
     } else {
@@ -224,17 +224,17 @@ fn number(registers: Registers, place: u8) -> u32 {
 }
 
 #[inline(always)]
-fn descriptor(registers: Registers, call: &PathCall) -> i32 {
+fn descriptor(arguments: Arguments, call: &PathCall) -> i32 {
     if call.first.descriptor == argument::NONE {
         return NO_DESCRIPTOR;
     }
-    registers.numbered(call.first.descriptor) as i32
+    arguments.get(call.first.descriptor) as i32
 }
 
 /// Reads the paths of one call.
 struct Reader {
     task: Task,
-    registers: Registers,
+    arguments: Arguments,
     result: i32,
     paths: *mut PathScratch,
 }
@@ -246,7 +246,7 @@ impl Reader {
         match source.kind {
             path_source::NONE => (nothing(), 0),
             path_source::STRING => {
-                let string = self.registers.numbered(source.name);
+                let string = self.arguments.get(source.name);
                 (path::copy(path::Memory::User, string, self.paths), 0)
             }
             // The root is the new one by now: the name would be taken twice.
@@ -262,13 +262,13 @@ impl Reader {
     #[inline(always)]
     fn named(&self, source: PathSource) -> (BuiltPath, u8) {
         let by_descriptor = source.descriptor != argument::NONE
-            && self.registers.numbered(source.descriptor) as i32 != AT_FDCWD;
+            && self.arguments.get(source.descriptor) as i32 != AT_FDCWD;
         let (directory, marks) = if by_descriptor {
             (self.opened(source), self.shared())
         } else {
             (self.task.working_directory(), 0)
         };
-        let name = self.registers.numbered(source.name);
+        let name = self.arguments.get(source.name);
         let path =
             path::build_from_name(path::Memory::User, name, directory, self.task, self.paths);
         if path.len == 0 && source.kind == path_source::AT_OR_FILE {
@@ -280,7 +280,7 @@ impl Reader {
     /// Address of the path of the file behind the descriptor.
     #[inline(always)]
     fn opened(&self, source: PathSource) -> Option<u64> {
-        let descriptor = self.registers.numbered(source.descriptor);
+        let descriptor = self.arguments.get(source.descriptor);
         self.task.file(descriptor as u32)?.path()
     }
 

@@ -7,7 +7,7 @@ use crate::{
     account,
     emit::{self, Wake},
     kernel::{
-        regs::{self, Registers},
+        regs::{self, Arguments},
         task::Task,
     },
     scope,
@@ -18,7 +18,7 @@ macro_rules! set_ids_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                observe(Call::$call, regs::result(&ctx), Registers::current());
+                observe(Call::$call, regs::result(&ctx), Arguments::current());
                 0
             }
         )*
@@ -39,7 +39,7 @@ set_ids_programs! {
 
 /// Reports a call that has ended.
 #[inline(always)]
-pub fn observe(call: Call, result: i64, registers: Registers) {
+pub fn observe(call: Call, result: i64, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -48,7 +48,7 @@ pub fn observe(call: Call, result: i64, registers: Registers) {
         header: RecordHeader::default(),
         process: ProcessContext::default(),
         result: result as i32,
-        argument: registers.argument0().unwrap_or(0) as u32,
+        argument: arguments.get(0) as u32,
         call: call as u8,
         pad: [0; 7],
     };

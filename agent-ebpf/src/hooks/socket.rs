@@ -1,18 +1,18 @@
 //! Socket calls with their results: connect, UDP send, bind, listen and accept.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user_str},
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str},
     macros::tracepoint,
     programs::TracePointContext,
 };
 use gravlens_common::{
-    BulkContext, Call, Kind, RecordHeader, SocketEnds, SocketRecord, socket_flags,
+    BulkContext, Call, Kind, RecordHeader, SocketEnds, SocketRecord, limits, socket_flags,
 };
 
 use crate::{
     account, emit, fairness,
     kernel::{
-        regs::{self, Registers},
+        regs::{self, Arguments},
         sock::{self, AF_UNIX, Sock, UnixName},
         task::Task,
     },
@@ -23,6 +23,8 @@ use crate::{
 
 /// Room for a unix path: a power of two above `UNIX_PATH_MAX`, for the verifier.
 const UNIX_ROOM: usize = 128;
+/// Bytes of the family in front of a unix name.
+const UNIX_FAMILY: u64 = 2;
 /// Bounds a unix path's length.
 const UNIX_LEN_MASK: i32 = UNIX_ROOM as i32 - 1;
 
@@ -31,7 +33,8 @@ macro_rules! socket_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                report(&ctx, Call::$call)
+                observe(Call::$call, regs::result(&ctx) as i32, Arguments::current());
+                0
             }
         )*
     };
@@ -74,29 +77,29 @@ const fn is_accept(call: Call) -> bool {
     matches!(call, Call::Accept | Call::Accept4)
 }
 
+/// Reports a call that has ended.
 #[inline(always)]
-fn report(ctx: &TracePointContext, call: Call) -> u32 {
+pub fn observe(call: Call, result: i32, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
-        return 0;
+        return;
     };
     let noted = take_noted(call, caller);
     if is_send(call) && !noted.has_address() {
         // Only a datagram with an address of its own is a destination; the rest is data on a
         // connection that connect or accept reported.
-        return 0;
+        return;
     }
     let account = account::seen(caller.cgroup_id, call.hook());
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
-        return 0;
+        return;
     };
-    let mut message = message(ctx, call, caller);
-    describe(&mut message, call, &noted);
+    let mut message = message(call, caller, result, arguments);
+    describe(&mut message, call, &noted, arguments);
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);
     // SAFETY: the message is initialised and `size` is at most its length.
     unsafe { emit::bulk((&raw const message).cast(), size, paid) };
-    0
 }
 
 /// What a cgroup hook noted during this call.
@@ -110,15 +113,14 @@ fn take_noted(call: Call, caller: Caller) -> OngoingCall {
 }
 
 #[inline(always)]
-fn message(ctx: &TracePointContext, call: Call, caller: Caller) -> Message {
+fn message(call: Call, caller: Caller, result: i32, arguments: Arguments) -> Message {
     let task = Task::current();
-    let result = regs::result(ctx) as i32;
-    let fd = if is_accept(call) {
-        result
+    let (fd, may_be_another) = if is_accept(call) {
+        (result, false)
     } else {
-        Registers::current().argument0().map_or(-1, |fd| fd as i32)
+        (arguments.get(0) as i32, arguments.are_in_user_memory())
     };
-    let flags = if task.shares_files() {
+    let flags = if may_be_another || task.shares_files() {
         socket_flags::FD_SHARED
     } else {
         0
@@ -144,7 +146,7 @@ fn message(ctx: &TracePointContext, call: Call, caller: Caller) -> Message {
 }
 
 #[inline(always)]
-fn describe(message: &mut Message, call: Call, noted: &OngoingCall) {
+fn describe(message: &mut Message, call: Call, noted: &OngoingCall, arguments: Arguments) {
     let sock = u32::try_from(message.record.fd)
         .ok()
         .and_then(|fd| Task::current().file(fd))
@@ -157,9 +159,9 @@ fn describe(message: &mut Message, call: Call, noted: &OngoingCall) {
         sock.describe(&mut message.record.ends);
     }
     if message.record.ends.family == AF_UNIX {
-        describe_unix(message, call, sock);
+        describe_unix(message, call, sock, arguments);
     } else if message.record.context.result < 0 {
-        from_arguments(message, call);
+        from_arguments(message, call, arguments);
     } else {
         message.record.flags |= socket_flags::KERNEL_ADDRESS;
     }
@@ -177,6 +179,7 @@ fn describe_noted(message: &mut Message, noted: &OngoingCall, sock: Option<Sock>
         message.record.flags |= socket_flags::FD_SHARED;
         return;
     }
+    message.record.flags &= !socket_flags::FD_SHARED;
     let mut now = SocketEnds::default();
     sock.describe(&mut now);
     if now.family == ends.family {
@@ -187,15 +190,12 @@ fn describe_noted(message: &mut Message, noted: &OngoingCall, sock: Option<Sock>
 
 /// A call that failed left nothing in the socket: the caller's own argument is what remains.
 #[inline(always)]
-fn from_arguments(message: &mut Message, call: Call) {
+fn from_arguments(message: &mut Message, call: Call, arguments: Arguments) {
     if !matches!(call, Call::Connect | Call::Bind) {
         return;
     }
-    let Some(address) = Registers::current().argument1() else {
-        return;
-    };
     let mut asked = SocketEnds::default();
-    sock::remote_from_user(address, &mut asked);
+    sock::remote_from_user(arguments.get(1), &mut asked);
     let ends = &mut message.record.ends;
     if asked.family != 0 {
         ends.family = asked.family;
@@ -210,7 +210,7 @@ fn from_arguments(message: &mut Message, call: Call) {
 }
 
 #[inline(always)]
-fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>) {
+fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>, arguments: Arguments) {
     let remote = matches!(call, Call::Connect);
     if !remote {
         message.record.flags |= socket_flags::UNIX_LOCAL;
@@ -226,7 +226,7 @@ fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>) {
         message.record.path_len = copy_name(message, name);
         message.record.flags |= socket_flags::KERNEL_ADDRESS;
     } else if remote || matches!(call, Call::Bind) {
-        message.record.path_len = copy_argument(message);
+        message.record.path_len = copy_argument(message, arguments);
     }
 }
 
@@ -244,19 +244,34 @@ fn copy_name(message: &mut Message, name: UnixName) -> u16 {
     if result == 0 { len as u16 } else { 0 }
 }
 
-/// The path in the caller's `sockaddr_un`, behind two bytes of family.
+/// The name in the caller's `sockaddr_un`, behind two bytes of family: a path, which ends with a
+/// zero byte, or an abstract one, which begins with one and is as long as the address.
 #[inline(always)]
-fn copy_argument(message: &mut Message) -> u16 {
-    let Some(address) = Registers::current().argument1() else {
-        return 0;
-    };
+fn copy_argument(message: &mut Message, arguments: Arguments) -> u16 {
+    let name = arguments.get(1) + UNIX_FAMILY;
     // SAFETY: the destination has UNIX_ROOM bytes.
     let len = unsafe {
         bpf_probe_read_user_str(
             message.path.as_mut_ptr().cast(),
             UNIX_ROOM as u32,
-            (address + 2) as *const _,
+            name as *const _,
         )
     };
-    if len > 1 { (len - 1) as u16 } else { 0 }
+    if len > 1 {
+        return (len - 1) as u16;
+    }
+    let len = (arguments.get(2) as u32 as u64).saturating_sub(UNIX_FAMILY);
+    if len > limits::UNIX_PATH_MAX as u64 {
+        return 0;
+    }
+    let len = verifier::mask::<UNIX_LEN_MASK>(len);
+    // SAFETY: the room is one byte longer than the mask allows.
+    let result = unsafe {
+        bpf_probe_read_user(
+            message.path.as_mut_ptr().cast(),
+            len as u32,
+            name as *const _,
+        )
+    };
+    if result == 0 { len as u16 } else { 0 }
 }

@@ -2,17 +2,19 @@
 //!
 //! These hooks run inside connect and sendmsg after the kernel has copied the address from user
 //! memory, so no other thread can change it any more. In a system call that is traced the address
-//! waits for the exit, which knows the result. Outside one (io_uring, 32-bit calls), and for each
-//! message of a sendmmsg, no exit tells the result of this address: the hook reports it, without.
+//! waits for the exit, which knows the result. Outside one (io_uring), and for each message of a
+//! sendmmsg, no exit tells the result of this address: the hook reports it, without.
 
 use aya_ebpf::{
     EbpfContext, bindings::bpf_sock, helpers::generated::bpf_get_socket_cookie,
     macros::cgroup_sock_addr, programs::SockAddrContext,
 };
-use gravlens_common::{BulkContext, Call, DNS_PORT, Kind, SocketEnds, SocketRecord, socket_flags};
+use gravlens_common::{
+    BulkContext, Call, DNS_PORT, Kind, SocketEnds, SocketRecord, compat_flags, socket_flags,
+};
 
 use crate::{
-    account, dns_askers, emit, fairness,
+    account, compat_call, dns_askers, emit, fairness,
     kernel::{sock, task::Task},
     ongoing,
     scope::{self, Caller},
@@ -130,7 +132,7 @@ fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
         return ALLOW;
     };
     let Some(ongoing) = ongoing::current(caller) else {
-        report(&ends, call, caller, task);
+        without_entry(ctx, &ends, call, caller, task);
         return ALLOW;
     };
     // SAFETY: a live map value that only this thread uses.
@@ -146,6 +148,26 @@ fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
         ongoing.cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
     }
     ALLOW
+}
+
+/// The address of a call whose entry was not seen: the end of a 32-bit one tells it.
+#[inline(always)]
+fn without_entry(ctx: &SockAddrContext, ends: &SocketEnds, call: Call, caller: Caller, task: Task) {
+    let made = compat_call::current(task);
+    // A request of io_uring may run behind whatever call the thread was in. A 32-bit one of a thread
+    // that has a ring is told twice rather than not at all.
+    if let Some(made) = made
+        && made.entry.flags & compat_flags::WATCHED != 0
+        && matches!(made.call, Call::Connect | Call::Sendto | Call::Sendmsg)
+        && !task.has_io_uring()
+    {
+        // SAFETY: the helper takes the context of this program type.
+        let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
+        if ongoing::begin_at_address(caller, made.call, ends, cookie) {
+            return;
+        }
+    }
+    report(ends, call, caller, task);
 }
 
 /// Whose call it is. The kernel's own connections are nobody's.

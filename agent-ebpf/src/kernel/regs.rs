@@ -5,12 +5,13 @@
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
-use super::{read, read_or_zero};
-use crate::globals::{
-    REGS_ARG0, REGS_ARG1, REGS_ARG2, REGS_ARG3, REGS_ARG4, REGS_ARG5, REGS_COMPAT_ARG0,
-    REGS_COMPAT_ARG1, REGS_COMPAT_ARG2, REGS_NUMBER,
-};
+use super::{read, read_or_zero, read_user};
+use crate::globals::*;
 
+/// Most arguments that a call has.
+const COUNT: u8 = 6;
+/// The half of a register that a 32-bit call uses.
+const LOW: u64 = 0xFFFF_FFFF;
 /// Mark of the x32 convention, whose calls have the same numbers (`__X32_SYSCALL_BIT`).
 const X32: u32 = 1 << 30;
 /// Number of the call in a `sys_exit_*` record: after the common fields (8 bytes).
@@ -39,102 +40,130 @@ pub fn entry_argument<const N: usize>(ctx: &TracePointContext) -> u64 {
     }
 }
 
-/// The saved registers.
+/// How a call passes its arguments.
 #[derive(Clone, Copy)]
-pub struct Registers {
-    at: u64,
-    /// The call follows the 32-bit convention.
-    compat: bool,
+enum Convention {
+    /// In registers, as this architecture does.
+    Native,
+    /// In registers, as 32-bit programs do.
+    Compat,
+    /// In words of 32 bits one behind another in the caller's memory, as some 32-bit calls do.
+    Block,
 }
 
-impl Registers {
-    /// Registers of the current system call.
+/// Arguments of a system call.
+#[derive(Clone, Copy)]
+pub struct Arguments {
+    /// Address of the saved registers, or of the block.
+    at: u64,
+    convention: Convention,
+}
+
+impl Arguments {
+    /// Those of the current call, which is one of this width.
     #[inline(always)]
     pub fn current() -> Self {
-        // SAFETY: the helper takes the current task's BTF pointer, which is what `current` holds.
-        let at =
-            unsafe { bpf_task_pt_regs(aya_ebpf::helpers::generated::bpf_get_current_task_btf()) }
-                as u64;
-        Self { at, compat: false }
-    }
-
-    /// Registers of a 32-bit call, at that address.
-    #[inline(always)]
-    pub fn compat(at: u64) -> Self {
-        Self { at, compat: true }
-    }
-
-    /// The call's number.
-    #[inline(always)]
-    pub fn number(self) -> Option<u32> {
-        read::<u64>(self.at, &REGS_NUMBER).map(|number| number as u32 & !X32)
-    }
-
-    /// First argument.
-    #[inline(always)]
-    pub fn argument0(self) -> Option<u64> {
-        if self.compat {
-            return low(read(self.at, &REGS_COMPAT_ARG0));
+        Self {
+            at: saved(),
+            convention: Convention::Native,
         }
-        read(self.at, &REGS_ARG0)
     }
 
-    /// Second argument.
+    /// Those of a 32-bit call, by the address of the saved registers.
     #[inline(always)]
-    pub fn argument1(self) -> Option<u64> {
-        if self.compat {
-            return low(read(self.at, &REGS_COMPAT_ARG1));
+    pub fn compat(registers: u64) -> Self {
+        Self {
+            at: registers,
+            convention: Convention::Compat,
         }
-        read(self.at, &REGS_ARG1)
     }
 
-    /// Third argument.
+    /// Those that stand in the caller's memory.
     #[inline(always)]
-    pub fn argument2(self) -> Option<u64> {
-        if self.compat {
-            return low(read(self.at, &REGS_COMPAT_ARG2));
+    pub fn block(address: u64) -> Self {
+        Self {
+            at: address,
+            convention: Convention::Block,
         }
-        read(self.at, &REGS_ARG2)
     }
 
-    /// The first four arguments; zero where one cannot be read.
+    /// Another thread of the caller can have changed them since the call began.
     #[inline(always)]
-    pub fn four_arguments(self) -> [u64; 4] {
-        [
-            read_or_zero(self.at, &REGS_ARG0),
-            read_or_zero(self.at, &REGS_ARG1),
-            read_or_zero(self.at, &REGS_ARG2),
-            read_or_zero(self.at, &REGS_ARG3),
-        ]
+    pub fn are_in_user_memory(self) -> bool {
+        matches!(self.convention, Convention::Block)
     }
 
-    /// All six arguments; zero where one cannot be read.
+    /// An argument by its number, from 0; zero where it cannot be read, and when no call has one
+    /// of that number. A 32-bit call has 32-bit arguments: what stands above them is left from
+    /// before.
     #[inline(always)]
-    pub fn six_arguments(self) -> [u64; 6] {
-        let [first, second, third, fourth] = self.four_arguments();
-        [
-            first,
-            second,
-            third,
-            fourth,
-            read_or_zero(self.at, &REGS_ARG4),
-            read_or_zero(self.at, &REGS_ARG5),
-        ]
+    pub fn get(self, number: u8) -> u64 {
+        match self.convention {
+            Convention::Native => native(self.at, number),
+            Convention::Compat => compat(self.at, number) & LOW,
+            Convention::Block if number < COUNT => {
+                let address = self.at + u64::from(number) * size_of::<u32>() as u64;
+                read_user::<u32>(address).map_or(0, u64::from)
+            }
+            Convention::Block => 0,
+        }
     }
 
-    /// An argument by its number, zero when the call has none of that number.
+    /// The first four.
     #[inline(always)]
-    pub fn numbered(self, number: u8) -> u64 {
-        let offset = match number {
-            0 => &REGS_ARG0,
-            1 => &REGS_ARG1,
-            2 => &REGS_ARG2,
-            3 => &REGS_ARG3,
-            4 => &REGS_ARG4,
-            _ => return 0,
-        };
-        read_or_zero(self.at, offset)
+    pub fn four(self) -> [u64; 4] {
+        [self.get(0), self.get(1), self.get(2), self.get(3)]
     }
+
+    /// All six.
+    #[inline(always)]
+    pub fn six(self) -> [u64; 6] {
+        let [first, second, third, fourth] = self.four();
+        [first, second, third, fourth, self.get(4), self.get(5)]
+    }
+}
+
+#[inline(always)]
+fn native(registers: u64, number: u8) -> u64 {
+    let offset = match number {
+        0 => &REGS_ARG0,
+        1 => &REGS_ARG1,
+        2 => &REGS_ARG2,
+        3 => &REGS_ARG3,
+        4 => &REGS_ARG4,
+        5 => &REGS_ARG5,
+        _ => return 0,
+    };
+    read_or_zero(registers, offset)
+}
+
+#[inline(always)]
+fn compat(registers: u64, number: u8) -> u64 {
+    let offset = match number {
+        0 => &REGS_COMPAT_ARG0,
+        1 => &REGS_COMPAT_ARG1,
+        2 => &REGS_COMPAT_ARG2,
+        3 => &REGS_COMPAT_ARG3,
+        4 => &REGS_COMPAT_ARG4,
+        5 => &REGS_COMPAT_ARG5,
+        _ => return 0,
+    };
+    read_or_zero(registers, offset)
+}
+
+/// Address of the registers that the kernel saved when the current call began.
+#[inline(always)]
+pub fn saved() -> u64 {
+    // SAFETY: the helper takes the current task's BTF pointer, which is what the other returns.
+    let registers =
+        unsafe { bpf_task_pt_regs(aya_ebpf::helpers::generated::bpf_get_current_task_btf()) };
+    registers as u64
+}
+
+/// Number of the call by its saved registers.
+#[inline(always)]
+pub fn saved_number(registers: u64) -> Option<u32> {
+    read::<u64>(registers, &REGS_NUMBER).map(|number| number as u32 & !X32)
 }
 
 /// Number of the system call whose `sys_exit_*` tracepoint this is.
@@ -142,10 +171,4 @@ impl Registers {
 pub fn number(ctx: &TracePointContext) -> u32 {
     // SAFETY: as in `result`.
     unsafe { *ctx.as_ptr().cast::<u8>().add(NUMBER_OFFSET).cast::<u32>() }
-}
-
-/// A 32-bit call has 32-bit arguments; what stands above them is left from before.
-#[inline(always)]
-fn low(value: Option<u64>) -> Option<u64> {
-    value.map(|value| value & 0xFFFF_FFFF)
 }

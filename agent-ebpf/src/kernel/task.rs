@@ -75,6 +75,23 @@ impl Task {
         read_or_zero::<u32>(self.0, &TASK_CALL_STATUS) & TS_COMPAT != 0
     }
 
+    /// Whether the calling thread's call came in by a 32-bit entry. For the program that runs at the
+    /// end of every call: it reads the field without a helper.
+    #[inline(always)]
+    pub fn current_is_in_compat_call() -> bool {
+        let offset = TASK_CALL_STATUS.load();
+        if offset == ABSENT {
+            return false;
+        }
+        // SAFETY: the verifier follows the pointer, which it knows to be a task's, and checks that
+        // the offset is one of its fields.
+        let status = unsafe {
+            let task = bpf_get_current_task_btf().cast::<u8>();
+            core::ptr::read_volatile(task.add(offset as usize).cast::<u32>())
+        };
+        status & TS_COMPAT != 0
+    }
+
     /// cgroup of the v2 hierarchy.
     #[inline(always)]
     pub fn cgroup(self) -> Option<Cgroup> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gravlens_common::{BulkContext, Call, OpenRecord, open_marks, path_flags};
+use gravlens_common::{BulkContext, Call, OpenRecord, ShortOpenRecord, open_marks, path_flags};
 
 use super::{
     DecodeError, call,
@@ -38,6 +38,15 @@ pub struct OpenView<'a> {
 impl<'a> OpenView<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (raw, bytes) = read::<OpenRecord>(bytes)?;
+        Self::of(&raw, bytes)
+    }
+
+    pub(super) fn from_short(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let (raw, bytes) = read::<ShortOpenRecord>(bytes)?;
+        Self::of(&raw.whole(), bytes)
+    }
+
+    fn of(raw: &OpenRecord, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let has = |bit: u8| raw.marks & bit != 0;
         let user_memory = has(path_flags::USER_MEMORY);
         let name = name(bytes, raw.name_len)?;

@@ -2,7 +2,7 @@
 
 use gravlens_common::{
     ABI_VERSION, BulkCallRecord, Call, CgroupRecord, DnsRecord, ForkRecord, Hook, Kind, OpenRecord,
-    PathsRecord, RecordHeader, SocketRecord,
+    PathsRecord, RecordHeader, ShortOpenRecord, SocketRecord,
 };
 use zerocopy::FromBytes;
 
@@ -35,6 +35,10 @@ pub fn origin(bytes: &[u8]) -> Option<Origin> {
         Some(Kind::Open) => {
             let record = prefix::<OpenRecord>(bytes);
             told(Hook::Open, record.map(|record| record.context.cgroup_id))
+        }
+        Some(Kind::ShortOpen) => {
+            let record = prefix::<ShortOpenRecord>(bytes);
+            told(Hook::Open, record.map(|record| record.cgroup_id.into()))
         }
         Some(Kind::Paths) => Some(of_paths(bytes)),
         Some(Kind::Dns) => {

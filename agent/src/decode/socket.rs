@@ -18,6 +18,8 @@ pub struct SocketView<'a> {
     pub has_result: bool,
     /// Where the address was read.
     pub provenance: Provenance,
+    /// Another thread may have replaced the descriptor.
+    pub fd_shared: bool,
     endpoint: Endpoint,
     unix_path: &'a [u8],
     unix_local: bool,
@@ -38,6 +40,7 @@ impl<'a> SocketView<'a> {
             } else {
                 Provenance::UserMemory
             },
+            fd_shared: has(socket_flags::FD_SHARED),
             endpoint: endpoint(&raw.ends),
             unix_path,
             unix_local: has(socket_flags::UNIX_LOCAL),

@@ -1,7 +1,7 @@
 use gravlens_common::{
     BulkCallRecord, BulkContext, CallRecord, DnsRecord, Hook, OpenRecord, PathsRecord,
-    ProcessContext, SocketEnds, SocketRecord, StdioRecord, call_flags, dns_flags, exe_flags,
-    open_marks, path_flags, stdio_kind,
+    ProcessContext, ShortOpenRecord, SocketEnds, SocketRecord, StdioRecord, call_flags, dns_flags,
+    exe_flags, open_marks, path_flags, stdio_kind,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
@@ -36,6 +36,13 @@ fn named_open_record(path: &[u8], name_len: u16, marks: u8) -> Vec<u8> {
         marks,
     };
     [record.as_bytes(), path].concat()
+}
+
+/// The same in its short form.
+fn short_open_record(path: &[u8], marks: u8) -> Vec<u8> {
+    let bytes = open_record(path, marks);
+    let (record, path) = OpenRecord::read_from_prefix(&bytes).unwrap();
+    [ShortOpenRecord::of(&record).unwrap().as_bytes(), path].concat()
 }
 
 fn paths_record(call: Call, first: &[u8], second: &[u8]) -> Vec<u8> {
@@ -345,6 +352,29 @@ fn a_memory_file_has_a_name_and_no_place() {
 }
 
 #[test]
+fn a_short_open_is_the_same_open() {
+    let path = b"/etc/passwd";
+    let (long, short) = (open_record(path, 0), short_open_record(path, 0));
+    assert_eq!(short.len(), 40 + path.len());
+    let as_text = |bytes: &[u8]| format!("{:?}", decode(bytes).unwrap());
+    assert_eq!(as_text(&short), as_text(&long));
+    assert_eq!(origin_of(&short), origin_of(&long));
+}
+
+#[test]
+fn what_does_not_fit_into_a_short_open_is_kept_whole() {
+    let with = |change: fn(&mut OpenRecord)| {
+        let mut record = OpenRecord::default();
+        change(&mut record);
+        ShortOpenRecord::of(&record)
+    };
+    assert!(with(|record| record.context.cgroup_id = 1 << 32).is_none());
+    assert!(with(|record| record.context.result = 40_000).is_none());
+    assert!(with(|record| record.name_len = 1).is_none());
+    assert!(with(|_| ()).is_some());
+}
+
+#[test]
 fn an_exec_is_cut_into_its_parts() {
     let bytes = exec_record();
     let Record::Exec(exec) = decode(&bytes).unwrap().1 else {
@@ -404,6 +434,7 @@ fn every_cut_is_an_error() {
     for whole in [
         exec_record(),
         open_record(b"/x", 0),
+        short_open_record(b"/x", 0),
         paths_record(Call::Rename, b"/a", b"/b"),
         call_record(),
         bulk_call_record(Call::Mmap),
@@ -444,6 +475,28 @@ fn foreign_versions_and_kinds_are_refused() {
 }
 
 proptest! {
+    #[test]
+    fn a_short_open_loses_nothing(
+        cgroup_id in any::<u32>(), exec_key in any::<u64>(), tid in any::<u32>(),
+        result in any::<i16>(), flags in any::<u32>(), call in any::<u8>(), marks in any::<u8>(),
+        size in 48..5000_usize,
+    ) {
+        let record = OpenRecord {
+            header: header(Kind::Open, size),
+            context: BulkContext {
+                cgroup_id: cgroup_id.into(),
+                exec_key,
+                tid,
+                result: result.into(),
+            },
+            flags,
+            name_len: 0,
+            call,
+            marks,
+        };
+        prop_assert_eq!(ShortOpenRecord::of(&record).unwrap().whole(), record);
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 16..600)) {
         let _ = decode(&bytes);

@@ -157,6 +157,9 @@ pub struct Socket {
     pub fd: i32,
     /// Where the address was read.
     pub provenance: Provenance,
+    /// Another thread may have replaced the descriptor, from which the address of all but a connect
+    /// or a send comes.
+    pub fd_shared: bool,
     /// Names of the own address.
     pub local_name: AddressName,
     /// Names of the other end's address.

@@ -34,6 +34,7 @@ pub(super) fn socket_payload(socket: &SocketView<'_>) -> Payload<'static> {
         endpoint: socket.endpoint(),
         fd: socket.fd,
         provenance: socket.provenance,
+        fd_shared: socket.fd_shared,
         // The event's container tells them.
         local_name: AddressName::None,
         remote_name: AddressName::None,

@@ -14,7 +14,7 @@ use aya::{
 use gravlens_common::Hook;
 
 use super::{
-    ProbeError,
+    ProbeError, compat,
     integrity::{HeldLink, Links},
     loader::chain,
     topics::{Attach, COMPAT, Program, TOPICS, Topic, Trampolines},
@@ -162,9 +162,7 @@ impl Attacher<'_> {
             Some(trampolines) => match self.attach_trampolines(topic, trampolines) {
                 Ok(attached) => {
                     links.extend(attached);
-                    if let Some(hook) = topic.hook {
-                        trampolines::serve(self.ebpf, hook)?;
-                    }
+                    compat::on_trampolines(self.ebpf, trampolines.serve)?;
                     return Ok(on_trampolines(topic, trampolines));
                 }
                 Err(why) => Some(Refusal {
@@ -174,14 +172,18 @@ impl Attacher<'_> {
             },
             None => better_hook(topic, self.trampolines),
         };
-        attach_topic(topic, better, |program| {
+        let attached = attach_topic(topic, better, |program| {
             if lacks_call(program) {
                 return Ok(Outcome::NoSuchCall);
             }
             let link = self.attach_program(program)?;
             links.push(HeldLink::new(program.name, link)?);
             Ok(Outcome::Attached)
-        })
+        })?;
+        if topic.name == COMPAT && attached.state() == TopicState::Full {
+            compat::watched(self.ebpf)?;
+        }
+        Ok(attached)
     }
 
     /// All of them, or why not.

@@ -26,6 +26,8 @@ const IO_URING_CHANGES: &str = "io_uring changes of files, which make no system 
 /// The same with trampolines on those that remove, move and make names.
 const IO_URING_OTHER_CHANGES: &str = "io_uring changes of the length and the attributes of files, \
                                       which make no system call of their own";
+const COMPAT_OFF: &str = "32-bit system calls (int 0x80), of which executions and IP addresses are \
+                          told at least: sensor.compat_calls is off";
 /// What the hooks on DNS packets leave out.
 const UNWATCHED_DNS: [&str; 3] = [
     "DNS over HTTPS and DNS over TLS: what is asked and answered is encrypted",
@@ -107,20 +109,15 @@ fn blind_spots(topics: &[AttachedTopic]) -> Vec<String> {
     if !on_trampolines(Hook::Open) {
         spots.push(IO_URING_OPENS.to_owned());
     }
-    let names = on_trampolines(Hook::FileChange);
-    let changes = if names {
+    let changes = if on_trampolines(Hook::FileChange) {
         IO_URING_OTHER_CHANGES
     } else {
         IO_URING_CHANGES
     };
     spots.push(changes.to_owned());
-    if compat::kernel_runs_ia32() {
-        let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
-        spots.push(if watched {
-            compat::not_seen(names).to_owned()
-        } else {
-            "32-bit system calls (int 0x80): sensor.compat_calls is off".to_owned()
-        });
+    let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
+    if compat::kernel_runs_ia32() && !watched {
+        spots.push(COMPAT_OFF.to_owned());
     }
     spots
 }

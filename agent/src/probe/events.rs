@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gravlens_common::{Call, Hook};
 
-use super::topics::{TOPICS, Topic};
+use super::topics::{COMPAT_HOOK, TOPICS, Topic};
 use crate::detect::EventTypes;
 
 /// The messages of an event with the meaning of each field, from the comments of the proto file.
@@ -24,9 +24,14 @@ pub fn markdown() -> String {
 }
 
 fn describe(text: &mut String, topic: &Topic, hook: Hook) {
+    // An execution that fails is one of its own kind only in the accounts.
+    let calls_of = match hook {
+        Hook::ExecFailed => Hook::Exec,
+        other => other,
+    };
     let calls: Vec<String> = Call::ALL
         .iter()
-        .filter(|call| call.hook() == hook && EventTypes::ALL.contains(**call))
+        .filter(|call| call.hook() == calls_of && EventTypes::ALL.contains(**call))
         .map(|call| format!("`{}`", call.name()))
         .collect();
     let (payload, provenance) = contents(hook);
@@ -37,6 +42,9 @@ fn describe(text: &mut String, topic: &Topic, hook: Hook) {
         let _ = writeln!(text, "| {name} | {what} |");
     };
     row("hook", &format!("`{}`", topic.taken));
+    if topic.follows_calls() {
+        row("32-bit calls", &format!("`{COMPAT_HOOK}`"));
+    }
     if let Some(trampolines) = topic.trampolines {
         let gain = format!("`{}`: also {}", trampolines.taken, trampolines.gain);
         row("where trampolines are granted", &gain);
@@ -74,7 +82,11 @@ const fn contents(hook: Hook) -> (&'static str, &'static str) {
             "the kernel's copy of an IP address; `USER_MEMORY` for addresses of other families \
              that name no socket",
         ),
-        Hook::Bind | Hook::Listen | Hook::Accept => ("SocketPayload", "the socket"),
+        Hook::Bind | Hook::Listen | Hook::Accept => (
+            "SocketPayload",
+            "the socket behind the descriptor, `fd_shared` where another thread could have replaced \
+             it",
+        ),
         Hook::FileChange => (
             "PathsPayload",
             "the names from the caller's memory after the call (`USER_MEMORY`); the directory that \

@@ -23,14 +23,13 @@ use super::{
 /// Maps that nobody writes after the start. The kernel freezes the first against user space; a
 /// value that the programs insert must not become another; the next silences them all, and the
 /// tables tell them which calls to report.
-const CONSTANT_MAPS: [&str; 7] = [
+const CONSTANT_MAPS: [&str; 6] = [
     ".rodata",
     "ZERO_COUNTERS",
     "ENDED",
     "PATH_CALLS",
     "COMPAT_CALLS",
     "OPEN_CALLS",
-    "BY_TRAMPOLINE",
 ];
 
 /// A link with the place that it led to when it was made.

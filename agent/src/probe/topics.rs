@@ -172,6 +172,17 @@ impl Topic {
         trampolines.programs.iter().chain(others)
     }
 
+    /// It is told at the end of system calls.
+    pub(super) fn follows_calls(&self) -> bool {
+        let exit = |program: &Program| {
+            matches!(
+                program.attach,
+                Attach::SyscallExit(_) | Attach::SharedExit { .. }
+            )
+        };
+        self.programs.iter().any(exit)
+    }
+
     const fn or_trampolines(mut self, trampolines: Trampolines) -> Self {
         self.trampolines = Some(trampolines);
         self
@@ -203,14 +214,16 @@ const OPEN_TRAMPOLINES: Trampolines = Trampolines {
 /// entry: what is put together at the entry is given back at the end.
 const FILE_CHANGE_TRAMPOLINES: Trampolines = Trampolines {
     taken: "fentry,fexit/do_unlinkat and its like",
-    gain: "names that are removed, moved, linked and made as directories by 32-bit calls and by \
-           io_uring, and as the kernel took them although another thread exchanged them",
+    gain: "names that are removed, moved, linked and made as directories by io_uring, and as the \
+           kernel took them although another thread exchanged them",
     programs: path_calls::FILE_CHANGE_TRAMPOLINES,
     serve: path_calls::FILE_CHANGES_ON_NAMES,
 };
 
 /// Name of the topic of 32-bit calls, which is left out where there are none.
 pub(super) const COMPAT: &str = "compat";
+/// Its hook.
+pub(super) const COMPAT_HOOK: &str = "tp_btf/sys_exit";
 
 /// Every topic, lifecycle first: a record about a process must find its exec record before it.
 pub(super) const TOPICS: &[Topic] = &[
@@ -260,7 +273,7 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some((
             "fentry/commit_creds",
-            "32-bit calls and io_uring personalities",
+            "the personalities that io_uring takes on",
         )),
     ),
     calls(
@@ -283,7 +296,7 @@ pub(super) const TOPICS: &[Topic] = &[
         hook: None,
         name: COMPAT,
         mandatory: false,
-        taken: "tp_btf/sys_exit",
+        taken: COMPAT_HOOK,
         programs: &[named("compat", "sys_exit")],
         trampolines: None,
         better: None,
@@ -301,23 +314,23 @@ pub(super) const TOPICS: &[Topic] = &[
         path_calls::MOUNT,
         Some((
             "lsm/sb_mount",
-            "32-bit calls and names that another thread exchanges",
+            "names as the kernel took them although another thread exchanged them",
         )),
     ),
     calls(
         Hook::ExecFailed,
         "tracepoint/syscalls/sys_exit_execve*",
         path_calls::EXEC_FAILED,
-        Some(("fexit/do_execveat_common", "32-bit calls")),
+        Some((
+            "fexit/do_execveat_common",
+            "names as the kernel took them although another thread exchanged them",
+        )),
     ),
     calls(
         Hook::Connect,
         "tracepoint/syscalls/sys_exit_connect",
         &[exit_of("sys_exit_connect", Call::Connect)],
-        Some((
-            "fexit/__sys_connect_file",
-            "the results of 32-bit calls and of io_uring",
-        )),
+        Some(("fexit/__sys_connect_file", "the results of io_uring's")),
     ),
     calls(
         Hook::Send,
@@ -329,7 +342,7 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
         Some((
             "fexit/udp_sendmsg",
-            "the results of 32-bit calls, of io_uring and of each message of sendmmsg",
+            "the results of io_uring's and of each message of sendmmsg",
         )),
     ),
     // After the exits, and entries before hooks: whoever is in a call now is told of by its exit,
@@ -384,13 +397,13 @@ pub(super) const TOPICS: &[Topic] = &[
         Hook::Bind,
         "tracepoint/syscalls/sys_exit_bind",
         &[exit_of("sys_exit_bind", Call::Bind)],
-        Some(("fexit/__sys_bind", "32-bit calls")),
+        Some(("fexit/__sys_bind_socket", "io_uring's")),
     ),
     calls(
         Hook::Listen,
         "tracepoint/syscalls/sys_exit_listen",
         &[exit_of("sys_exit_listen", Call::Listen)],
-        Some(("fexit/__sys_listen", "32-bit calls")),
+        Some(("fexit/__sys_listen_socket", "io_uring's")),
     ),
     calls(
         Hook::Accept,
@@ -399,7 +412,7 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_accept", Call::Accept),
             exit_of("sys_exit_accept4", Call::Accept4),
         ],
-        Some(("fexit/inet_csk_accept", "32-bit calls and io_uring")),
+        Some(("fexit/inet_csk_accept", "io_uring's")),
     ),
     calls(
         Hook::Privilege,
@@ -423,7 +436,7 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_userfaultfd", Call::Userfaultfd),
             exit_of("sys_exit_perf_event_open", Call::PerfEventOpen),
         ],
-        Some(("lsm/*", "32-bit calls")),
+        None,
     ),
     calls(
         Hook::Memory,
@@ -433,7 +446,7 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_mprotect", Call::Mprotect),
             exit_of("sys_exit_pkey_mprotect", Call::PkeyMprotect),
         ],
-        Some(("lsm/file_mprotect", "32-bit calls")),
+        None,
     ),
     calls(
         Hook::Descriptor,
@@ -455,7 +468,7 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_tgkill", Call::Tgkill),
             exit_of("sys_exit_pidfd_send_signal", Call::PidfdSendSignal),
         ],
-        Some(("lsm/task_kill", "32-bit calls")),
+        None,
     ),
     calls(
         Hook::Socket,
@@ -464,6 +477,6 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_socket", Call::Socket),
             exit_of("sys_exit_socketpair", Call::Socketpair),
         ],
-        Some(("lsm/socket_post_create", "32-bit calls and io_uring")),
+        Some(("lsm/socket_post_create", "io_uring's")),
     ),
 ];

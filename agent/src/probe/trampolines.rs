@@ -4,7 +4,7 @@ use aya::{
     Btf, Ebpf,
     programs::{FEntry, FExit, links::FdLink},
 };
-use gravlens_common::{Call, Hook};
+use gravlens_common::Call;
 
 use super::{
     ProbeError,
@@ -70,19 +70,6 @@ pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
     }
     Ok(())
 }
-
-/// Tells the other programs that a topic is served by trampolines.
-pub(super) fn serve(ebpf: &mut Ebpf, hook: Hook) -> Result<(), ProbeError> {
-    let mut topics = array::<u64>(ebpf, "BY_TRAMPOLINE")?;
-    let served = topics
-        .get(&0, 0)
-        .map_err(|error| failed("BY_TRAMPOLINE", &error))?;
-    topics
-        .set(0, served | 1 << hook as u64, 0)
-        .map_err(|error| failed("BY_TRAMPOLINE", &error))
-}
-
-const _: () = assert!(Hook::COUNT <= 64, "each topic has a bit");
 
 #[cfg(test)]
 mod tests {

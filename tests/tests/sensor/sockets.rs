@@ -20,6 +20,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("sockets::a_connect_by_an_io_uring_worker", io_worker),
     #[cfg(target_arch = "x86_64")]
     ("sockets::a_32_bit_connect", int80),
+    #[cfg(target_arch = "x86_64")]
+    ("sockets::32_bit_calls", calls_32_bit),
+    #[cfg(target_arch = "x86_64")]
+    ("sockets::32_bit_calls_by_socketcall", socketcall),
 ];
 
 fn offence(case: &str) -> Result<Offence> {
@@ -153,7 +157,51 @@ fn io_worker(bench: &Bench) -> Result<()> {
 
 #[cfg(target_arch = "x86_64")]
 fn int80(bench: &Bench) -> Result<()> {
-    unseen(bench, "int80", &[])
+    let refused = tcp("connect", -libc::ECONNREFUSED).descriptor("fd");
+    connects(bench, "int80", refused, &[])
+}
+
+#[cfg(target_arch = "x86_64")]
+fn calls_32_bit(bench: &Bench) -> Result<()> {
+    by_32_bit_calls(bench, "single", false)
+}
+
+/// The descriptor is then in the caller's memory, where another thread could change it.
+#[cfg(target_arch = "x86_64")]
+fn socketcall(bench: &Bench) -> Result<()> {
+    by_32_bit_calls(bench, "socketcall", true)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn by_32_bit_calls(bench: &Bench, way: &str, shared: bool) -> Result<()> {
+    bench.expect(&Offence::offender("sockets_32")?.arg(way), |told| {
+        let address = told.value("address")?;
+        let fd = |name| Ok::<_, anyhow::Error>(told.value(name)?.to_owned());
+        Ok(vec![
+            tcp("bind", 0).is("local", address).is("fd_shared", shared),
+            tcp("listen", 0)
+                .is("local", address)
+                .is("fd_shared", shared),
+            tcp("connect", 0)
+                .is("remote", address)
+                .is("fd", fd("fd")?)
+                .is("fd_shared", false),
+            tcp("accept4", 0)
+                .descriptor("result")
+                .is("local", address)
+                .is("fd_shared", false),
+            Expectation::of("connect")
+                .is("family", "unix")
+                .is("result", -libc::ECONNREFUSED)
+                .is("remote", "@grav")
+                .is("provenance", "user_memory"),
+            udp("sendto", "inet", 4)
+                .is("remote", address)
+                .is("fd", fd("sender")?)
+                .is("fd_shared", false),
+            Expectation::exited(0),
+        ])
+    })
 }
 
 /// A ring is made.
@@ -161,16 +209,22 @@ fn set_up() -> Expectation {
     Expectation::of("io_uring_setup").descriptor("result")
 }
 
-/// A connect that makes no connect system call of this architecture: the address is told, the
-/// result and the descriptor are not.
+/// Nobody but io_uring knows how its connect ended, and which file it used.
 fn unseen(bench: &Bench, way: &str, before: &[Expectation]) -> Result<()> {
-    let (hidden, ordinary) = ("127.0.0.1:4101", "127.0.0.1:4102");
-    let offence = Offence::offender("connect_unseen")?.args([way, hidden, ordinary]);
+    let hidden = tcp("connect", UNSET).is("fd", UNSET);
+    connects(bench, way, hidden, before)
+}
+
+/// A connect that makes no connect system call of this architecture, then one that does: the
+/// address of both is told.
+fn connects(bench: &Bench, way: &str, hidden: Expectation, before: &[Expectation]) -> Result<()> {
+    let (first, second) = ("127.0.0.1:4101", "127.0.0.1:4102");
+    let offence = Offence::offender("connect_unseen")?.args([way, first, second]);
     bench.expect(&offence, |_| {
         let mut expected = before.to_vec();
         expected.extend([
-            tcp("connect", UNSET).is("remote", hidden).is("fd", UNSET),
-            tcp("connect", -libc::ECONNREFUSED).is("remote", ordinary),
+            hidden.is("remote", first),
+            tcp("connect", -libc::ECONNREFUSED).is("remote", second),
             Expectation::exited(0),
         ]);
         Ok(expected)

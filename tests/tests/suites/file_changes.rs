@@ -10,8 +10,14 @@ use integration_test::images::Image;
 use crate::watched::run_offender;
 use crate::{Bench, Test};
 
-pub(crate) const TESTS: &[(&str, Test)] =
-    &[("file_changes::every_call_on_paths_is_told_once", every_call)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("file_changes::every_call_on_paths_is_told_once", every_call),
+    #[cfg(target_arch = "x86_64")]
+    (
+        "file_changes::every_32_bit_call_on_paths_is_told_once",
+        every_32_bit_call,
+    ),
+];
 
 const CALLS: &str = "Suite: call on paths";
 
@@ -38,7 +44,16 @@ const RULES: &str = "\
 const EXPECTED: &str = include_str!("file_changes.expected");
 
 fn every_call(bench: &Bench) -> Result<()> {
-    let alerts = alerts_of_the_offender(bench)?;
+    told_once(bench, &["file_changes"])
+}
+
+#[cfg(target_arch = "x86_64")]
+fn every_32_bit_call(bench: &Bench) -> Result<()> {
+    told_once(bench, &["file_changes", "int80"])
+}
+
+fn told_once(bench: &Bench, offender: &[&str]) -> Result<()> {
+    let alerts = alerts_of(bench, offender)?;
     let mut events: Vec<&Event> = alerts
         .iter()
         .filter(|alert| rule_name(alert) == CALLS)
@@ -114,10 +129,10 @@ fn word(provenance: Provenance) -> &'static str {
     }
 }
 
-fn alerts_of_the_offender(bench: &Bench) -> Result<Vec<Alert>> {
+fn alerts_of(bench: &Bench, offender: &[&str]) -> Result<Vec<Alert>> {
     let spec = ContainerSpec::new("paths", Image::Offenders)
         .capability("SYS_ADMIN")
         .capability("DAC_READ_SEARCH")
         .without_seccomp();
-    run_offender(bench, RULES, "file_changes", &spec).map(|(_, alerts)| alerts)
+    run_offender(bench, RULES, offender, &spec).map(|(_, alerts)| alerts)
 }

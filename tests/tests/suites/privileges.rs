@@ -11,8 +11,14 @@ use integration_test::images::Image;
 use crate::watched::run_offender;
 use crate::{Bench, Test};
 
-pub(crate) const TESTS: &[(&str, Test)] =
-    &[("privileges::every_call_is_told_as_it_was", every_call)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("privileges::every_call_is_told_as_it_was", every_call),
+    #[cfg(target_arch = "x86_64")]
+    (
+        "privileges::every_32_bit_call_is_told_as_it_was",
+        every_32_bit_call,
+    ),
+];
 
 const ANY: &str = "Suite: call without a path";
 const COPIED: &str = "Suite: connected socket copied";
@@ -54,7 +60,16 @@ const BUNDLED: [(&str, &str); 3] = [
 const NO_SUCH_CALL: &str = " = -38";
 
 fn every_call(bench: &Bench) -> Result<()> {
-    let (told, alerts) = run(bench)?;
+    told_as_it_was(bench, &["privileges"])
+}
+
+#[cfg(target_arch = "x86_64")]
+fn every_32_bit_call(bench: &Bench) -> Result<()> {
+    told_as_it_was(bench, &["privileges", "int80"])
+}
+
+fn told_as_it_was(bench: &Bench, offender: &[&str]) -> Result<()> {
+    let (told, alerts) = run(bench, offender)?;
     let mut expected: Vec<&str> = told
         .lines()
         .filter(|line| !line.ends_with(NO_SUCH_CALL))
@@ -88,12 +103,12 @@ fn every_call(bench: &Bench) -> Result<()> {
 }
 
 /// Runs the offender and returns what it says it did and what was told of it, with nothing lost.
-fn run(bench: &Bench) -> Result<(String, Vec<Alert>)> {
+fn run(bench: &Bench, offender: &[&str]) -> Result<(String, Vec<Alert>)> {
     let spec = ContainerSpec::new("privileges", Image::Offenders)
         .capability("SYS_ADMIN")
         .capability("SYS_PTRACE")
         .without_seccomp();
-    let (text, alerts) = run_offender(bench, RULES, "privileges", &spec)?;
+    let (text, alerts) = run_offender(bench, RULES, offender, &spec)?;
     Ok((text.replace('\r', ""), alerts))
 }
 

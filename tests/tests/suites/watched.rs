@@ -143,7 +143,7 @@ pub(crate) fn is_grave(alert: &Alert) -> bool {
 pub(crate) fn run_offender(
     bench: &Bench,
     rules: &str,
-    offender: &str,
+    offender: &[&str],
     spec: &ContainerSpec,
 ) -> Result<(String, Vec<Alert>)> {
     block_on(async {
@@ -152,8 +152,9 @@ pub(crate) fn run_offender(
         let watched = start_with_rules(bench, engine.socket(), rules).await?;
         let container = Container::run(&engine, &watched.cgroup, spec).await?;
         watched.settle().await?;
-        let program = offenders::in_image(offender);
-        let output = Exec::new(&[&program]).run(&container).await?;
+        let program = offenders::in_image(offender[0]);
+        let command = [&[&*program], &offender[1..]].concat();
+        let output = Exec::new(&command).run(&container).await?;
         ensure!(output.code == 0, "{output:?}");
         watched.settle().await?;
         let events = watched.barrier().await?.events.context("no account")?;

@@ -73,6 +73,7 @@ fn socket(socket: &Socket) -> proto::SocketPayload {
         provenance: provenance(socket.provenance).into(),
         local_names: texts(socket.local_name.known()),
         remote_names: texts(socket.remote_name.known()),
+        fd_shared: socket.fd_shared,
     }
 }
 

@@ -147,6 +147,7 @@ fn call(syscall: Syscall, remote_name: AddressName) -> Event<'static> {
         },
         fd: 3,
         provenance: Provenance::Kernel,
+        fd_shared: false,
         local_name: AddressName::None,
         remote_name,
     };

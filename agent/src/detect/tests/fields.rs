@@ -29,6 +29,7 @@ fn socket(syscall: Syscall, local: &str, remote: &str, transport: Transport) -> 
         },
         fd: 5,
         provenance: Provenance::Kernel,
+        fd_shared: false,
         local_name: AddressName::None,
         remote_name: AddressName::None,
     };

@@ -127,6 +127,7 @@ impl Case {
             endpoint: endpoint(address, Transport::Tcp),
             fd: 3,
             provenance: Provenance::Kernel,
+            fd_shared: false,
             local_name: AddressName::None,
             remote_name: AddressName::None,
         };

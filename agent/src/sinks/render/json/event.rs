@@ -76,6 +76,8 @@ struct Socket<'a> {
     local_names: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remote_names: &'a [String],
+    #[serde(skip_serializing_if = "is_default")]
+    fd_shared: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,6 +154,7 @@ fn payload(payload: &proto::event::Payload) -> Payload<'_> {
             provenance: enum_word(socket.provenance().as_str_name(), "PROVENANCE_"),
             local_names: &socket.local_names,
             remote_names: &socket.remote_names,
+            fd_shared: socket.fd_shared,
         }),
         In::SetIds(ids) => Payload::SetIds {
             argument: ids.argument,
