@@ -1,10 +1,13 @@
 //! The workloads of `bench_capture`: each enters a cgroup, works, and prints the CPU time that the
 //! work took and how much it was.
 //!
-//! `bench_load CGROUP null COUNT | open COUNT FILE | distinct SECONDS FOLDER`
+//! `bench_load CGROUP null COUNT | open COUNT FILE | distinct SECONDS FOLDER | stream SECONDS`
 
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -22,6 +25,7 @@ fn main() {
     let done = match load.as_str() {
         "null" => null(amount),
         "open" => open(amount, path),
+        "stream" => stream(Duration::from_secs(amount)),
         "distinct" => distinct(Duration::from_secs(amount), path),
         other => panic!("no load {other}"),
     };
@@ -66,6 +70,32 @@ fn distinct(time: Duration, folder: &str) -> u64 {
         done += names.len() as u64;
     }
     done
+}
+
+/// Sends as much as a connection over loopback takes, until the time is up.
+fn stream(time: Duration) -> u64 {
+    const PART: usize = 64 << 10;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let receiver = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a client waits");
+        let mut part = vec![0; PART];
+        let mut received = 0;
+        loop {
+            match socket.read(&mut part).expect("the other end is there") {
+                0 => return received,
+                bytes => received += bytes as u64,
+            }
+        }
+    });
+    let mut socket = TcpStream::connect(address).expect("it listens");
+    let deadline = Instant::now() + time;
+    let part = vec![0; PART];
+    while Instant::now() < deadline {
+        socket.write_all(&part).expect("the other end is there");
+    }
+    drop(socket);
+    receiver.join().expect("it has ended")
 }
 
 fn open_close(path: &CString) {
