@@ -13,7 +13,8 @@ use crate::{
 /// A call that is traced.
 pub struct CompatCall {
     pub call: Call,
-    pub arguments: Arguments,
+    /// Address of its arguments in the caller's memory; zero where they stand in registers.
+    pub block: u64,
     /// What the table says of it.
     pub entry: &'static Entry,
 }
@@ -23,20 +24,14 @@ pub struct CompatCall {
 pub fn made(registers: u64) -> Option<CompatCall> {
     let entry = COMPAT_CALLS.get(regs::saved_number(registers)?)?;
     let passed = Arguments::compat(registers);
-    let (call, arguments) = if entry.flags & compat_flags::SOCKETS != 0 {
-        let call = Entry::of_socketcall(passed.get(0))?;
-        (call, Arguments::block(passed.get(1)))
+    let (call, block) = if entry.flags & compat_flags::SOCKETS != 0 {
+        (Entry::of_socketcall(passed.get(0))?, passed.get(1))
     } else if entry.flags & compat_flags::BLOCK != 0 {
-        let call = Call::from_number(entry.call.call)?;
-        (call, Arguments::block(passed.get(0)))
+        (Call::from_number(entry.call.call)?, passed.get(0))
     } else {
-        (Call::from_number(entry.call.call)?, passed)
+        (Call::from_number(entry.call.call)?, 0)
     };
-    Some(CompatCall {
-        call,
-        arguments,
-        entry,
-    })
+    Some(CompatCall { call, block, entry })
 }
 
 /// The call that the current thread is in; `None` when it is in one of the full width, or in none.

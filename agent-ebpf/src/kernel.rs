@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod file;
+pub mod object;
 pub mod overlay;
 pub mod packet;
 pub mod path;

@@ -25,12 +25,20 @@ const PATHS_ROOM: usize = 16 * 1024;
 /// # Safety
 ///
 /// The type starts with the `taken` counter.
-pub unsafe trait Slot {}
+pub unsafe trait Slot {
+    /// Tells the slot which one it is.
+    #[inline(always)]
+    fn number(_slot: *mut Self, _index: u32) {}
+}
 
 /// A path, built from its end, with room for a record's fixed part before it.
 #[repr(C)]
 pub struct PathScratch {
     taken: u64,
+    /// Which slot it is, for functions that are verified by themselves: they take numbers only.
+    pub index: u64,
+    /// Address of the mount where the path begins, likewise.
+    pub root: u64,
     /// Index of the path's first byte so far; kept here for the verifier, like
     /// [`ExecScratch::len`].
     pub start: u64,
@@ -84,7 +92,13 @@ const _: () = assert!(
 // SAFETY: all start with `taken`.
 unsafe impl Slot for DnsScratch {}
 // SAFETY: as above.
-unsafe impl Slot for PathScratch {}
+unsafe impl Slot for PathScratch {
+    #[inline(always)]
+    fn number(slot: *mut Self, index: u32) {
+        // SAFETY: the program holds the slot.
+        unsafe { core::ptr::write_volatile(&raw mut (*slot).index, u64::from(index)) };
+    }
+}
 // SAFETY: as above.
 unsafe impl Slot for ExecScratch {}
 // SAFETY: as above.
@@ -145,6 +159,7 @@ pub fn take_at<S: Slot>(map: &Array<S>, index: u32) -> Option<*mut S> {
     let taken = slot.cast::<u64>();
     // SAFETY: `Slot` promises the counter at the start of the map value.
     if unsafe { verifier::fetch_add(taken, 1) } == 0 {
+        S::number(slot, index);
         return Some(slot);
     }
     // SAFETY: as above.

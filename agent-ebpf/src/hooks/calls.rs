@@ -25,11 +25,11 @@ use crate::{
 const WRITE_AND_EXECUTE: u64 = 0b110;
 
 macro_rules! call_programs {
-    ($report:ident: $($program:ident => $call:ident),* $(,)?) => {
+    ($report:ident($arguments:ident): $($program:ident => $call:ident),* $(,)?) => {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                $report(Call::$call, regs::result(&ctx), Arguments::current());
+                $report(Call::$call, regs::result(&ctx), Arguments::current().$arguments());
                 0
             }
         )*
@@ -37,7 +37,7 @@ macro_rules! call_programs {
 }
 
 call_programs! {
-    privilege:
+    privilege(six):
     sys_exit_capset => Capset,
     sys_exit_ptrace => Ptrace,
     sys_exit_process_vm_readv => ProcessVmReadv,
@@ -58,14 +58,14 @@ call_programs! {
 }
 
 call_programs! {
-    memory:
+    memory(four):
     sys_exit_mmap => Mmap,
     sys_exit_mprotect => Mprotect,
     sys_exit_pkey_mprotect => PkeyMprotect,
 }
 
 call_programs! {
-    bulk:
+    bulk(four):
     sys_exit_dup => Dup,
     sys_exit_dup2 => Dup2,
     sys_exit_dup3 => Dup3,
@@ -79,7 +79,7 @@ call_programs! {
 
 /// Reports a call that has ended.
 #[inline(always)]
-pub fn privilege(call: Call, result: i64, arguments: Arguments) {
+pub fn privilege(call: Call, result: i64, args: [u64; 6]) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -88,7 +88,7 @@ pub fn privilege(call: Call, result: i64, arguments: Arguments) {
         header: RecordHeader::default(),
         process: ProcessContext::default(),
         result,
-        args: arguments.six(),
+        args,
         call: call as u8,
         pad: [0; 7],
     };
@@ -108,10 +108,9 @@ pub fn privilege(call: Call, result: i64, arguments: Arguments) {
 /// Only memory that is asked to be writable and executable at once counts. Every loader and
 /// allocator makes the other calls, so this is looked at before anything else.
 #[inline(always)]
-pub fn memory(call: Call, result: i64, arguments: Arguments) {
-    let protection = arguments.get(2);
-    if protection & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE {
-        bulk(call, result, arguments);
+pub fn memory(call: Call, result: i64, args: [u64; 4]) {
+    if args[2] & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE {
+        bulk(call, result, args);
     }
 }
 
@@ -124,7 +123,7 @@ struct Message {
 
 /// Reports a call that has ended, after the account of its cgroup's share.
 #[inline(always)]
-pub fn bulk(call: Call, result: i64, arguments: Arguments) {
+pub fn bulk(call: Call, result: i64, args: [u64; 4]) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -143,7 +142,7 @@ pub fn bulk(call: Call, result: i64, arguments: Arguments) {
                 result: result as i32,
             },
             result,
-            args: arguments.four(),
+            args,
             call: call as u8,
             flags: 0,
             pad: [0; 6],

@@ -5,54 +5,98 @@
 //! leaves at once unless the call came in by a 32-bit entry.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use gravlens_common::{Call, Hook, compat_flags};
+use gravlens_common::{Call, Hook, PathCall, compat_flags};
 
-use super::{calls, open, paths, set_ids, socket};
+use super::{
+    calls, open, paths, set_ids,
+    socket::{self, Passed},
+};
 use crate::{
     compat_call::{self, CompatCall},
-    kernel::task::Task,
+    kernel::{
+        regs::{self, Arguments},
+        task::Task,
+    },
 };
 
 #[btf_tracepoint(function = "sys_exit")]
 pub fn compat(ctx: BtfTracePointContext) -> i32 {
-    if !Task::current_is_in_compat_call() {
+    if !Task::current().is_in_compat_call() {
         return 0;
     }
-    if let Some(made) = compat_call::made(ctx.arg::<u64>(0)) {
-        observe(&made, ctx.arg::<i64>(1));
-    }
-    0
-}
-
-/// Reports the call as the tracepoint of the one of the full width would.
-#[inline(always)]
-fn observe(made: &CompatCall, result: i64) {
-    let CompatCall {
-        call,
-        arguments,
-        entry,
-    } = *made;
+    let Some(CompatCall { call, block, entry }) = compat_call::made(ctx.arg::<u64>(0)) else {
+        return 0;
+    };
     if entry.flags & compat_flags::BY_TRAMPOLINE != 0 {
-        return;
+        return 0;
     }
+    let result = ctx.arg::<i64>(1);
     let hook = call.hook();
     match hook {
         // The hooks on addresses have told of each message.
         Hook::Send if matches!(call, Call::Sendmmsg) => {}
-        Hook::Open => open::observe(call, result, arguments),
-        Hook::SetIds => set_ids::observe(call, result, arguments),
-        Hook::FileChange | Hook::Mount => {
-            paths::observe(hook, &entry.call, result as i32, arguments);
-        }
-        Hook::Exec if result < 0 => {
-            paths::observe(Hook::ExecFailed, &entry.call, result as i32, arguments);
-        }
+        Hook::Open => on_open(call, result),
+        Hook::SetIds => on_set_ids(call, result),
+        Hook::FileChange | Hook::Mount => on_paths(hook, &entry.call, result),
+        Hook::Exec if result < 0 => on_paths(Hook::ExecFailed, &entry.call, result),
         Hook::Connect | Hook::Send | Hook::Bind | Hook::Listen | Hook::Accept => {
-            socket::observe(call, result as i32, arguments);
+            on_socket(call, result, block);
         }
-        Hook::Privilege => calls::privilege(call, result, arguments),
-        Hook::Memory => calls::memory(call, result, arguments),
-        Hook::Descriptor | Hook::Signal | Hook::Socket => calls::bulk(call, result, arguments),
+        Hook::Privilege => on_privilege(call, result),
+        Hook::Memory => on_memory(call, result, block),
+        Hook::Descriptor | Hook::Signal | Hook::Socket => on_bulk(call, result, block),
         _ => {}
+    }
+    0
+}
+
+// Each with a stack frame of its own: all together are too large for one.
+
+#[inline(never)]
+fn on_open(call: Call, result: i64) {
+    open::observe(call, result, in_registers());
+}
+
+#[inline(never)]
+fn on_set_ids(call: Call, result: i64) {
+    set_ids::observe(call, result, in_registers());
+}
+
+#[inline(never)]
+fn on_paths(hook: Hook, call: &PathCall, result: i64) {
+    paths::observe(hook, call, result as i32, in_registers());
+}
+
+#[inline(never)]
+fn on_socket(call: Call, result: i64, block: u64) {
+    let passed = Passed::of(passed(block), block != 0);
+    socket::observe(call, result as i32, &passed);
+}
+
+#[inline(never)]
+fn on_privilege(call: Call, result: i64) {
+    calls::privilege(call, result, in_registers().six());
+}
+
+#[inline(never)]
+fn on_memory(call: Call, result: i64, block: u64) {
+    calls::memory(call, result, passed(block).four());
+}
+
+#[inline(never)]
+fn on_bulk(call: Call, result: i64, block: u64) {
+    calls::bulk(call, result, passed(block).four());
+}
+
+#[inline(always)]
+fn in_registers() -> Arguments {
+    Arguments::compat(regs::saved())
+}
+
+#[inline(always)]
+fn passed(block: u64) -> Arguments {
+    match block {
+        0 => in_registers(),
+        address => Arguments::block(address),
     }
 }

@@ -111,11 +111,12 @@ fn opened(
 ) -> Option<Seen> {
     let fd = u32::try_from(result).ok()?;
     let file = task.file(fd)?;
-    let flags = file.flags()?;
-    let asked = requested_flags(call, arguments);
+    let file = file.head();
+    let flags = file.flags();
+    let (asked, asked_is_known) = requested_flags(call, arguments);
     // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
     // have ended since.
-    if call_opens_as_asked(call) && asked.is_some_and(|asked| access(asked) != access(flags)) {
+    if call_opens_as_asked(call) && asked_is_known && access(asked) != access(flags) {
         return None;
     }
     let mut marks = 0;
@@ -125,7 +126,7 @@ fn opened(
     if file.was_created() {
         marks |= open_marks::CREATED;
     }
-    let path = path::build(file.path()?, task, buffer);
+    let path = path::build_place(file.place(), task, buffer);
     if path.flags & path_flags::UNREADABLE != 0 {
         return None;
     }
@@ -133,8 +134,8 @@ fn opened(
         path,
         flags: match call {
             // Its flags are of a kind of their own.
-            Call::MemfdCreate => asked.unwrap_or(0),
-            _ => all_flags(flags, asked.unwrap_or(0)),
+            Call::MemfdCreate => asked,
+            _ => all_flags(flags, asked),
         },
         marks,
     })
@@ -184,7 +185,7 @@ fn asked(
     };
     Seen {
         path,
-        flags: requested_flags(call, arguments).unwrap_or(0),
+        flags: requested_flags(call, arguments).0,
         // A descriptor without its file: only another thread can have taken it away.
         marks: if result >= 0 {
             open_marks::FD_SHARED
@@ -214,16 +215,21 @@ pub fn directory_of(task: Task, fd: i32) -> Option<u64> {
     task.file(fd as u32)?.path()
 }
 
+/// The flags of the call, and whether they are known; zero when they are not, rather than an
+/// `Option`: the compiler would keep its undefined payload, which the verifier refuses.
 #[inline(always)]
-fn requested_flags(call: Call, arguments: Arguments) -> Option<u32> {
+fn requested_flags(call: Call, arguments: Arguments) -> (u32, bool) {
     let flags = match call {
         Call::Openat | Call::OpenByHandleAt => arguments.get(2),
         // struct open_how begins with its flags.
-        Call::Openat2 => read_user::<u64>(arguments.get(2))?,
+        Call::Openat2 => match read_user::<u64>(arguments.get(2)) {
+            Some(flags) => flags,
+            None => return (0, false),
+        },
         Call::Creat => u64::from(CREAT_FLAGS),
         _ => arguments.get(1),
     };
-    Some(flags as u32)
+    (flags as u32, true)
 }
 
 /// Puts the fixed part right before the path, and both into the ring.

@@ -194,14 +194,10 @@ fn installed(file: u64, fd: i32) {
     let Some((buffer, paid)) = open::begin(caller) else {
         return;
     };
-    let file = File::at(file);
-    let path = match file.path() {
-        Some(path) => path::build(path, opener.task, buffer),
-        None => path::BuiltPath::unreadable(),
-    };
+    let file = File::at(file).head();
     let seen = Seen {
-        path,
-        flags: open::all_flags(file.flags().unwrap_or(0), asked as u32),
+        path: path::build_place(file.place(), opener.task, buffer),
+        flags: open::all_flags(file.flags(), asked as u32),
         marks: if file.was_created() {
             open_marks::CREATED
         } else {

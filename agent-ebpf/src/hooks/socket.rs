@@ -33,7 +33,8 @@ macro_rules! socket_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                observe(Call::$call, regs::result(&ctx) as i32, Arguments::current());
+                let passed = Passed::of(Arguments::current(), false);
+                observe(Call::$call, regs::result(&ctx) as i32, &passed);
                 0
             }
         )*
@@ -60,6 +61,28 @@ pub fn sys_exit_sendmmsg(_ctx: TracePointContext) -> u32 {
     0
 }
 
+/// The arguments that socket calls have in common, of those that have them.
+pub struct Passed {
+    fd: u64,
+    address: u64,
+    address_len: u64,
+    /// They stood in the caller's memory, where another thread can have changed them.
+    in_memory: bool,
+}
+
+impl Passed {
+    #[inline(always)]
+    pub fn of(arguments: Arguments, in_memory: bool) -> Self {
+        let [fd, address, address_len] = arguments.three();
+        Self {
+            fd,
+            address,
+            address_len,
+            in_memory,
+        }
+    }
+}
+
 /// The record with room for a unix path behind it.
 #[repr(C)]
 struct Message {
@@ -79,7 +102,7 @@ const fn is_accept(call: Call) -> bool {
 
 /// Reports a call that has ended.
 #[inline(always)]
-pub fn observe(call: Call, result: i32, arguments: Arguments) {
+pub fn observe(call: Call, result: i32, passed: &Passed) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -93,8 +116,8 @@ pub fn observe(call: Call, result: i32, arguments: Arguments) {
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
     };
-    let mut message = message(call, caller, result, arguments);
-    describe(&mut message, call, &noted, arguments);
+    let mut message = message(call, caller, result, passed);
+    describe(&mut message, call, &noted, passed);
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);
@@ -113,12 +136,12 @@ fn take_noted(call: Call, caller: Caller) -> OngoingCall {
 }
 
 #[inline(always)]
-fn message(call: Call, caller: Caller, result: i32, arguments: Arguments) -> Message {
+fn message(call: Call, caller: Caller, result: i32, passed: &Passed) -> Message {
     let task = Task::current();
     let (fd, may_be_another) = if is_accept(call) {
         (result, false)
     } else {
-        (arguments.get(0) as i32, arguments.are_in_user_memory())
+        (passed.fd as i32, passed.in_memory)
     };
     let flags = if may_be_another || task.shares_files() {
         socket_flags::FD_SHARED
@@ -146,7 +169,7 @@ fn message(call: Call, caller: Caller, result: i32, arguments: Arguments) -> Mes
 }
 
 #[inline(always)]
-fn describe(message: &mut Message, call: Call, noted: &OngoingCall, arguments: Arguments) {
+fn describe(message: &mut Message, call: Call, noted: &OngoingCall, passed: &Passed) {
     let sock = u32::try_from(message.record.fd)
         .ok()
         .and_then(|fd| Task::current().file(fd))
@@ -159,9 +182,9 @@ fn describe(message: &mut Message, call: Call, noted: &OngoingCall, arguments: A
         sock.describe(&mut message.record.ends);
     }
     if message.record.ends.family == AF_UNIX {
-        describe_unix(message, call, sock, arguments);
+        describe_unix(message, call, sock, passed);
     } else if message.record.context.result < 0 {
-        from_arguments(message, call, arguments);
+        from_arguments(message, call, passed);
     } else {
         message.record.flags |= socket_flags::KERNEL_ADDRESS;
     }
@@ -190,12 +213,12 @@ fn describe_noted(message: &mut Message, noted: &OngoingCall, sock: Option<Sock>
 
 /// A call that failed left nothing in the socket: the caller's own argument is what remains.
 #[inline(always)]
-fn from_arguments(message: &mut Message, call: Call, arguments: Arguments) {
+fn from_arguments(message: &mut Message, call: Call, passed: &Passed) {
     if !matches!(call, Call::Connect | Call::Bind) {
         return;
     }
     let mut asked = SocketEnds::default();
-    sock::remote_from_user(arguments.get(1), &mut asked);
+    sock::remote_from_user(passed.address, &mut asked);
     let ends = &mut message.record.ends;
     if asked.family != 0 {
         ends.family = asked.family;
@@ -210,7 +233,7 @@ fn from_arguments(message: &mut Message, call: Call, arguments: Arguments) {
 }
 
 #[inline(always)]
-fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>, arguments: Arguments) {
+fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>, passed: &Passed) {
     let remote = matches!(call, Call::Connect);
     if !remote {
         message.record.flags |= socket_flags::UNIX_LOCAL;
@@ -226,7 +249,7 @@ fn describe_unix(message: &mut Message, call: Call, sock: Option<Sock>, argument
         message.record.path_len = copy_name(message, name);
         message.record.flags |= socket_flags::KERNEL_ADDRESS;
     } else if remote || matches!(call, Call::Bind) {
-        message.record.path_len = copy_argument(message, arguments);
+        message.record.path_len = copy_argument(message, passed);
     }
 }
 
@@ -247,8 +270,8 @@ fn copy_name(message: &mut Message, name: UnixName) -> u16 {
 /// The name in the caller's `sockaddr_un`, behind two bytes of family: a path, which ends with a
 /// zero byte, or an abstract one, which begins with one and is as long as the address.
 #[inline(always)]
-fn copy_argument(message: &mut Message, arguments: Arguments) -> u16 {
-    let name = arguments.get(1) + UNIX_FAMILY;
+fn copy_argument(message: &mut Message, passed: &Passed) -> u16 {
+    let name = passed.address + UNIX_FAMILY;
     // SAFETY: the destination has UNIX_ROOM bytes.
     let len = unsafe {
         bpf_probe_read_user_str(
@@ -260,7 +283,7 @@ fn copy_argument(message: &mut Message, arguments: Arguments) -> u16 {
     if len > 1 {
         return (len - 1) as u16;
     }
-    let len = (arguments.get(2) as u32 as u64).saturating_sub(UNIX_FAMILY);
+    let len = u64::from(passed.address_len as u32).saturating_sub(UNIX_FAMILY);
     if len > limits::UNIX_PATH_MAX as u64 {
         return 0;
     }

@@ -1,6 +1,11 @@
 //! `struct file` and its inode.
 
-use super::{field, read, read_or_zero, read_ptr};
+use super::{
+    field,
+    object::{FromStart, Window},
+    path::Place,
+    read, read_or_zero, read_ptr,
+};
 use crate::globals::*;
 
 /// File type bits of `inode.i_mode` (stat.h).
@@ -46,6 +51,12 @@ impl File {
         field(self.0, &FILE_PATH)
     }
 
+    /// What an open tells, read at once.
+    #[inline(always)]
+    pub fn head(self) -> FileHead {
+        FileHead(Window::of(self.0))
+    }
+
     /// Its dentry.
     #[inline(always)]
     pub fn dentry(self) -> Option<u64> {
@@ -58,22 +69,36 @@ impl File {
         read_ptr(self.0, &FILE_INODE).map(Inode)
     }
 
-    /// open(2) flags.
-    #[inline(always)]
-    pub fn flags(self) -> Option<u32> {
-        read(self.0, &FILE_FLAGS)
-    }
-
-    /// The open made the file.
-    #[inline(always)]
-    pub fn was_created(self) -> bool {
-        read::<u32>(self.0, &FILE_MODE).is_some_and(|mode| mode & FMODE_CREATED != 0)
-    }
-
     /// `private_data`: of a socket's file, the `struct socket`.
     #[inline(always)]
     pub fn private_data(self) -> Option<u64> {
         read_ptr(self.0, &FILE_PRIVATE_DATA)
+    }
+}
+
+/// The first fields of an open file.
+pub struct FileHead(Window<FromStart, 12>);
+
+impl FileHead {
+    /// open(2) flags.
+    #[inline(always)]
+    pub fn flags(&self) -> u32 {
+        self.0.get(&FILE_FLAGS)
+    }
+
+    /// The open made the file.
+    #[inline(always)]
+    pub fn was_created(&self) -> bool {
+        self.0.get::<u32>(&FILE_MODE) & FMODE_CREATED != 0
+    }
+
+    /// Where its name is.
+    #[inline(always)]
+    pub fn place(&self) -> Place {
+        Place::new(
+            self.0.get_in(&FILE_PATH, &PATH_DENTRY),
+            self.0.get_in(&FILE_PATH, &PATH_MNT),
+        )
     }
 }
 

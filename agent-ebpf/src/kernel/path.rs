@@ -10,9 +10,15 @@ use aya_ebpf::helpers::generated::{
 };
 use gravlens_common::{limits, path_flags};
 
-use super::{field, read_at, read_or_zero, read_ptr, task::Task};
+use super::{
+    field,
+    object::{FromStart, Start, Window},
+    read_at, read_ptr,
+    task::Task,
+};
 use crate::{
     globals::*,
+    maps::PATH_SCRATCH,
     scratch::{PATH_HEAD, PathScratch},
     verifier,
 };
@@ -89,35 +95,152 @@ impl Walk {
     }
 }
 
+/// A name in the tree of files: what a `struct path` says.
+#[derive(Clone, Copy)]
+pub struct Place {
+    dentry: u64,
+    /// Address of the `struct vfsmount`.
+    mount: u64,
+}
+
+impl Place {
+    /// A dentry in a mount, by their addresses; null where there is none.
+    #[inline(always)]
+    pub fn new(dentry: u64, mount: u64) -> Self {
+        Self { dentry, mount }
+    }
+
+    /// What the `struct path` at that address says.
+    #[inline(always)]
+    fn of(path: u64) -> Self {
+        let fields = Window::<FromStart, 2>::of(path);
+        Self::new(fields.get(&PATH_DENTRY), fields.get(&PATH_MNT))
+    }
+}
+
+/// What the walk needs of a dentry: its hash, its parent and its name are neighbours.
+struct Dentry {
+    address: u64,
+    fields: Window<FromHash, 4>,
+}
+
+struct FromHash;
+
+impl Start for FromHash {
+    #[inline(always)]
+    fn offset() -> u32 {
+        DENTRY_HASH_PPREV.load()
+    }
+}
+
+/// A mount's parent and the place where it is mounted are neighbours too.
+struct FromParent;
+
+impl Start for FromParent {
+    #[inline(always)]
+    fn offset() -> u32 {
+        MOUNT_PARENT.load()
+    }
+}
+
+impl Dentry {
+    #[inline(always)]
+    fn at(address: u64) -> Self {
+        Self {
+            address,
+            fields: Window::of(address),
+        }
+    }
+
+    /// Zero when it cannot be read.
+
+    #[inline(always)]
+    fn parent(&self) -> u64 {
+        self.fields.get(&DENTRY_PARENT)
+    }
+
+    #[inline(always)]
+    fn is_root(&self) -> bool {
+        self.parent() == self.address
+    }
+
+    /// Its name is gone (`d_unlinked` in include/linux/dcache.h): the kernel finds a name by its
+    /// hash only.
+    #[inline(always)]
+    fn is_deleted(&self) -> bool {
+        self.parent() != 0 && self.fields.get::<u64>(&DENTRY_HASH_PPREV) == 0 && !self.is_root()
+    }
+
+    /// The root of a filesystem: no other dentry has that name.
+    #[inline(always)]
+    fn is_named_slash(&self) -> bool {
+        read_at::<u8>(self.name()) == Some(b'/')
+    }
+
+    #[inline(always)]
+    fn name(&self) -> u64 {
+        self.fields.get(&DENTRY_NAME)
+    }
+
+    #[inline(always)]
+    fn name_len(&self) -> u64 {
+        self.fields.get::<u32>(&DENTRY_NAME_LEN).into()
+    }
+}
+
 /// Builds the path of a `struct path` into the buffer, relative to the root of the task's mount
 /// namespace.
 #[inline(always)]
 pub fn build(path: u64, task: Task, buffer: *mut PathScratch) -> BuiltPath {
-    let Some(mut built) = build_below(path, task, buffer, END) else {
+    build_place(Place::of(path), task, buffer)
+}
+
+/// The same for what it says.
+#[inline(always)]
+pub fn build_place(place: Place, task: Task, buffer: *mut PathScratch) -> BuiltPath {
+    build_below(place, task, buffer, END)
+}
+
+/// The same for a name below a directory: the bytes from `start` on are already there.
+#[inline(always)]
+fn build_below(place: Place, task: Task, buffer: *mut PathScratch, start: u64) -> BuiltPath {
+    let root = task.root_mount().unwrap_or(0);
+    // SAFETY: the program holds the slot. Volatile: the verifier takes what comes out of a map for a
+    // number, and the function takes nothing else.
+    let index = unsafe {
+        core::ptr::write_volatile(&raw mut (*buffer).root, root);
+        core::ptr::read_volatile(&raw const (*buffer).index)
+    };
+    let flags = walk_up(index, place.dentry, place.mount, start) as u8;
+    if flags & path_flags::UNREADABLE != 0 && flags & path_flags::TRUNCATED == 0 {
         return BuiltPath::unreadable();
-    };
-    if is_deleted(path) {
-        built.flags |= path_flags::DELETED;
     }
-    built
+    // SAFETY: as above.
+    let start = unsafe { core::ptr::read_volatile(&raw const (*buffer).start) };
+    BuiltPath {
+        start,
+        len: END - start,
+        name_len: 0,
+        flags,
+    }
 }
 
-/// Whether the last name of a `struct path` is gone (`d_unlinked` in include/linux/dcache.h): the
-/// kernel finds a name by its hash only.
-#[inline(always)]
-fn is_deleted(path: u64) -> bool {
-    let Some(dentry) = read_ptr(path, &PATH_DENTRY) else {
-        return false;
+/// Puts the names from a place up to the root before the byte at `start` of a slot, and returns
+/// [`path_flags`]: `UNREADABLE` without `TRUNCATED` when there is no such place.
+///
+/// A global function: the verifier goes through it once, for any arguments, and not again in each
+/// program and at each call.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn walk_up(index: u64, dentry: u64, mount: u64, start: u64) -> u64 {
+    let nowhere = u64::from(path_flags::UNREADABLE);
+    let Some(buffer) = PATH_SCRATCH.get_ptr_mut(index as u32) else {
+        return nowhere;
     };
-    read_ptr(dentry, &DENTRY_HASH_PPREV).is_none()
-        && read_ptr(dentry, &DENTRY_PARENT) != Some(dentry)
-}
-
-/// The same for a name below the directory `path`: the bytes from `start` on are already there.
-/// `None` when there is no such directory.
-#[inline(always)]
-fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) -> Option<BuiltPath> {
-    let mut walk = begin(path, buffer, start)?;
+    let place = Place { dentry, mount };
+    let Some(mut walk) = begin(place, buffer, start) else {
+        return nowhere;
+    };
     // SAFETY: the callback has the signature that bpf_loop expects and gets a live context.
     unsafe {
         bpf_loop(
@@ -128,31 +251,31 @@ fn build_below(path: u64, task: Task, buffer: *mut PathScratch, start: u64) -> O
         );
     }
     let mut flags = walk.flags();
+    // SAFETY: the caller holds the slot.
+    let root = unsafe { core::ptr::read_volatile(&raw const (*buffer).root) };
     // A walk that did not arrive does not know where it would have ended.
-    if flags & path_flags::TRUNCATED == 0 && task.root_mount() != Some(walk.mount) {
+    if flags & path_flags::TRUNCATED == 0 && root != walk.mount {
         flags |= path_flags::UNREACHABLE;
     }
     if walk.start() == END {
         prepend_byte(&mut walk, b'/');
     }
-    let start = walk.start();
-    Some(BuiltPath {
-        start,
-        len: END - start,
-        name_len: 0,
-        flags,
-    })
+    if start == END && Dentry::at(dentry).is_deleted() {
+        flags |= path_flags::DELETED;
+    }
+    u64::from(flags)
 }
 
 #[inline(always)]
-fn begin(path: u64, buffer: *mut PathScratch, start: u64) -> Option<Walk> {
-    let dentry = read_ptr(path, &PATH_DENTRY)?;
-    let vfsmount = read_ptr(path, &PATH_MNT)?;
+fn begin(place: Place, buffer: *mut PathScratch, start: u64) -> Option<Walk> {
+    if place.dentry == 0 || place.mount == 0 {
+        return None;
+    }
     let mut walk = Walk {
         buffer,
-        dentry,
-        mount: vfsmount - u64::from(MOUNT_MNT.load()),
-        mount_root: read_ptr(vfsmount, &VFSMOUNT_ROOT)?,
+        dentry: place.dentry,
+        mount: place.mount - u64::from(MOUNT_MNT.load()),
+        mount_root: read_ptr(place.mount, &VFSMOUNT_ROOT)?,
     };
     walk.set_start(start);
     // TRUNCATED until the walk arrives: running out of iterations leaves it set.
@@ -168,43 +291,36 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
     if walk.dentry == walk.mount_root {
         return cross_mount(walk);
     }
-    let Some(parent) = read_ptr(walk.dentry, &DENTRY_PARENT) else {
+    let dentry = Dentry::at(walk.dentry);
+    if dentry.parent() == 0 {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
-    };
-    if parent == walk.dentry {
+    }
+    if dentry.is_root() {
         // A root that is not the mount's: a file outside what is mounted, or an internal filesystem
         // whose files are named but not placed (memfd).
-        if !is_named_slash(walk.dentry) {
-            prepend_name(walk, walk.dentry);
+        if !dentry.is_named_slash() {
+            prepend_name(walk, &dentry);
         }
         return arrive(walk);
     }
-    if !prepend_name(walk, walk.dentry) {
+    if !prepend_name(walk, &dentry) {
         return 1;
     }
-    walk.dentry = parent;
+    walk.dentry = dentry.parent();
     0
-}
-
-/// The root of a filesystem: no other dentry has that name.
-#[inline(always)]
-fn is_named_slash(dentry: u64) -> bool {
-    read_ptr(dentry, &DENTRY_NAME).and_then(read_at::<u8>) == Some(b'/')
 }
 
 #[inline(always)]
 fn cross_mount(walk: &mut Walk) -> i64 {
-    let Some(parent) = read_ptr(walk.mount, &MOUNT_PARENT) else {
-        walk.set_flags(walk.flags() | path_flags::UNREADABLE);
-        return 1;
-    };
+    let mount = Window::<FromParent, 2>::of(walk.mount);
+    let parent = mount.get::<u64>(&MOUNT_PARENT);
     if parent == walk.mount {
         return arrive(walk);
     }
-    let mountpoint = read_ptr(walk.mount, &MOUNT_MOUNTPOINT);
+    let mountpoint = mount.get::<u64>(&MOUNT_MOUNTPOINT);
     let root = field(parent, &MOUNT_MNT).and_then(|mnt| read_ptr(mnt, &VFSMOUNT_ROOT));
-    let (Some(mountpoint), Some(root)) = (mountpoint, root) else {
+    let (true, Some(root)) = (parent != 0 && mountpoint != 0, root) else {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
     };
@@ -222,12 +338,12 @@ fn arrive(walk: &mut Walk) -> i64 {
 
 /// Puts `/name` before what is there; false when there is no more room.
 #[inline(always)]
-fn prepend_name(walk: &mut Walk, dentry: u64) -> bool {
-    let len = u64::from(read_or_zero::<u32>(dentry, &DENTRY_NAME_LEN));
-    let Some(name) = read_ptr(dentry, &DENTRY_NAME) else {
+fn prepend_name(walk: &mut Walk, dentry: &Dentry) -> bool {
+    let (name, len) = (dentry.name(), dentry.name_len());
+    if name == 0 {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return false;
-    };
+    }
     if len > limits::NAME_MAX as u64 || walk.start() <= PATH_HEAD as u64 + len + 1 {
         return false;
     }
@@ -304,11 +420,10 @@ pub fn build_from_name(
     } else {
         directory
     };
-    let path = match below {
+    let mut built = match below {
         Some(below) => join(below, absolute, task, buffer, start),
-        None => None,
+        None => plain(start),
     };
-    let mut built = path.unwrap_or_else(|| plain(start));
     built.name_len = END - start;
     built.flags |= memory.flags();
     built
@@ -336,7 +451,8 @@ fn plain(start: u64) -> BuiltPath {
     }
 }
 
-/// Puts a directory's path before the name at `start`, with a slash between them.
+/// Puts a directory's path before the name at `start`, with a slash between them; the name alone when
+/// there is no such directory.
 #[inline(always)]
 fn join(
     directory: u64,
@@ -344,19 +460,55 @@ fn join(
     task: Task,
     buffer: *mut PathScratch,
     start: u64,
-) -> Option<BuiltPath> {
+) -> BuiltPath {
     // An absolute name brings its slash.
-    let start = if absolute { start } else { start - 1 };
-    let slash = byte_at(buffer, start)?;
+    let below = if absolute { start } else { start - 1 };
+    let Some(slash) = byte_at(buffer, below) else {
+        return plain(start);
+    };
     // SAFETY: `byte_at` bounded it.
     unsafe { *slash = b'/' };
-    build_below(directory, task, buffer, start)
+    let built = build_below(Place::of(directory), task, buffer, below);
+    if built.len == 0 { plain(start) } else { built }
 }
 
-/// Copies a string to the end of the buffer and tells whether it begins with a slash. It is read
-/// twice, since the place depends on its length.
+/// Copies a string to the end of the buffer and tells where, and whether it begins with a slash;
+/// `None` for one that is empty or cannot be read.
 #[inline(always)]
 fn copy_string(memory: Memory, string: u64, buffer: *mut PathScratch) -> Option<(u64, bool)> {
+    // SAFETY: the program holds the slot.
+    let index = unsafe { core::ptr::read_volatile(&raw const (*buffer).index) };
+    let copied = match memory {
+        Memory::User => copy_from_user(index, string),
+        Memory::Kernel => copy_from_kernel(index, string),
+    };
+    if copied == 0 {
+        return None;
+    }
+    Some((copied & START, copied & ABSOLUTE != 0))
+}
+
+/// Parts of what the two functions below return; zero when there is no string.
+const START: u64 = 0xFFFF_FFFF;
+const ABSOLUTE: u64 = 1 << 32;
+
+/// Global functions, as [`walk_up`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn copy_from_user(index: u64, string: u64) -> u64 {
+    copy_to_end(Memory::User, index, string).unwrap_or(0)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn copy_from_kernel(index: u64, string: u64) -> u64 {
+    copy_to_end(Memory::Kernel, index, string).unwrap_or(0)
+}
+
+/// It is read twice, since the place depends on its length.
+#[inline(always)]
+fn copy_to_end(memory: Memory, index: u64, string: u64) -> Option<u64> {
+    let buffer = PATH_SCRATCH.get_ptr_mut(index as u32)?;
     let read_string = match memory {
         Memory::User => bpf_probe_read_user_str,
         Memory::Kernel => bpf_probe_read_kernel_str,
@@ -380,5 +532,6 @@ fn copy_string(memory: Memory, string: u64, buffer: *mut PathScratch) -> Option<
         Memory::Kernel => bpf_probe_read_kernel,
     };
     let result = unsafe { read(target.cast(), len as u32, string as *const _) };
-    (result == 0).then_some((start, absolute))
+    let mark = if absolute { ABSOLUTE } else { 0 };
+    (result == 0).then_some(start | mark)
 }

@@ -87,12 +87,6 @@ impl Arguments {
         }
     }
 
-    /// Another thread of the caller can have changed them since the call began.
-    #[inline(always)]
-    pub fn are_in_user_memory(self) -> bool {
-        matches!(self.convention, Convention::Block)
-    }
-
     /// An argument by its number, from 0; zero where it cannot be read, and when no call has one
     /// of that number. A 32-bit call has 32-bit arguments: what stands above them is left from
     /// before.
@@ -107,6 +101,12 @@ impl Arguments {
             }
             Convention::Block => 0,
         }
+    }
+
+    /// The first three.
+    #[inline(always)]
+    pub fn three(self) -> [u64; 3] {
+        [self.get(0), self.get(1), self.get(2)]
     }
 
     /// The first four.

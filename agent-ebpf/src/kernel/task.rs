@@ -1,9 +1,8 @@
 //! `struct task_struct` and what hangs on it.
 
-use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use gravlens_common::{ABSENT, ExecKey, ProcessContext, context_valid, limits::COMM_LEN};
 
-use super::{cgroup::Cgroup, field, read, read_at, read_or_zero, read_ptr};
+use super::{cgroup::Cgroup, field, object::Object, read, read_at, read_or_zero, read_ptr};
 use crate::globals::*;
 
 /// Kernel thread (`PF_KTHREAD` in include/linux/sched.h).
@@ -17,32 +16,31 @@ const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
 
 /// A task: one thread.
 #[derive(Clone, Copy)]
-pub struct Task(u64);
+pub struct Task(Object);
 
 impl Task {
     /// The calling thread.
     #[inline(always)]
     pub fn current() -> Self {
-        // SAFETY: no arguments.
-        Self(unsafe { bpf_get_current_task_btf() } as u64)
+        Self(Object::current_task())
     }
 
     /// A task by its address.
     #[inline(always)]
     pub fn at(address: u64) -> Self {
-        Self(address)
+        Self(Object::at(address))
     }
 
     /// Thread group id in the initial pid namespace.
     #[inline(always)]
     pub fn tgid(self) -> Option<u32> {
-        read(self.0, &TASK_TGID)
+        self.0.get(&TASK_TGID)
     }
 
     /// Thread id in the initial pid namespace.
     #[inline(always)]
     pub fn tid(self) -> Option<u32> {
-        read(self.0, &TASK_PID)
+        self.0.get(&TASK_PID)
     }
 
     /// The thread is its group's leader: the process itself.
@@ -54,68 +52,56 @@ impl Task {
     /// A thread of the kernel, without user memory.
     #[inline(always)]
     pub fn is_kernel_thread(self) -> bool {
-        read::<u32>(self.0, &TASK_FLAGS).is_some_and(|flags| flags & PF_KTHREAD != 0)
+        self.0
+            .get::<u32>(&TASK_FLAGS)
+            .is_some_and(|flags| flags & PF_KTHREAD != 0)
     }
 
     /// A thread that the kernel made to work off an io_uring of the process.
     #[inline(always)]
     pub fn is_io_worker(self) -> bool {
-        read::<u32>(self.0, &TASK_FLAGS).is_some_and(|flags| flags & PF_IO_WORKER != 0)
+        self.0
+            .get::<u32>(&TASK_FLAGS)
+            .is_some_and(|flags| flags & PF_IO_WORKER != 0)
     }
 
     /// It has made use of an io_uring.
     #[inline(always)]
     pub fn has_io_uring(self) -> bool {
-        read_ptr(self.0, &TASK_IO_URING).is_some() || self.is_io_worker()
+        self.0.pointer(&TASK_IO_URING).is_some() || self.is_io_worker()
     }
 
     /// The current call came in by a 32-bit entry.
     #[inline(always)]
     pub fn is_in_compat_call(self) -> bool {
-        read_or_zero::<u32>(self.0, &TASK_CALL_STATUS) & TS_COMPAT != 0
-    }
-
-    /// Whether the calling thread's call came in by a 32-bit entry. For the program that runs at the
-    /// end of every call: it reads the field without a helper.
-    #[inline(always)]
-    pub fn current_is_in_compat_call() -> bool {
-        let offset = TASK_CALL_STATUS.load();
-        if offset == ABSENT {
-            return false;
-        }
-        // SAFETY: the verifier follows the pointer, which it knows to be a task's, and checks that
-        // the offset is one of its fields.
-        let status = unsafe {
-            let task = bpf_get_current_task_btf().cast::<u8>();
-            core::ptr::read_volatile(task.add(offset as usize).cast::<u32>())
-        };
-        status & TS_COMPAT != 0
+        self.0.get_or_zero::<u32>(&TASK_CALL_STATUS) & TS_COMPAT != 0
     }
 
     /// cgroup of the v2 hierarchy.
     #[inline(always)]
     pub fn cgroup(self) -> Option<Cgroup> {
-        let css_set = read_ptr(self.0, &TASK_CGROUPS)?;
-        Some(Cgroup::at(read_ptr(css_set, &CSS_SET_DFL_CGRP)?))
+        let css_set = self.0.pointer(&TASK_CGROUPS)?;
+        let cgroup = css_set.pointer(&CSS_SET_DFL_CGRP)?;
+        Some(Cgroup::at(cgroup.address()))
     }
 
     #[inline(always)]
     fn leader(self) -> Option<Self> {
-        read_ptr(self.0, &TASK_GROUP_LEADER).map(Self)
+        self.0.pointer(&TASK_GROUP_LEADER).map(Self)
     }
 
     #[inline(always)]
     fn parent(self) -> Option<Self> {
-        read_ptr(self.0, &TASK_REAL_PARENT).map(Self)
+        self.0.pointer(&TASK_REAL_PARENT).map(Self)
     }
 
     /// Start time of the leader and the count of images run, the variable parts of an exec id.
     #[inline(always)]
     fn exec_id(self) -> Option<(u64, u32)> {
         let leader = self.leader()?;
-        let start = read_or_zero::<u64>(leader.0, &TASK_START_BOOTTIME);
+        let start = leader.0.get_or_zero::<u64>(&TASK_START_BOOTTIME);
         // The field grew from 32 to 64 bits; the low half is enough.
-        let count = read_or_zero::<u32>(leader.0, &TASK_SELF_EXEC_ID);
+        let count = leader.0.get_or_zero::<u32>(&TASK_SELF_EXEC_ID);
         Some((start, count))
     }
 
@@ -131,13 +117,13 @@ impl Task {
     /// Fingerprint of the exec id of a task that is not the current one.
     #[inline(always)]
     pub fn exec_key_of_group(self) -> u64 {
-        self.exec_key(read_or_zero(self.0, &TASK_TGID))
+        self.exec_key(self.0.get_or_zero(&TASK_TGID))
     }
 
     /// No thread of the group lives any more.
     #[inline(always)]
     pub fn group_is_dead(self) -> bool {
-        let Some(signal) = read_ptr(self.0, &TASK_SIGNAL) else {
+        let Some(signal) = read_ptr(self.0.address(), &TASK_SIGNAL) else {
             return true;
         };
         read::<u32>(signal, &SIGNAL_LIVE) == Some(0)
@@ -146,7 +132,7 @@ impl Task {
     /// Wait status of the whole process.
     #[inline(always)]
     pub fn exit_code(self) -> u32 {
-        let group = read_ptr(self.0, &TASK_SIGNAL).and_then(|signal| {
+        let group = read_ptr(self.0.address(), &TASK_SIGNAL).and_then(|signal| {
             let flags = read::<u32>(signal, &SIGNAL_FLAGS)?;
             if flags & SIGNAL_GROUP_EXIT == 0 {
                 return None;
@@ -154,7 +140,7 @@ impl Task {
             read::<u32>(signal, &SIGNAL_GROUP_EXIT_CODE)
         });
         group
-            .or_else(|| read(self.leader()?.0, &TASK_EXIT_CODE))
+            .or_else(|| self.leader()?.0.get(&TASK_EXIT_CODE))
             .unwrap_or(0)
     }
 
@@ -162,13 +148,13 @@ impl Task {
     #[inline(always)]
     pub fn describe(self, cgroup_id: u64, context: &mut ProcessContext) {
         context.cgroup_id = cgroup_id;
-        context.tgid = read_or_zero(self.0, &TASK_TGID);
-        context.tid = read_or_zero(self.0, &TASK_PID);
+        context.tgid = self.0.get_or_zero(&TASK_TGID);
+        context.tid = self.0.get_or_zero(&TASK_PID);
         if let Some((start, count)) = self.exec_id() {
             context.start_boottime_ns = start;
             context.exec_seq = count;
         }
-        context.comm = read_or_zero::<[u8; COMM_LEN]>(self.0, &TASK_COMM);
+        context.comm = read_or_zero::<[u8; COMM_LEN]>(self.0.address(), &TASK_COMM);
         context.pad = 0;
         context.valid = 0;
         self.describe_parent(context);
@@ -185,7 +171,7 @@ impl Task {
         context.parent_exec_seq = 0;
         context.parent_start_boottime_ns = 0;
         let Some(parent) = parent else { return };
-        context.parent_tgid = read_or_zero(parent.0, &TASK_TGID);
+        context.parent_tgid = parent.0.get_or_zero(&TASK_TGID);
         if let Some((start, count)) = parent.exec_id() {
             context.parent_start_boottime_ns = start;
             context.parent_exec_seq = count;
@@ -195,7 +181,7 @@ impl Task {
 
     #[inline(always)]
     fn describe_credentials(self, context: &mut ProcessContext) {
-        let Some(cred) = read_ptr(self.0, &TASK_CRED) else {
+        let Some(cred) = read_ptr(self.0.address(), &TASK_CRED) else {
             context.uid = 0;
             context.gid = 0;
             context.euid = 0;
@@ -220,8 +206,8 @@ impl Task {
         context.loginuid = u32::MAX;
         context.session_id = u32::MAX;
         if TASK_LOGINUID.load() != ABSENT {
-            context.loginuid = read_or_zero(self.0, &TASK_LOGINUID);
-            context.session_id = read_or_zero(self.0, &TASK_SESSIONID);
+            context.loginuid = self.0.get_or_zero(&TASK_LOGINUID);
+            context.session_id = self.0.get_or_zero(&TASK_SESSIONID);
             context.valid |= context_valid::LOGIN;
         }
     }
@@ -237,7 +223,7 @@ impl Task {
             context.valid |= context_valid::VPID;
         }
         if let Some(mnt_ns) = self.mount_namespace() {
-            context.mnt_ns = read_or_zero(mnt_ns, &MNT_NAMESPACE_INUM);
+            context.mnt_ns = mnt_ns.get_or_zero(&MNT_NAMESPACE_INUM);
             context.valid |= context_valid::NAMESPACES;
         }
     }
@@ -245,7 +231,7 @@ impl Task {
     /// Pid in, and inode number of, the task's own pid namespace: the last of `pid.numbers`.
     #[inline(always)]
     fn own_pid(self) -> Option<(u32, u32)> {
-        let pid = read_ptr(self.0, &TASK_THREAD_PID)?;
+        let pid = read_ptr(self.0.address(), &TASK_THREAD_PID)?;
         let level = read_or_zero::<u32>(pid, &PID_LEVEL);
         let upid = field(pid, &PID_NUMBERS)? + u64::from(level) * u64::from(UPID_SIZE.load());
         let namespace = read_ptr(upid, &UPID_NS)?;
@@ -268,7 +254,7 @@ impl Task {
 
     #[inline(always)]
     fn tty(self) -> Option<(u32, u32)> {
-        let signal = read_ptr(self.0, &TASK_SIGNAL)?;
+        let signal = read_ptr(self.0.address(), &TASK_SIGNAL)?;
         let tty = read_ptr(signal, &SIGNAL_TTY)?;
         let driver = read_ptr(tty, &TTY_DRIVER)?;
         let index = read_or_zero::<u32>(tty, &TTY_INDEX);
@@ -279,41 +265,42 @@ impl Task {
         ))
     }
 
-    /// Address of the mount namespace.
     #[inline(always)]
-    pub fn mount_namespace(self) -> Option<u64> {
-        read_ptr(read_ptr(self.0, &TASK_NSPROXY)?, &NSPROXY_MNT_NS)
+    fn mount_namespace(self) -> Option<Object> {
+        let nsproxy = self.0.pointer(&TASK_NSPROXY)?;
+        nsproxy.pointer(&NSPROXY_MNT_NS)
     }
 
     /// Root mount of the task's mount namespace: where its paths begin.
     #[inline(always)]
     pub fn root_mount(self) -> Option<u64> {
-        read_ptr(self.mount_namespace()?, &MNT_NAMESPACE_ROOT)
+        let root = self.mount_namespace()?.pointer(&MNT_NAMESPACE_ROOT)?;
+        Some(root.address())
     }
 
     /// Address of the working directory's `struct path`.
     #[inline(always)]
     pub fn working_directory(self) -> Option<u64> {
-        field(read_ptr(self.0, &TASK_FS)?, &FS_PWD)
+        field(self.0.pointer(&TASK_FS)?.address(), &FS_PWD)
     }
 
     /// Address of the root directory's `struct path`: where the task's absolute names begin.
     #[inline(always)]
     pub fn root_directory(self) -> Option<u64> {
-        field(read_ptr(self.0, &TASK_FS)?, &FS_ROOT)
+        field(self.0.pointer(&TASK_FS)?.address(), &FS_ROOT)
     }
 
     /// The executed file.
     #[inline(always)]
     pub fn exe_file(self) -> Option<super::file::File> {
-        let mm = read_ptr(self.0, &TASK_MM)?;
+        let mm = read_ptr(self.0.address(), &TASK_MM)?;
         read_ptr(mm, &MM_EXE_FILE).map(super::file::File::at)
     }
 
     /// Start and length of the arguments in the task's memory.
     #[inline(always)]
     pub fn arguments(self) -> Option<(u64, u64)> {
-        let mm = read_ptr(self.0, &TASK_MM)?;
+        let mm = read_ptr(self.0.address(), &TASK_MM)?;
         let start = read_or_zero::<u64>(mm, &MM_ARG_START);
         let end = read_or_zero::<u64>(mm, &MM_ARG_END);
         Some((start, end.saturating_sub(start)))
@@ -322,13 +309,12 @@ impl Task {
     /// The open file behind a descriptor.
     #[inline(always)]
     pub fn file(self, fd: u32) -> Option<super::file::File> {
-        let files = read_ptr(self.0, &TASK_FILES)?;
-        let table = read_ptr(files, &FILES_FDT)?;
-        if fd >= read_or_zero::<u32>(table, &FDTABLE_MAX_FDS) {
+        let table = self.0.pointer(&TASK_FILES)?.pointer(&FILES_FDT)?;
+        if fd >= table.get_or_zero::<u32>(&FDTABLE_MAX_FDS) {
             return None;
         }
-        let array = read_ptr(table, &FDTABLE_FD)?;
-        match read_at::<u64>(array + u64::from(fd) * 8)? {
+        let array = table.pointer(&FDTABLE_FD)?;
+        match read_at::<u64>(array.address() + u64::from(fd) * 8)? {
             0 => None,
             file => Some(super::file::File::at(file)),
         }
@@ -337,8 +323,9 @@ impl Task {
     /// Another task uses the same descriptor table and can change it at any moment.
     #[inline(always)]
     pub fn shares_files(self) -> bool {
-        read_ptr(self.0, &TASK_FILES)
-            .and_then(|files| read::<u32>(files, &FILES_COUNT))
+        self.0
+            .pointer(&TASK_FILES)
+            .and_then(|files| files.get::<u32>(&FILES_COUNT))
             .is_some_and(|count| count > 1)
     }
 }
