@@ -11,6 +11,7 @@ pub mod open;
 pub mod open_trampoline;
 pub mod path_trampolines;
 mod paths;
+pub mod place_trampolines;
 mod set_ids;
 mod socket;
 mod socket_address;

@@ -76,6 +76,10 @@ pub static PATH_SCRATCH: Array<PathScratch> = Array::with_max_entries(6, 0);
 #[map]
 pub static PATHS_SCRATCH: Array<PathsScratch> = Array::with_max_entries(6, 0);
 
+/// Threads whose call trampolines have told, until it ends; sized and filled as `ONGOING`.
+#[map]
+pub static TOLD: HashMap<u64, u32> = HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
+
 /// Buffers of calls on paths that have begun and not ended, for trampolines.
 #[map]
 pub static HELD_PATHS: Array<PathsScratch> = Array::with_max_entries(HELD_PATHS_MAX, 0);

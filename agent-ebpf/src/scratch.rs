@@ -6,7 +6,7 @@
 use aya_ebpf::{helpers::bpf_get_smp_processor_id, maps::Array};
 use gravlens_common::{DnsRecord, ExecRecord, PathsRecord, limits};
 
-use crate::verifier;
+use crate::{kernel::object::Room, verifier};
 
 /// Slots per CPU.
 pub const NESTING: u32 = 3;
@@ -31,6 +31,15 @@ pub unsafe trait Slot {
     fn number(_slot: *mut Self, _index: u32) {}
 }
 
+impl PathScratch {
+    /// Its room for what is read on the way.
+    #[inline(always)]
+    pub fn room(slot: *mut Self) -> *mut Room {
+        // SAFETY: the program holds the slot.
+        unsafe { &raw mut (*slot).room }
+    }
+}
+
 /// A path, built from its end, with room for a record's fixed part before it.
 #[repr(C)]
 pub struct PathScratch {
@@ -39,6 +48,8 @@ pub struct PathScratch {
     pub index: u64,
     /// Address of the mount where the path begins, likewise.
     pub root: u64,
+    /// For what is read on the way.
+    pub room: Room,
     /// Index of the path's first byte so far; kept here for the verifier, like
     /// [`ExecScratch::len`].
     pub start: u64,

@@ -7,6 +7,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
 use std::{fs, mem, ptr, thread};
@@ -39,6 +40,7 @@ fn main() {
             // SAFETY: as above; the target ends with a zero byte.
             unsafe { libc::renameat(at, name, at, target.as_ptr()) }
         }),
+        "chmod" => mode_race(rounds, &folder),
         other => panic!("no case {other}"),
     }
 }
@@ -111,7 +113,7 @@ fn names(folder: &Path) -> [CString; 2] {
 
 fn inode(path: &CStr) -> u64 {
     let path = path.to_str().expect("the folder has a plain name");
-    std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).expect("it was just made"))
+    fs::metadata(path).expect("it was just made").ino()
 }
 
 /// Tells the path that each open took.
@@ -311,6 +313,35 @@ fn name_race(rounds: u32, folder: &Path, take: impl Fn(*const libc::c_char, &CSt
                 is_red
             });
             gone.collect()
+        },
+    );
+    tell(truth.into_iter().map(|red| if red { 'r' } else { 'b' }));
+}
+
+/// Changes the mode of one of two files, and tells which.
+fn mode_race(rounds: u32, folder: &Path) {
+    const PLAIN: u32 = 0o600;
+    const CHANGED: u32 = 0o640;
+    let names = names(folder);
+    let files = ["file-r", "file-b"].map(|name| fs::File::open(folder.join(name)).expect("is there"));
+    let reset = |file: &fs::File| {
+        file.set_permissions(fs::Permissions::from_mode(PLAIN))
+            .expect("the file is ours");
+    };
+    files.iter().for_each(reset);
+    let path = Contested::new(&names[0]);
+    let truth: Vec<bool> = against(
+        |turn| path.fill(&names[usize::from(turn)]),
+        || {
+            let changed = (0..rounds).map(|_| {
+                // SAFETY: every mixture of the names ends with the same zero byte.
+                done(unsafe { libc::fchmodat(libc::AT_FDCWD, path.as_ptr(), CHANGED, 0) });
+                let mode = files[0].metadata().expect("it is open").mode();
+                let is_red = mode & 0o777 == CHANGED;
+                reset(&files[usize::from(!is_red)]);
+                is_red
+            });
+            changed.collect()
         },
     );
     tell(truth.into_iter().map(|red| if red { 'r' } else { 'b' }));

@@ -64,7 +64,7 @@ fn on_set_ids(call: Call, result: i64) {
 
 #[inline(never)]
 fn on_paths(hook: Hook, call: &PathCall, result: i64) {
-    paths::observe(hook, call, result as i32, in_registers());
+    paths::end_of(hook, call, result as i32, in_registers());
 }
 
 #[inline(never)]

@@ -6,7 +6,7 @@ use gravlens_common::{ExitRecord, ForkRecord, Hook, Kind, ProcessContext, Record
 use crate::{
     account,
     emit::{self, Wake},
-    hooks::{open_trampoline, path_trampolines},
+    hooks::{open_trampoline, path_trampolines, place_trampolines},
     kernel::task::Task,
     ongoing, scope,
 };
@@ -51,6 +51,7 @@ pub fn exit(_ctx: BtfTracePointContext) -> i32 {
     ongoing::thread_ends();
     open_trampoline::thread_ends();
     path_trampolines::thread_ends();
+    place_trampolines::thread_ends();
     let Some(caller) = scope::caller() else {
         return 0;
     };

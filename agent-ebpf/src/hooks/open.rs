@@ -111,7 +111,7 @@ fn opened(
 ) -> Option<Seen> {
     let fd = u32::try_from(result).ok()?;
     let file = task.file(fd)?;
-    let file = file.head();
+    let file = file.head(PathScratch::room(buffer));
     let flags = file.flags();
     let (asked, asked_is_known) = requested_flags(call, arguments);
     // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may

@@ -194,15 +194,17 @@ fn installed(file: u64, fd: i32) {
     let Some((buffer, paid)) = open::begin(caller) else {
         return;
     };
-    let file = File::at(file).head();
+    let file = File::at(file).head(PathScratch::room(buffer));
+    let flags = open::all_flags(file.flags(), asked as u32);
+    let marks = if file.was_created() {
+        open_marks::CREATED
+    } else {
+        0
+    };
     let seen = Seen {
         path: path::build_place(file.place(), opener.task, buffer),
-        flags: open::all_flags(file.flags(), asked as u32),
-        marks: if file.was_created() {
-            open_marks::CREATED
-        } else {
-            0
-        },
+        flags,
+        marks,
     };
     end(seen, &opener, caller, fd, buffer, paid);
 }

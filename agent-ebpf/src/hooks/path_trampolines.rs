@@ -16,7 +16,7 @@ use gravlens_common::{Call, DropReason, Hook};
 
 use super::{
     open::{self, AT_FDCWD},
-    paths::{self, NO_DESCRIPTOR, Record},
+    paths::{self, Found, NO_DESCRIPTOR, Record},
 };
 use crate::{
     account, compat_call, emit, fairness,
@@ -222,7 +222,8 @@ fn observe(result: i32) {
     if let Some(call) = native(task).and_then(|number| PATH_CALLS.get(number))
         && change_of(call.call).is_some()
     {
-        paths::observe(Hook::FileChange, call, result, Arguments::current());
+        let arguments = Arguments::current();
+        paths::observe(Hook::FileChange, call, result, arguments, Found::NOTHING);
         return;
     }
     let Some(caller) = scope::caller() else {

@@ -10,7 +10,7 @@ use gravlens_common::{
     path_source,
 };
 
-use super::open::AT_FDCWD;
+use super::{open::AT_FDCWD, place_trampolines};
 use crate::{
     account,
     appender::Appender,
@@ -52,14 +52,47 @@ pub fn exec_failed(ctx: TracePointContext) -> u32 {
 fn report(ctx: &TracePointContext, hook: Hook) -> u32 {
     if let Some(call) = PATH_CALLS.get(regs::number(ctx)) {
         let result = regs::result(ctx) as i32;
-        observe(hook, call, result, Arguments::current());
+        end_of(hook, call, result, Arguments::current());
     }
     0
 }
 
-/// Reports a call that has ended.
+/// What the kernel found for a call, by address; zero where it is not known.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// The `struct path` under the name.
+    pub place: u64,
+    /// The kernel's copy of a string that is no path of the caller's.
+    pub string: u64,
+}
+
+impl Found {
+    /// Only the caller's memory tells.
+    pub const NOTHING: Self = Self {
+        place: 0,
+        string: 0,
+    };
+
+    #[inline(always)]
+    pub fn at(place: u64) -> Self {
+        Self {
+            place,
+            ..Self::NOTHING
+        }
+    }
+}
+
+/// Reports a call that has ended, unless trampolines have.
 #[inline(always)]
-pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments) {
+pub fn end_of(hook: Hook, call: &PathCall, result: i32, arguments: Arguments) {
+    if !place_trampolines::has_told() {
+        observe(hook, call, result, arguments, Found::NOTHING);
+    }
+}
+
+/// Reports a call.
+#[inline(always)]
+pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments, found: Found) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -75,7 +108,7 @@ pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments) {
     let record = scratch::take(&PATHS_SCRATCH);
     let paths = scratch::take(&PATH_SCRATCH);
     if let (Some(record), Some(paths)) = (record, paths) {
-        let size = fill(record, paths, caller, call, result, arguments);
+        let size = fill(record, paths, caller, call, result, arguments, found);
         // SAFETY: `fill` initialised `size` bytes.
         unsafe {
             let bytes = Growing::record(record);
@@ -104,6 +137,7 @@ fn fill(
     call: &PathCall,
     result: i32,
     arguments: Arguments,
+    found: Found,
 ) -> u64 {
     let task = Task::current();
     let mut record = Record::begin(buffer, paths, caller, task);
@@ -119,6 +153,7 @@ fn fill(
         task,
         arguments,
         result,
+        found,
         paths,
     };
     let (first, marks) = reader.path(call.first);
@@ -236,6 +271,7 @@ struct Reader {
     task: Task,
     arguments: Arguments,
     result: i32,
+    found: Found,
     paths: *mut PathScratch,
 }
 
@@ -245,10 +281,15 @@ impl Reader {
     fn path(&self, source: PathSource) -> (BuiltPath, u8) {
         match source.kind {
             path_source::NONE => (nothing(), 0),
+            path_source::STRING if self.found.string != 0 => {
+                let copied = path::copy(path::Memory::Kernel, self.found.string, self.paths);
+                (copied, 0)
+            }
             path_source::STRING => {
                 let string = self.arguments.get(source.name);
                 (path::copy(path::Memory::User, string, self.paths), 0)
             }
+            _ if self.found.place != 0 => (self.built(Some(self.found.place)), 0),
             // The root is the new one by now: the name would be taken twice.
             path_source::NEW_ROOT if self.result == 0 => {
                 (self.built(self.task.root_directory()), 0)

@@ -2,7 +2,7 @@
 
 use super::{
     field,
-    object::{FromStart, Window},
+    object::{FromStart, Room, Window},
     path::Place,
     read, read_or_zero, read_ptr,
 };
@@ -51,10 +51,10 @@ impl File {
         field(self.0, &FILE_PATH)
     }
 
-    /// What an open tells, read at once.
+    /// What an open tells, read at once, for as long as the room is not used for other things.
     #[inline(always)]
-    pub fn head(self) -> FileHead {
-        FileHead(Window::of(self.0))
+    pub fn head(self, room: *mut Room) -> FileHead {
+        FileHead(Window::of(self.0, room))
     }
 
     /// Its dentry.

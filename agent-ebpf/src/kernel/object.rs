@@ -5,7 +5,7 @@
 //! faults (`PROBE_MEM` in kernel/bpf/verifier.c): a fault reads as zero. Elsewhere neighbouring
 //! fields are fetched together.
 
-use core::{marker::PhantomData, mem::MaybeUninit};
+use core::marker::PhantomData;
 
 use aya_ebpf::{
     Global,
@@ -95,25 +95,35 @@ impl Start for FromStart {
     }
 }
 
+/// Room for the fields of a window: in a map, since a program's stack is small.
+pub type Room = [u64; ROOM];
+
+/// Words of a window at most.
+const ROOM: usize = 12;
+
 /// Neighbouring fields of an object, read at once; zeroes when they cannot be read.
 pub struct Window<S, const WORDS: usize> {
     object: u64,
-    words: [u64; WORDS],
+    words: *mut Room,
     start: PhantomData<S>,
 }
 
 impl<S: Start, const WORDS: usize> Window<S, WORDS> {
-    /// The fields of the object at that address.
+    const FITS: () = assert!(WORDS <= ROOM, "there is room for a window");
+
+    /// The fields of the object at that address. The window before it that has the same room is over.
     #[inline(always)]
-    pub fn of(object: u64) -> Self {
-        let mut words = MaybeUninit::<[u64; WORDS]>::uninit();
+    pub fn of(object: u64, room: *mut Room) -> Self {
+        let () = Self::FITS;
         if S::offset() == ABSENT {
-            words.write([0; WORDS]);
+            // SAFETY: the caller holds the room.
+            unsafe { *room = [0; ROOM] };
         } else {
-            // SAFETY: the helper checks the address, and fills the words with zeroes when it fails.
+            // SAFETY: as above. The helper checks the address, and fills the words with zeroes when
+            // it fails.
             unsafe {
                 bpf_probe_read_kernel(
-                    words.as_mut_ptr().cast(),
+                    room.cast(),
                     (WORDS * size_of::<u64>()) as u32,
                     (object + u64::from(S::offset())) as *const _,
                 );
@@ -121,8 +131,7 @@ impl<S: Start, const WORDS: usize> Window<S, WORDS> {
         }
         Self {
             object,
-            // SAFETY: filled in either way.
-            words: unsafe { words.assume_init() },
+            words: room,
             start: PhantomData,
         }
     }
@@ -156,7 +165,7 @@ impl<S: Start, const WORDS: usize> Window<S, WORDS> {
         // SAFETY: the field lies in the window. Volatile: the place is a constant for the verifier
         // and none for the compiler, which would otherwise choose between words by comparing.
         unsafe {
-            let words = self.words.as_ptr().cast::<u8>();
+            let words = self.words.cast::<u8>();
             let field = words.add((place - start) as usize);
             core::ptr::read_volatile(field.cast::<T>())
         }

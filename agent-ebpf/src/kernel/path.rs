@@ -112,8 +112,8 @@ impl Place {
 
     /// What the `struct path` at that address says.
     #[inline(always)]
-    fn of(path: u64) -> Self {
-        let fields = Window::<FromStart, 2>::of(path);
+    fn of(path: u64, buffer: *mut PathScratch) -> Self {
+        let fields = Window::<FromStart, 2>::of(path, PathScratch::room(buffer));
         Self::new(fields.get(&PATH_DENTRY), fields.get(&PATH_MNT))
     }
 }
@@ -145,10 +145,10 @@ impl Start for FromParent {
 
 impl Dentry {
     #[inline(always)]
-    fn at(address: u64) -> Self {
+    fn at(address: u64, buffer: *mut PathScratch) -> Self {
         Self {
             address,
-            fields: Window::of(address),
+            fields: Window::of(address, PathScratch::room(buffer)),
         }
     }
 
@@ -192,7 +192,7 @@ impl Dentry {
 /// namespace.
 #[inline(always)]
 pub fn build(path: u64, task: Task, buffer: *mut PathScratch) -> BuiltPath {
-    build_place(Place::of(path), task, buffer)
+    build_place(Place::of(path, buffer), task, buffer)
 }
 
 /// The same for what it says.
@@ -260,7 +260,7 @@ extern "C" fn walk_up(index: u64, dentry: u64, mount: u64, start: u64) -> u64 {
     if walk.start() == END {
         prepend_byte(&mut walk, b'/');
     }
-    if start == END && Dentry::at(dentry).is_deleted() {
+    if start == END && Dentry::at(dentry, buffer).is_deleted() {
         flags |= path_flags::DELETED;
     }
     u64::from(flags)
@@ -291,7 +291,7 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
     if walk.dentry == walk.mount_root {
         return cross_mount(walk);
     }
-    let dentry = Dentry::at(walk.dentry);
+    let dentry = Dentry::at(walk.dentry, walk.buffer);
     if dentry.parent() == 0 {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
@@ -313,7 +313,7 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
 
 #[inline(always)]
 fn cross_mount(walk: &mut Walk) -> i64 {
-    let mount = Window::<FromParent, 2>::of(walk.mount);
+    let mount = Window::<FromParent, 2>::of(walk.mount, PathScratch::room(walk.buffer));
     let parent = mount.get::<u64>(&MOUNT_PARENT);
     if parent == walk.mount {
         return arrive(walk);
@@ -468,7 +468,7 @@ fn join(
     };
     // SAFETY: `byte_at` bounded it.
     unsafe { *slash = b'/' };
-    let built = build_below(Place::of(directory), task, buffer, below);
+    let built = build_below(Place::of(directory, buffer), task, buffer, below);
     if built.len == 0 { plain(start) } else { built }
 }
 

@@ -312,7 +312,8 @@ fn load_object(
         .map_max_entries("PATHS_SCRATCH", scratch)
         .map_max_entries("DNS_SCRATCH", scratch)
         .map_max_entries("ONGOING", threads())
-        .map_max_entries("OPENED", threads());
+        .map_max_entries("OPENED", threads())
+        .map_max_entries("TOLD", threads());
     for (symbol, value) in &globals {
         // A field that no program reads has no global in the object.
         loader.override_global(symbol, value, false);

@@ -32,6 +32,13 @@ const fn ends(name: &'static str, function: &'static str) -> Program {
     }
 }
 
+const fn tells(name: &'static str, function: &'static str, sees: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::FunctionExit(function, sees),
+    }
+}
+
 /// Changes of files.
 pub(super) const FILE_CHANGE: &[Program] = &[
     #[cfg(target_arch = "x86_64")]
@@ -90,7 +97,14 @@ pub(super) const FILE_CHANGE_TRAMPOLINES: &[Program] = &[
     begins("symlink_begins", "do_symlinkat", "symbolic links"),
     ends("mkdir_ends", "do_mkdirat"),
     begins("mkdir_begins", "do_mkdirat", "new directories"),
+    tells("chmod_ends", "chmod_common", "files whose mode changes"),
+    tells("chown_ends", "chown_common", "files whose owner changes"),
+    tells("truncate_ends", "vfs_truncate", "files that are cut by name"),
 ];
+
+/// Programs on the functions in which mounts end.
+pub(super) const MOUNT_TRAMPOLINES: &[Program] =
+    &[tells("mount_ends", "path_mount", "where something is mounted")];
 
 /// Changes of files that those functions make.
 pub(super) const FILE_CHANGES_ON_NAMES: &[Call] = &[

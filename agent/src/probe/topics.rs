@@ -210,14 +210,24 @@ const OPEN_TRAMPOLINES: Trampolines = Trampolines {
     serve: &[Call::Open, Call::Creat, Call::Openat, Call::Openat2],
 };
 
-/// See `hooks/path_trampolines.rs` in the kernel programs. The end of each function before its
+/// See `hooks/path_trampolines.rs` and `hooks/place_trampolines.rs` in the kernel programs. The end of
+/// each function before its
 /// entry: what is put together at the entry is given back at the end.
 const FILE_CHANGE_TRAMPOLINES: Trampolines = Trampolines {
     taken: "fentry,fexit/do_unlinkat and its like",
     gain: "names that are removed, moved, linked and made as directories by io_uring, and as the \
-           kernel took them although another thread exchanged them",
+           kernel took them although another thread exchanged them; files whose mode, owner or length \
+           changes, as the kernel found them",
     programs: path_calls::FILE_CHANGE_TRAMPOLINES,
     serve: path_calls::FILE_CHANGES_ON_NAMES,
+};
+
+/// See `hooks/place_trampolines.rs` in the kernel programs.
+const MOUNT_TRAMPOLINES: Trampolines = Trampolines {
+    taken: "fexit/path_mount",
+    gain: "the place and the source of a mount as the kernel took them",
+    programs: path_calls::MOUNT_TRAMPOLINES,
+    serve: &[],
 };
 
 /// Name of the topic of 32-bit calls, which is left out where there are none.
@@ -312,11 +322,9 @@ pub(super) const TOPICS: &[Topic] = &[
         Hook::Mount,
         "tracepoint/syscalls/sys_exit_mount and its like",
         path_calls::MOUNT,
-        Some((
-            "lsm/sb_mount",
-            "names as the kernel took them although another thread exchanged them",
-        )),
-    ),
+        None,
+    )
+    .or_trampolines(MOUNT_TRAMPOLINES),
     calls(
         Hook::ExecFailed,
         "tracepoint/syscalls/sys_exit_execve*",

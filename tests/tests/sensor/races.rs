@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("races::the_descriptor_of_an_open", descriptor),
     ("races::the_name_of_an_unlink", unlink),
     ("races::the_name_of_a_rename", rename),
+    ("races::the_name_of_a_chmod", chmod),
 ];
 
 const ROUNDS: u32 = 500;
@@ -240,6 +241,10 @@ fn unlink(bench: &Bench) -> Result<()> {
 
 fn rename(bench: &Bench) -> Result<()> {
     change(bench, "rename", "renameat")
+}
+
+fn chmod(bench: &Bench) -> Result<()> {
+    change(bench, "chmod", "fchmodat")
 }
 
 /// Trampolines tell the kernel's own name. Without them it is read from the caller's memory after

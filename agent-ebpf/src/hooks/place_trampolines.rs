@@ -1,0 +1,93 @@
+//! Files whose attributes and length change, and places where something is mounted, where the kernel
+//! grants trampolines: what the kernel found under the name, whoever exchanged the name meanwhile.
+//!
+//! The functions (fs/open.c, fs/namespace.c) take a `struct path` that is their callers', so it is
+//! still there at their end. A call that finds nothing under its name never comes to them: the
+//! program on the end of calls tells it, and keeps silent where these have told.
+
+use aya_ebpf::{
+    bindings::BPF_ANY, helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext,
+};
+use gravlens_common::{Call, Hook, PathCall};
+
+use super::paths::{self, Found};
+use crate::{
+    compat_call,
+    kernel::{
+        regs::{self, Arguments},
+        task::Task,
+    },
+    maps::{PATH_CALLS, TOLD},
+};
+
+#[fexit(function = "chmod_common")]
+pub fn chmod_ends(ctx: FExitContext) -> i32 {
+    end(&ctx, Hook::FileChange, Found::at(ctx.arg::<u64>(0)))
+}
+
+#[fexit(function = "chown_common")]
+pub fn chown_ends(ctx: FExitContext) -> i32 {
+    end(&ctx, Hook::FileChange, Found::at(ctx.arg::<u64>(0)))
+}
+
+#[fexit(function = "vfs_truncate")]
+pub fn truncate_ends(ctx: FExitContext) -> i32 {
+    end(&ctx, Hook::FileChange, Found::at(ctx.arg::<u64>(0)))
+}
+
+#[fexit(function = "path_mount")]
+pub fn mount_ends(ctx: FExitContext) -> i32 {
+    let found = Found {
+        string: ctx.arg::<u64>(0),
+        place: ctx.arg::<u64>(1),
+    };
+    end(&ctx, Hook::Mount, found)
+}
+
+/// Tells the call that has led here, if it is one of the topic: the kernel changes files for itself
+/// too.
+#[inline(always)]
+fn end(ctx: &FExitContext, hook: Hook, found: Found) -> i32 {
+    let Ok(result) = ctx.ret::<i32>() else {
+        return 0;
+    };
+    let Some((call, arguments)) = made(Task::current()) else {
+        return 0;
+    };
+    if Call::from_number(call.call).is_none_or(|call| call.hook() as u32 != hook as u32) {
+        return 0;
+    }
+    let told = TOLD.insert(bpf_get_current_pid_tgid(), 0, u64::from(BPF_ANY));
+    // Without the mark the end of the call would tell it again.
+    if told.is_ok() {
+        paths::observe(hook, call, result, arguments, found);
+    }
+    0
+}
+
+/// The system call that the thread is in, of either width.
+#[inline(always)]
+fn made(task: Task) -> Option<(&'static PathCall, Arguments)> {
+    if task.is_io_worker() {
+        return None;
+    }
+    let registers = regs::saved();
+    if task.is_in_compat_call() {
+        let made = compat_call::made(registers)?;
+        return Some((&made.entry.call, Arguments::compat(registers)));
+    }
+    let call = PATH_CALLS.get(regs::saved_number(registers)?)?;
+    Some((call, Arguments::current()))
+}
+
+/// Whether the call that ends has been told; it is forgotten.
+#[inline(always)]
+pub fn has_told() -> bool {
+    TOLD.remove(bpf_get_current_pid_tgid()).is_ok()
+}
+
+/// The calling thread ends.
+#[inline(always)]
+pub fn thread_ends() {
+    has_told();
+}
