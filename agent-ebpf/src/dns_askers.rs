@@ -42,7 +42,7 @@ impl Asker {
 
 /// A task gives a socket its destination.
 #[inline(always)]
-pub fn note(cookie: u64, ends: &SocketEnds, caller: Option<Caller>, task: Task) {
+pub fn note(cookie: u64, ends: &SocketEnds, caller: Option<Caller>) {
     let mut asker = Asker {
         cgroup_id: 0,
         exec_key: 0,
@@ -53,7 +53,7 @@ pub fn note(cookie: u64, ends: &SocketEnds, caller: Option<Caller>, task: Task) 
     };
     if let Some(caller) = caller {
         asker.cgroup_id = caller.cgroup_id;
-        asker.exec_key = task.exec_key((caller.pid_tgid >> 32) as u32);
+        asker.exec_key = Task::exec_key((caller.pid_tgid >> 32) as u32);
         asker.tid = caller.tid();
     }
     // The map evicts for it; where even that fails, the packets are told without their task.

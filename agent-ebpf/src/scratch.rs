@@ -32,6 +32,13 @@ pub unsafe trait Slot {
 }
 
 impl PathScratch {
+    /// Which slot it is. Volatile: the verifier takes what comes out of a map for a number.
+    #[inline(always)]
+    pub fn index(slot: *mut Self) -> u64 {
+        // SAFETY: the program holds the slot.
+        unsafe { core::ptr::read_volatile(&raw const (*slot).index) }
+    }
+
     /// Its room for what is read on the way.
     #[inline(always)]
     pub fn room(slot: *mut Self) -> *mut Room {

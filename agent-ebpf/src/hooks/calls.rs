@@ -92,7 +92,7 @@ pub fn privilege(call: Call, result: i64, args: [u64; 6]) {
         call: call as u8,
         pad: [0; 7],
     };
-    Task::current().describe(caller.cgroup_id, &mut record.process);
+    Task::describe_caller(caller.cgroup_id, &mut record.process);
     record.header = emit::header(Kind::Call, size_of::<CallRecord>() as u32);
     // SAFETY: the record is initialised.
     unsafe {
@@ -131,13 +131,12 @@ pub fn bulk(call: Call, result: i64, args: [u64; 4]) {
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
     };
-    let task = Task::current();
     let mut message = Message {
         record: BulkCallRecord {
             header: RecordHeader::default(),
             context: BulkContext {
                 cgroup_id: caller.cgroup_id,
-                exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+                exec_key: Task::exec_key((caller.pid_tgid >> 32) as u32),
                 tid: caller.tid(),
                 result: result as i32,
             },
@@ -156,7 +155,7 @@ pub fn bulk(call: Call, result: i64, args: [u64; 4]) {
     };
     let mut size = size_of::<BulkCallRecord>() as u64;
     if matches!(call.hook(), Hook::Descriptor) {
-        describe_descriptor(task, &mut message);
+        describe_descriptor(&mut message);
         size = size_of::<Message>() as u64;
     }
     message.record.header = emit::header(Kind::BulkCall, size as u32);
@@ -166,14 +165,14 @@ pub fn bulk(call: Call, result: i64, args: [u64; 4]) {
 
 /// What the new descriptor is; of a call that failed, what the old one is.
 #[inline(always)]
-fn describe_descriptor(task: Task, message: &mut Message) {
+fn describe_descriptor(message: &mut Message) {
     let fd = if message.record.result < 0 {
         message.record.args[0] as u32
     } else {
         message.record.result as u32
     };
-    describe_stream(task.file(fd), &mut message.descriptor);
-    if task.shares_files() {
+    describe_stream(Task::file(fd), &mut message.descriptor);
+    if Task::shares_files() {
         message.record.flags |= call_flags::FD_SHARED;
     }
 }

@@ -35,7 +35,7 @@ pub fn compat(ctx: BtfTracePointContext) -> i32 {
     match hook {
         // The hooks on addresses have told of each message.
         Hook::Send if matches!(call, Call::Sendmmsg) => {}
-        Hook::Open => on_open(call, result),
+        Hook::Open => on_open(call, result, block),
         Hook::SetIds => on_set_ids(call, result),
         Hook::FileChange | Hook::Mount => on_paths(hook, &entry.call, result),
         Hook::Exec if result < 0 => on_paths(Hook::ExecFailed, &entry.call, result),
@@ -52,9 +52,38 @@ pub fn compat(ctx: BtfTracePointContext) -> i32 {
 
 // Each with a stack frame of its own: all together are too large for one.
 
+/// One call at a time: the verifier would otherwise follow each of them through all of the others'
+/// branches.
+macro_rules! one_at_a_time {
+    ($function:ident($call:ident, $result:ident, $block:ident), $one:ident: $($variant:ident),*) => {
+        #[inline(always)]
+        fn $function($call: Call, $result: i64, $block: u64) {
+            match $call {
+                $(Call::$variant => $one::<{ Call::$variant as u8 }>($result, $block),)*
+                _ => {}
+            }
+        }
+    };
+}
+
+one_at_a_time!(on_open(call, result, block), open_by:
+    Open, Openat, Openat2, Creat, OpenByHandleAt, MemfdCreate);
+one_at_a_time!(on_socket(call, result, block), socket_by:
+    Connect, Sendto, Sendmsg, Bind, Listen, Accept, Accept4);
+
 #[inline(never)]
-fn on_open(call: Call, result: i64) {
-    open::observe(call, result, in_registers());
+fn open_by<const CALL: u8>(result: i64, _block: u64) {
+    if let Some(call) = Call::from_number(CALL) {
+        open::observe(call, result, in_registers());
+    }
+}
+
+#[inline(never)]
+fn socket_by<const CALL: u8>(result: i64, block: u64) {
+    if let Some(call) = Call::from_number(CALL) {
+        let passed = Passed::of(passed(block), block != 0);
+        socket::observe(call, result as i32, &passed);
+    }
 }
 
 #[inline(never)]
@@ -65,12 +94,6 @@ fn on_set_ids(call: Call, result: i64) {
 #[inline(never)]
 fn on_paths(hook: Hook, call: &PathCall, result: i64) {
     paths::end_of(hook, call, result as i32, in_registers());
-}
-
-#[inline(never)]
-fn on_socket(call: Call, result: i64, block: u64) {
-    let passed = Passed::of(passed(block), block != 0);
-    socket::observe(call, result as i32, &passed);
 }
 
 #[inline(never)]

@@ -72,7 +72,7 @@ pub fn observe(call: Call, result: i64, arguments: Arguments) {
         Some(seen) => seen,
         None => asked(task, call, result, arguments, buffer),
     };
-    emit(&seen, caller, task, call, result, buffer, paid);
+    emit(&seen, caller, call, result, buffer, paid);
     scratch::release(buffer);
 }
 
@@ -110,7 +110,7 @@ fn opened(
     buffer: *mut PathScratch,
 ) -> Option<Seen> {
     let fd = u32::try_from(result).ok()?;
-    let file = task.file(fd)?;
+    let file = Task::file(fd)?;
     let file = file.head(PathScratch::room(buffer));
     let flags = file.flags();
     let (asked, asked_is_known) = requested_flags(call, arguments);
@@ -120,7 +120,7 @@ fn opened(
         return None;
     }
     let mut marks = 0;
-    if task.shares_files() {
+    if Task::shares_files() {
         marks |= open_marks::FD_SHARED;
     }
     if file.was_created() {
@@ -212,7 +212,7 @@ pub fn directory_of(task: Task, fd: i32) -> Option<u64> {
     if fd == AT_FDCWD {
         return task.working_directory();
     }
-    task.file(fd as u32)?.path()
+    Task::file(fd as u32)?.path()
 }
 
 /// The flags of the call, and whether they are known; zero when they are not, rather than an
@@ -237,7 +237,6 @@ fn requested_flags(call: Call, arguments: Arguments) -> (u32, bool) {
 pub fn emit(
     seen: &Seen,
     caller: Caller,
-    task: Task,
     call: Call,
     result: i32,
     buffer: *mut PathScratch,
@@ -251,7 +250,7 @@ pub fn emit(
         ),
         context: BulkContext {
             cgroup_id: caller.cgroup_id,
-            exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+            exec_key: Task::exec_key((caller.pid_tgid >> 32) as u32),
             tid: caller.tid(),
             result,
         },

@@ -222,15 +222,7 @@ fn end(
     if opener.by_io_uring {
         seen.marks |= open_marks::IO_URING;
     }
-    open::emit(
-        &seen,
-        caller,
-        opener.task,
-        opener.call,
-        result,
-        buffer,
-        paid,
-    );
+    open::emit(&seen, caller, opener.call, result, buffer, paid);
     scratch::release(buffer);
 }
 

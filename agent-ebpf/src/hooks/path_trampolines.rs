@@ -171,7 +171,7 @@ fn begin(change: Change) -> i32 {
         return 0;
     };
     if let Some(held) = hold(pid_tgid) {
-        let mut record = Record::begin(held, buffer, caller, task);
+        let mut record = Record::begin(held, buffer, caller);
         record.call(
             call as u8,
             [change.number, 0],
@@ -308,7 +308,7 @@ impl Reader {
         let marks = if descriptor == AT_FDCWD {
             0
         } else {
-            paths::shared(self.task)
+            paths::shared()
         };
         let directory = open::directory_of(self.task, descriptor);
         let Some(string) = read_ptr(name, &FILENAME_NAME) else {

@@ -17,7 +17,7 @@ use crate::{
     emit::{self, Wake},
     fairness,
     kernel::{
-        path::{self, BuiltPath},
+        path::{self, BuiltPath, Memory},
         regs::{self, Arguments},
         task::Task,
     },
@@ -140,7 +140,7 @@ fn fill(
     found: Found,
 ) -> u64 {
     let task = Task::current();
-    let mut record = Record::begin(buffer, paths, caller, task);
+    let mut record = Record::begin(buffer, paths, caller);
     record.call(
         call.call,
         [
@@ -173,16 +173,11 @@ pub struct Record {
 impl Record {
     /// Says who calls.
     #[inline(always)]
-    pub fn begin(
-        buffer: *mut PathsScratch,
-        paths: *mut PathScratch,
-        caller: Caller,
-        task: Task,
-    ) -> Self {
+    pub fn begin(buffer: *mut PathsScratch, paths: *mut PathScratch, caller: Caller) -> Self {
         let fixed = fixed_part(buffer);
         fixed.context = BulkContext {
             cgroup_id: caller.cgroup_id,
-            exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+            exec_key: Task::exec_key((caller.pid_tgid >> 32) as u32),
             tid: caller.tid(),
             result: 0,
         };
@@ -282,67 +277,95 @@ impl Reader {
         match source.kind {
             path_source::NONE => (nothing(), 0),
             path_source::STRING if self.found.string != 0 => {
-                let copied = path::copy(path::Memory::Kernel, self.found.string, self.paths);
+                let copied = path::copy(Memory::Kernel, self.found.string, self.paths);
                 (copied, 0)
             }
-            path_source::STRING => {
-                let string = self.arguments.get(source.name);
-                (path::copy(path::Memory::User, string, self.paths), 0)
+            kind if kind != path_source::STRING && self.found.place != 0 => {
+                (path::build(self.found.place, self.task, self.paths), 0)
             }
-            _ if self.found.place != 0 => (self.built(Some(self.found.place)), 0),
             // The root is the new one by now: the name would be taken twice.
-            path_source::NEW_ROOT if self.result == 0 => {
-                (self.built(self.task.root_directory()), 0)
-            }
-            path_source::FILE => (self.built(self.opened(source)), self.shared()),
-            _ => self.named(source),
+            path_source::NEW_ROOT if self.result == 0 => self.read(OWN_ROOT, source),
+            kind => self.read(kind, source),
         }
     }
 
-    /// A name, and what it starts from.
     #[inline(always)]
-    fn named(&self, source: PathSource) -> (BuiltPath, u8) {
-        let by_descriptor = source.descriptor != argument::NONE
-            && self.arguments.get(source.descriptor) as i32 != AT_FDCWD;
-        let (directory, marks) = if by_descriptor {
-            (self.opened(source), self.shared())
+    fn read(&self, kind: u8, source: PathSource) -> (BuiltPath, u8) {
+        let descriptor = if source.descriptor == argument::NONE {
+            AT_FDCWD as u64
         } else {
-            (self.task.working_directory(), 0)
+            self.arguments.get(source.descriptor)
         };
         let name = self.arguments.get(source.name);
-        let path =
-            path::build_from_name(path::Memory::User, name, directory, self.task, self.paths);
-        if path.len == 0 && source.kind == path_source::AT_OR_FILE {
-            return (self.built(directory), marks);
+        let index = PathScratch::index(self.paths);
+        let read = read_path(index, kind.into(), descriptor, name);
+        (BuiltPath::unpacked(read), (read >> MARKS) as u8)
+    }
+}
+
+/// A kind of source beside [`path_source`]: the caller's root directory.
+const OWN_ROOT: u8 = u8::MAX;
+/// Where a packed path has room for marks.
+const MARKS: u32 = 48;
+
+/// Reads a path into a slot, by the kind of its source, the value of the descriptor and the address of
+/// the name; returns it packed, with its marks. A global function: the verifier goes through it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn read_path(index: u64, kind: u64, descriptor: u64, name: u64) -> u64 {
+    let Some(paths) = PATH_SCRATCH.get_ptr_mut(index as u32) else {
+        return BuiltPath::unreadable().packed();
+    };
+    let task = Task::current();
+    match kind as u8 {
+        path_source::STRING => path::copy(Memory::User, name, paths).packed(),
+        OWN_ROOT => built(task.root_directory(), task, paths).packed(),
+        path_source::FILE => {
+            let file = built(opened(descriptor), task, paths);
+            file.packed() | marked(shared())
         }
-        (path, marks)
+        kind => named(kind, descriptor, name, task, paths),
     }
+}
 
-    /// Address of the path of the file behind the descriptor.
-    #[inline(always)]
-    fn opened(&self, source: PathSource) -> Option<u64> {
-        let descriptor = self.arguments.get(source.descriptor);
-        self.task.file(descriptor as u32)?.path()
+/// A name, and what it starts from.
+#[inline(always)]
+fn named(kind: u8, descriptor: u64, name: u64, task: Task, paths: *mut PathScratch) -> u64 {
+    let (directory, marks) = if descriptor as i32 == AT_FDCWD {
+        (task.working_directory(), 0)
+    } else {
+        (opened(descriptor), shared())
+    };
+    let mut path = path::build_from_name(Memory::User, name, directory, task, paths);
+    if path.len == 0 && kind == path_source::AT_OR_FILE {
+        path = built(directory, task, paths);
     }
+    path.packed() | marked(marks)
+}
 
-    #[inline(always)]
-    fn built(&self, path: Option<u64>) -> BuiltPath {
-        match path {
-            Some(path) => path::build(path, self.task, self.paths),
-            None => BuiltPath::unreadable(),
-        }
-    }
+#[inline(always)]
+fn marked(marks: u8) -> u64 {
+    u64::from(marks) << MARKS
+}
 
-    #[inline(always)]
-    fn shared(&self) -> u8 {
-        shared(self.task)
+/// Address of the path of the file behind the descriptor.
+#[inline(always)]
+fn opened(descriptor: u64) -> Option<u64> {
+    Task::file(descriptor as u32)?.path()
+}
+
+#[inline(always)]
+fn built(path: Option<u64>, task: Task, paths: *mut PathScratch) -> BuiltPath {
+    match path {
+        Some(path) => path::build(path, task, paths),
+        None => BuiltPath::unreadable(),
     }
 }
 
 /// The mark of what a descriptor tells that another thread can replace.
 #[inline(always)]
-pub fn shared(task: Task) -> u8 {
-    if task.shares_files() {
+pub fn shared() -> u8 {
+    if Task::shares_files() {
         open_marks::FD_SHARED
     } else {
         0

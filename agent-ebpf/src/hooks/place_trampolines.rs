@@ -12,7 +12,6 @@ use gravlens_common::{Call, Hook, PathCall};
 
 use super::paths::{self, Found};
 use crate::{
-    compat_call,
     kernel::{
         regs::{self, Arguments},
         task::Task,
@@ -51,7 +50,7 @@ fn end(ctx: &FExitContext, hook: Hook, found: Found) -> i32 {
     let Ok(result) = ctx.ret::<i32>() else {
         return 0;
     };
-    let Some((call, arguments)) = made(Task::current()) else {
+    let Some(call) = made(Task::current()) else {
         return 0;
     };
     if Call::from_number(call.call).is_none_or(|call| call.hook() as u32 != hook as u32) {
@@ -60,24 +59,19 @@ fn end(ctx: &FExitContext, hook: Hook, found: Found) -> i32 {
     let told = TOLD.insert(bpf_get_current_pid_tgid(), 0, u64::from(BPF_ANY));
     // Without the mark the end of the call would tell it again.
     if told.is_ok() {
-        paths::observe(hook, call, result, arguments, found);
+        paths::observe(hook, call, result, Arguments::current(), found);
     }
     0
 }
 
-/// The system call that the thread is in, of either width.
+/// The system call that the thread is in. Those of 32-bit programs are left to their own program: two
+/// widths would double what the verifier goes through.
 #[inline(always)]
-fn made(task: Task) -> Option<(&'static PathCall, Arguments)> {
-    if task.is_io_worker() {
+fn made(task: Task) -> Option<&'static PathCall> {
+    if task.is_io_worker() || task.is_in_compat_call() {
         return None;
     }
-    let registers = regs::saved();
-    if task.is_in_compat_call() {
-        let made = compat_call::made(registers)?;
-        return Some((&made.entry.call, Arguments::compat(registers)));
-    }
-    let call = PATH_CALLS.get(regs::saved_number(registers)?)?;
-    Some((call, Arguments::current()))
+    PATH_CALLS.get(regs::saved_number(regs::saved())?)
 }
 
 /// Whether the call that ends has been told; it is forgotten.

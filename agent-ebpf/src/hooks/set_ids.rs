@@ -52,7 +52,7 @@ pub fn observe(call: Call, result: i64, arguments: Arguments) {
         call: call as u8,
         pad: [0; 7],
     };
-    Task::current().describe(caller.cgroup_id, &mut record.process);
+    Task::describe_caller(caller.cgroup_id, &mut record.process);
     record.header = emit::header(Kind::SetIds, size_of::<SetIdsRecord>() as u32);
     // SAFETY: the record is initialised.
     unsafe {

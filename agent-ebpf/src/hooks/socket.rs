@@ -137,13 +137,12 @@ fn take_noted(call: Call, caller: Caller) -> OngoingCall {
 
 #[inline(always)]
 fn message(call: Call, caller: Caller, result: i32, passed: &Passed) -> Message {
-    let task = Task::current();
     let (fd, may_be_another) = if is_accept(call) {
         (result, false)
     } else {
         (passed.fd as i32, passed.in_memory)
     };
-    let flags = if may_be_another || task.shares_files() {
+    let flags = if may_be_another || Task::shares_files() {
         socket_flags::FD_SHARED
     } else {
         0
@@ -153,7 +152,7 @@ fn message(call: Call, caller: Caller, result: i32, passed: &Passed) -> Message 
             header: RecordHeader::default(),
             context: BulkContext {
                 cgroup_id: caller.cgroup_id,
-                exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+                exec_key: Task::exec_key((caller.pid_tgid >> 32) as u32),
                 tid: caller.tid(),
                 result,
             },
@@ -172,7 +171,7 @@ fn message(call: Call, caller: Caller, result: i32, passed: &Passed) -> Message 
 fn describe(message: &mut Message, call: Call, noted: &OngoingCall, passed: &Passed) {
     let sock = u32::try_from(message.record.fd)
         .ok()
-        .and_then(|fd| Task::current().file(fd))
+        .and_then(|fd| Task::file(fd))
         .and_then(Sock::of_file);
     if noted.has_address() {
         describe_noted(message, noted, sock);

@@ -126,7 +126,7 @@ fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
     if ends.remote_port == DNS_PORT {
         // SAFETY: the helper takes the context of this program type.
         let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
-        dns_askers::note(cookie, &ends, caller, task);
+        dns_askers::note(cookie, &ends, caller);
     }
     let Some(caller) = caller else {
         return ALLOW;
@@ -138,10 +138,10 @@ fn take(ctx: &SockAddrContext, ends: SocketEnds, call: Call) -> i32 {
     // SAFETY: a live map value that only this thread uses.
     let ongoing = unsafe { &mut *ongoing };
     if ongoing.sends_many() {
-        report(&ends, Call::Sendmmsg, caller, task);
+        report(&ends, Call::Sendmmsg, caller);
     } else if ongoing.has_address() {
         // The kernel connects once more on behalf of the call: the exit tells of the first.
-        report(&ends, call, caller, task);
+        report(&ends, call, caller);
     } else {
         ongoing.ends = ends;
         // SAFETY: the helper takes the context of this program type.
@@ -167,7 +167,7 @@ fn without_entry(ctx: &SockAddrContext, ends: &SocketEnds, call: Call, caller: C
             return;
         }
     }
-    report(ends, call, caller, task);
+    report(ends, call, caller);
 }
 
 /// Whose call it is. The kernel's own connections are nobody's.
@@ -181,7 +181,7 @@ fn caller(task: Task) -> Option<Caller> {
 
 /// One event for the address alone.
 #[inline(always)]
-fn report(ends: &SocketEnds, call: Call, caller: Caller, task: Task) {
+fn report(ends: &SocketEnds, call: Call, caller: Caller) {
     let account = account::seen(caller.cgroup_id, call.hook());
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
@@ -190,7 +190,7 @@ fn report(ends: &SocketEnds, call: Call, caller: Caller, task: Task) {
         header: emit::header(Kind::Socket, size_of::<SocketRecord>() as u32),
         context: BulkContext {
             cgroup_id: caller.cgroup_id,
-            exec_key: task.exec_key((caller.pid_tgid >> 32) as u32),
+            exec_key: Task::exec_key((caller.pid_tgid >> 32) as u32),
             tid: caller.tid(),
             result: 0,
         },

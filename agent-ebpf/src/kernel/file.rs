@@ -45,6 +45,12 @@ impl File {
         Self(address)
     }
 
+    /// Its address.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0
+    }
+
     /// Address of its `struct path`.
     #[inline(always)]
     pub fn path(self) -> Option<u64> {

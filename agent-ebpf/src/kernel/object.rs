@@ -1,9 +1,8 @@
 //! Objects that the verifier knows the type of, and windows into those that it does not.
 //!
-//! A helper that reads kernel memory costs as much as ten to fifteen loads. Where the verifier has
-//! followed a pointer from the current task it allows plain loads, which the kernel guards against
-//! faults (`PROBE_MEM` in kernel/bpf/verifier.c): a fault reads as zero. Elsewhere neighbouring
-//! fields are fetched together.
+//! A helper that reads kernel memory costs as much as ten to fifteen loads. Of the current task the
+//! verifier allows plain loads, which the kernel guards against faults (`PROBE_MEM` in
+//! kernel/bpf/verifier.c): a fault reads as zero. Elsewhere neighbouring fields are fetched together.
 
 use core::marker::PhantomData;
 
@@ -13,7 +12,7 @@ use aya_ebpf::{
 };
 use gravlens_common::ABSENT;
 
-use super::{field, read, read_at, read_or_zero};
+use super::{field, read, read_at, read_or_zero, read_ptr};
 
 /// A kernel object by its address.
 #[derive(Clone, Copy)]
@@ -43,6 +42,12 @@ impl Object {
         }
     }
 
+    /// The verifier knows its type: it is the current task.
+    #[inline(always)]
+    pub fn is_typed(self) -> bool {
+        self.typed
+    }
+
     /// Its address.
     #[inline(always)]
     pub fn address(self) -> u64 {
@@ -69,13 +74,12 @@ impl Object {
         }
     }
 
-    /// The object that a field points to; `None` for a null pointer.
+    /// The object that a field points to; `None` for a null pointer. By a helper: when a pointer is
+    /// loaded, the verifier looks its type up among all of the kernel's, which takes it some
+    /// milliseconds each time.
     #[inline(always)]
     pub fn pointer(self, offset: &Global<u32>) -> Option<Self> {
-        match self.get_or_zero::<u64>(offset) {
-            0 => None,
-            at => Some(Self { at, ..self }),
-        }
+        read_ptr(self.at, offset).map(Self::at)
     }
 }
 

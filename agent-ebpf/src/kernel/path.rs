@@ -60,6 +60,30 @@ impl BuiltPath {
     }
 }
 
+/// Where a packed path has its parts, from the lowest bit: start, length of the name, flags.
+const NAME_LEN: u32 = 16;
+const FLAGS: u32 = 32;
+
+impl BuiltPath {
+    /// As one number, for functions that give numbers only; the upper half is free from bit 40.
+    #[inline(always)]
+    pub fn packed(self) -> u64 {
+        self.start | self.name_len << NAME_LEN | u64::from(self.flags) << FLAGS
+    }
+
+    /// The path that was packed.
+    #[inline(always)]
+    pub fn unpacked(packed: u64) -> Self {
+        let start = packed & 0xFFFF;
+        Self {
+            start,
+            len: END - start,
+            name_len: packed >> NAME_LEN & 0xFFFF,
+            flags: (packed >> FLAGS) as u8,
+        }
+    }
+}
+
 /// State of the walk, on the stack of the program that runs it.
 #[repr(C)]
 struct Walk {
@@ -476,8 +500,7 @@ fn join(
 /// `None` for one that is empty or cannot be read.
 #[inline(always)]
 fn copy_string(memory: Memory, string: u64, buffer: *mut PathScratch) -> Option<(u64, bool)> {
-    // SAFETY: the program holds the slot.
-    let index = unsafe { core::ptr::read_volatile(&raw const (*buffer).index) };
+    let index = PathScratch::index(buffer);
     let copied = match memory {
         Memory::User => copy_from_user(index, string),
         Memory::Kernel => copy_from_kernel(index, string),

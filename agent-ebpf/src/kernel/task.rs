@@ -2,7 +2,9 @@
 
 use gravlens_common::{ABSENT, ExecKey, ProcessContext, context_valid, limits::COMM_LEN};
 
-use super::{cgroup::Cgroup, field, object::Object, read, read_at, read_or_zero, read_ptr};
+use super::{
+    cgroup::Cgroup, field, file::File, object::Object, read, read_at, read_or_zero, read_ptr,
+};
 use crate::globals::*;
 
 /// Kernel thread (`PF_KTHREAD` in include/linux/sched.h).
@@ -105,19 +107,25 @@ impl Task {
         Some((start, count))
     }
 
-    /// Fingerprint of the exec id; zero when it cannot be read.
+    /// Fingerprint of the exec id of a task; zero when it cannot be read.
     #[inline(always)]
-    pub fn exec_key(self, tgid: u32) -> u64 {
+    fn fingerprint(self, tgid: u32) -> u64 {
         match self.exec_id() {
             Some((start, count)) => ExecKey::new(tgid, start, count).0,
             None => 0,
         }
     }
 
+    /// Fingerprint of the exec id of the current task.
+    #[inline(always)]
+    pub fn exec_key(tgid: u32) -> u64 {
+        current_exec_key(tgid.into())
+    }
+
     /// Fingerprint of the exec id of a task that is not the current one.
     #[inline(always)]
     pub fn exec_key_of_group(self) -> u64 {
-        self.exec_key(self.0.get_or_zero(&TASK_TGID))
+        self.fingerprint(self.0.get_or_zero(&TASK_TGID))
     }
 
     /// No thread of the group lives any more.
@@ -142,6 +150,12 @@ impl Task {
         group
             .or_else(|| self.leader()?.0.get(&TASK_EXIT_CODE))
             .unwrap_or(0)
+    }
+
+    /// Fills the full context of the current task.
+    #[inline(always)]
+    pub fn describe_caller(cgroup_id: u64, context: &mut ProcessContext) {
+        describe_current(context, cgroup_id);
     }
 
     /// Fills the full process context.
@@ -274,6 +288,9 @@ impl Task {
     /// Root mount of the task's mount namespace: where its paths begin.
     #[inline(always)]
     pub fn root_mount(self) -> Option<u64> {
+        if self.0.is_typed() {
+            return Some(current_root_mount());
+        }
         let root = self.mount_namespace()?.pointer(&MNT_NAMESPACE_ROOT)?;
         Some(root.address())
     }
@@ -292,9 +309,9 @@ impl Task {
 
     /// The executed file.
     #[inline(always)]
-    pub fn exe_file(self) -> Option<super::file::File> {
+    pub fn exe_file(self) -> Option<File> {
         let mm = read_ptr(self.0.address(), &TASK_MM)?;
-        read_ptr(mm, &MM_EXE_FILE).map(super::file::File::at)
+        read_ptr(mm, &MM_EXE_FILE).map(File::at)
     }
 
     /// Start and length of the arguments in the task's memory.
@@ -306,26 +323,78 @@ impl Task {
         Some((start, end.saturating_sub(start)))
     }
 
-    /// The open file behind a descriptor.
+    /// The open file behind a descriptor of the current task.
     #[inline(always)]
-    pub fn file(self, fd: u32) -> Option<super::file::File> {
-        let table = self.0.pointer(&TASK_FILES)?.pointer(&FILES_FDT)?;
-        if fd >= table.get_or_zero::<u32>(&FDTABLE_MAX_FDS) {
-            return None;
-        }
-        let array = table.pointer(&FDTABLE_FD)?;
-        match read_at::<u64>(array.address() + u64::from(fd) * 8)? {
+    pub fn file(fd: u32) -> Option<File> {
+        match current_file(fd.into()) {
             0 => None,
-            file => Some(super::file::File::at(file)),
+            file => Some(File::at(file)),
         }
     }
 
-    /// Another task uses the same descriptor table and can change it at any moment.
+    /// Another task uses the current one's descriptor table and can change it at any moment.
     #[inline(always)]
-    pub fn shares_files(self) -> bool {
-        self.0
-            .pointer(&TASK_FILES)
-            .and_then(|files| files.get::<u32>(&FILES_COUNT))
-            .is_some_and(|count| count > 1)
+    pub fn shares_files() -> bool {
+        current_shares_files() != 0
     }
+}
+
+// Global functions: the verifier goes through each of them once, for any arguments, and not again in
+// each program and at each call. They take and give numbers.
+
+/// Address of the open file behind a descriptor; zero when there is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn current_file(fd: u64) -> u64 {
+    let files = Object::current_task().pointer(&TASK_FILES);
+    let Some(table) = files.and_then(|files| files.pointer(&FILES_FDT)) else {
+        return 0;
+    };
+    if fd >= u64::from(table.get_or_zero::<u32>(&FDTABLE_MAX_FDS)) {
+        return 0;
+    }
+    let array = table.get_or_zero::<u64>(&FDTABLE_FD);
+    read_at::<u64>(array + fd * size_of::<u64>() as u64).unwrap_or(0)
+}
+
+/// Whether another task uses the descriptor table.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn current_shares_files() -> u64 {
+    let files = Object::current_task().pointer(&TASK_FILES);
+    let users = files.and_then(|files| files.get::<u32>(&FILES_COUNT));
+    u64::from(users.is_some_and(|users| users > 1))
+}
+
+/// Address of the root mount of the mount namespace; zero when it cannot be read.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn current_root_mount() -> u64 {
+    let nsproxy = Object::current_task().pointer(&TASK_NSPROXY);
+    let namespace = nsproxy.and_then(|nsproxy| nsproxy.pointer(&NSPROXY_MNT_NS));
+    namespace.map_or(0, |namespace| namespace.get_or_zero(&MNT_NAMESPACE_ROOT))
+}
+
+/// Fingerprint of the exec id; zero when it cannot be read.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn current_exec_key(tgid: u64) -> u64 {
+    let Some(leader) = Object::current_task().pointer(&TASK_GROUP_LEADER) else {
+        return 0;
+    };
+    let start = leader.get_or_zero::<u64>(&TASK_START_BOOTTIME);
+    let count = leader.get_or_zero::<u32>(&TASK_SELF_EXEC_ID);
+    ExecKey::new(tgid as u32, start, count).0
+}
+
+/// Fills the full context of the current task.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn describe_current(context: *mut ProcessContext, cgroup_id: u64) -> u64 {
+    if context.is_null() {
+        return 0;
+    }
+    // SAFETY: the verifier checks that the caller gives as much memory as the type takes.
+    Task::current().describe(cgroup_id, unsafe { &mut *context });
+    1
 }

@@ -135,7 +135,7 @@ fn changes(bench: &Bench) -> Result<()> {
     let done = |call, first: &str, second: &str| {
         Expectation::of(call)
             .is("result", 0)
-            .is("provenance", name_provenance(exact && call != "fchmodat"))
+            .is("provenance", name_provenance(exact))
             .is("path", folder.join(first).display())
             .is("second", folder.join(second).display())
     };
