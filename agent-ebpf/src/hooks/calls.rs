@@ -110,7 +110,7 @@ pub fn privilege(call: Call, result: i64, args: [u64; 6]) {
 #[inline(always)]
 pub fn memory(call: Call, result: i64, args: [u64; 4]) {
     if args[2] & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE {
-        bulk(call, result, args);
+        of_hook(Hook::Memory, call, result, args);
     }
 }
 
@@ -121,13 +121,18 @@ struct Message {
     descriptor: StdioRecord,
 }
 
-/// Reports a call that has ended, after the account of its cgroup's share.
 #[inline(always)]
-pub fn bulk(call: Call, result: i64, args: [u64; 4]) {
+fn bulk(call: Call, result: i64, args: [u64; 4]) {
+    of_hook(call.hook(), call, result, args);
+}
+
+/// Reports a call of that topic that has ended.
+#[inline(always)]
+pub fn of_hook(hook: Hook, call: Call, result: i64, args: [u64; 4]) {
     let Some(caller) = scope::caller() else {
         return;
     };
-    let account = account::seen(caller.cgroup_id, call.hook());
+    let account = account::seen(caller.cgroup_id, hook);
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
     };
@@ -154,7 +159,7 @@ pub fn bulk(call: Call, result: i64, args: [u64; 4]) {
         },
     };
     let mut size = size_of::<BulkCallRecord>() as u64;
-    if matches!(call.hook(), Hook::Descriptor) {
+    if matches!(hook, Hook::Descriptor) {
         describe_descriptor(&mut message);
         size = size_of::<Message>() as u64;
     }

@@ -236,7 +236,7 @@ pub struct Event<'a> {
     /// The call.
     pub syscall: Syscall,
     /// Return value: a descriptor, 0 or a negated errno. `None` where the hook has none: it is no
-    /// call, or a socket call whose end is not traced (io_uring, 32-bit, a message of sendmmsg).
+    /// call, or a socket call whose end is not traced (io_uring, a message of sendmmsg).
     pub result: Option<i64>,
     /// Calling thread.
     pub tid: u32,

@@ -10,12 +10,13 @@ use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
 
 /// What the hooks on calls without a path leave out, by name.
-const UNWATCHED_CALLS: [&str; 6] = [
+const UNWATCHED_CALLS: [&str; 7] = [
     "io_uring accepts and new sockets, which make no system call of their own",
     "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
     "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
     "memory that is made executable after it was written: a call is seen that asks for both at once",
     "namespaces that clone and clone3 make; unshare and setns are seen",
+    "extended attributes by setxattrat and removexattrat, and mounts by open_tree_attr",
     "kernels that kexec_load and kexec_file_load load",
 ];
 

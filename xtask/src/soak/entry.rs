@@ -29,6 +29,8 @@ pub(super) enum Entry {
     RacesUnlink,
     /// 10,000 moved names that another thread changes
     RacesRename,
+    /// 10,000 files that another thread exchanges while their mode changes
+    RacesChmod,
     /// A container that opens files for 30 s, beside one that runs and connects 1,000 times
     Fairness,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
@@ -49,6 +51,7 @@ impl Entry {
             Self::RacesDescriptor => "races-descriptor",
             Self::RacesUnlink => "races-unlink",
             Self::RacesRename => "races-rename",
+            Self::RacesChmod => "races-chmod",
             Self::Fairness => "fairness",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
@@ -103,6 +106,7 @@ impl Entry {
             Self::RacesDescriptor => sensor("races::the_descriptor_of_an_open"),
             Self::RacesUnlink => sensor("races::the_name_of_an_unlink"),
             Self::RacesRename => sensor("races::the_name_of_a_rename"),
+            Self::RacesChmod => sensor("races::the_name_of_a_chmod"),
             Self::Fairness => Place::Here {
                 program: Program::Suites,
                 test: "fairness::a_flood_of_one_container_costs_another_nothing",
