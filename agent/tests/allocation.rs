@@ -108,6 +108,7 @@ fn events() -> [Event<'static>; 3] {
         },
         fd: 3,
         provenance: Provenance::Kernel,
+        fd_shared: false,
         local_name: AddressName::None,
         remote_name: AddressName::Known(Arc::from(["db.example".into()])),
     };

@@ -323,7 +323,8 @@ fn mode_race(rounds: u32, folder: &Path) {
     const PLAIN: u32 = 0o600;
     const CHANGED: u32 = 0o640;
     let names = names(folder);
-    let files = ["file-r", "file-b"].map(|name| fs::File::open(folder.join(name)).expect("is there"));
+    let files =
+        ["file-r", "file-b"].map(|name| fs::File::open(folder.join(name)).expect("is there"));
     let reset = |file: &fs::File| {
         file.set_permissions(fs::Permissions::from_mode(PLAIN))
             .expect("the file is ours");

@@ -99,12 +99,19 @@ pub(super) const FILE_CHANGE_TRAMPOLINES: &[Program] = &[
     begins("mkdir_begins", "do_mkdirat", "new directories"),
     tells("chmod_ends", "chmod_common", "files whose mode changes"),
     tells("chown_ends", "chown_common", "files whose owner changes"),
-    tells("truncate_ends", "vfs_truncate", "files that are cut by name"),
+    tells(
+        "truncate_ends",
+        "vfs_truncate",
+        "files that are cut by name",
+    ),
 ];
 
 /// Programs on the functions in which mounts end.
-pub(super) const MOUNT_TRAMPOLINES: &[Program] =
-    &[tells("mount_ends", "path_mount", "where something is mounted")];
+pub(super) const MOUNT_TRAMPOLINES: &[Program] = &[tells(
+    "mount_ends",
+    "path_mount",
+    "where something is mounted",
+)];
 
 /// Changes of files that those functions make.
 pub(super) const FILE_CHANGES_ON_NAMES: &[Call] = &[
