@@ -157,7 +157,8 @@ const fn calls(
 }
 
 impl Topic {
-    /// The programs that serve the topic with these trampolines.
+    /// The programs that serve the topic with these trampolines, which come last: one that tells of a
+    /// call leaves a mark for the program on the call's end, which has to be there to take it.
     pub(super) fn programs_with(
         &self,
         trampolines: Trampolines,
@@ -169,7 +170,7 @@ impl Topic {
             _ => false,
         };
         let others = self.programs.iter().filter(move |program| !served(program));
-        trampolines.programs.iter().chain(others)
+        others.chain(trampolines.programs)
     }
 
     /// It is told at the end of system calls.
