@@ -25,11 +25,11 @@ use crate::{
 const WRITE_AND_EXECUTE: u64 = 0b110;
 
 macro_rules! call_programs {
-    ($report:ident($arguments:ident): $($program:ident => $call:ident),* $(,)?) => {
+    ($report:ident: $($program:ident => $call:ident),* $(,)?) => {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                $report(Call::$call, regs::result(&ctx), Arguments::current().$arguments());
+                $report(Call::$call, regs::result(&ctx), Arguments::current());
                 0
             }
         )*
@@ -37,7 +37,7 @@ macro_rules! call_programs {
 }
 
 call_programs! {
-    privilege(six):
+    privilege:
     sys_exit_capset => Capset,
     sys_exit_ptrace => Ptrace,
     sys_exit_process_vm_readv => ProcessVmReadv,
@@ -58,14 +58,14 @@ call_programs! {
 }
 
 call_programs! {
-    memory(four):
+    memory:
     sys_exit_mmap => Mmap,
     sys_exit_mprotect => Mprotect,
     sys_exit_pkey_mprotect => PkeyMprotect,
 }
 
 call_programs! {
-    bulk(four):
+    bulk:
     sys_exit_dup => Dup,
     sys_exit_dup2 => Dup2,
     sys_exit_dup3 => Dup3,
@@ -79,7 +79,7 @@ call_programs! {
 
 /// Reports a call that has ended.
 #[inline(always)]
-pub fn privilege(call: Call, result: i64, args: [u64; 6]) {
+pub fn privilege(call: Call, result: i64, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -88,7 +88,7 @@ pub fn privilege(call: Call, result: i64, args: [u64; 6]) {
         header: RecordHeader::default(),
         process: ProcessContext::default(),
         result,
-        args,
+        args: arguments.six(),
         call: call as u8,
         pad: [0; 7],
     };
@@ -108,9 +108,9 @@ pub fn privilege(call: Call, result: i64, args: [u64; 6]) {
 /// Only memory that is asked to be writable and executable at once counts. Every loader and
 /// allocator makes the other calls, so this is looked at before anything else.
 #[inline(always)]
-pub fn memory(call: Call, result: i64, args: [u64; 4]) {
-    if args[2] & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE {
-        of_hook(Hook::Memory, call, result, args);
+fn memory(call: Call, result: i64, arguments: Arguments) {
+    if asks_for_both(arguments.get(2)) {
+        of_hook(Hook::Memory, call, result, || arguments.four());
     }
 }
 
@@ -122,13 +122,20 @@ struct Message {
 }
 
 #[inline(always)]
-fn bulk(call: Call, result: i64, args: [u64; 4]) {
-    of_hook(call.hook(), call, result, args);
+fn bulk(call: Call, result: i64, arguments: Arguments) {
+    of_hook(call.hook(), call, result, || arguments.four());
 }
 
-/// Reports a call of that topic that has ended.
+/// The protection is both.
 #[inline(always)]
-pub fn of_hook(hook: Hook, call: Call, result: i64, args: [u64; 4]) {
+pub fn asks_for_both(protection: u64) -> bool {
+    protection & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE
+}
+
+/// Reports a call of that topic that has ended. Its arguments are asked for once it is clear that it
+/// is reported.
+#[inline(always)]
+pub fn of_hook(hook: Hook, call: Call, result: i64, args: impl FnOnce() -> [u64; 4]) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -146,7 +153,7 @@ pub fn of_hook(hook: Hook, call: Call, result: i64, args: [u64; 4]) {
                 result: result as i32,
             },
             result,
-            args,
+            args: args(),
             call: call as u8,
             flags: 0,
             pad: [0; 6],

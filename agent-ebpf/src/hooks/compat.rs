@@ -114,7 +114,7 @@ fn open(call: Call, result: i64, _block: u64) {
 #[inline(always)]
 fn socket(call: Call, result: i64, block: u64) {
     let passed = Passed::of(passed(block), block != 0);
-    socket::observe(call, result as i32, &passed);
+    socket::observe(call, result as i32, || passed);
 }
 
 /// The same for calls that differ in their number alone, from that too.
@@ -162,18 +162,25 @@ fn paths(hook: Hook, _call: Call, result: i64, _block: u64) {
 
 #[inline(always)]
 fn privilege(_hook: Hook, call: Call, result: i64, _block: u64) {
-    calls::privilege(call, result, in_registers().six());
+    calls::privilege(call, result, in_registers());
 }
 
 #[inline(always)]
-fn memory(_hook: Hook, call: Call, result: i64, block: u64) {
-    calls::memory(call, result, passed(block).four());
+fn memory(hook: Hook, call: Call, result: i64, block: u64) {
+    let args = passed(block).four();
+    if calls::asks_for_both(args[2]) {
+        calls::of_hook(hook, call, result, || args);
+    }
 }
 
 #[inline(always)]
 fn bulk(hook: Hook, call: Call, result: i64, block: u64) {
-    calls::of_hook(hook, call, result, passed(block).four());
+    let args = passed(block).four();
+    calls::of_hook(hook, call, result, || args);
 }
+
+// What may stand in either place is read at once: it is plain numbers from there on, and Linux 6.1 need
+// not go through the rest once for each.
 
 #[inline(always)]
 fn in_registers() -> Arguments {

@@ -33,8 +33,8 @@ macro_rules! socket_programs {
         $(
             #[tracepoint]
             pub fn $program(ctx: TracePointContext) -> u32 {
-                let passed = Passed::of(Arguments::current(), false);
-                observe(Call::$call, regs::result(&ctx) as i32, &passed);
+                let passed = || Passed::of(Arguments::current(), false);
+                observe(Call::$call, regs::result(&ctx) as i32, passed);
                 0
             }
         )*
@@ -100,9 +100,10 @@ const fn is_accept(call: Call) -> bool {
     matches!(call, Call::Accept | Call::Accept4)
 }
 
-/// Reports a call that has ended.
+/// Reports a call that has ended. Its arguments are read once it is clear that there is something to
+/// report: most sends are data on a connection.
 #[inline(always)]
-pub fn observe(call: Call, result: i32, passed: &Passed) {
+pub fn observe(call: Call, result: i32, passed: impl FnOnce() -> Passed) {
     let Some(caller) = scope::caller() else {
         return;
     };
@@ -116,8 +117,9 @@ pub fn observe(call: Call, result: i32, passed: &Passed) {
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
     };
-    let mut message = message(call, caller, result, passed);
-    describe(&mut message, call, &noted, passed);
+    let passed = passed();
+    let mut message = message(call, caller, result, &passed);
+    describe(&mut message, call, &noted, &passed);
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);
