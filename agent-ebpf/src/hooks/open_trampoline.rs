@@ -103,13 +103,9 @@ struct Opener {
 #[inline(always)]
 fn opener() -> Option<Opener> {
     let task = Task::current();
-    let call = if task.is_io_worker() {
-        None
-    } else if task.is_in_compat_call() {
-        compat_call::made(regs::saved()).map(|made| made.call)
-    } else {
-        let number = regs::saved_number(regs::saved());
-        number.and_then(|number| Call::from_number(*OPEN_CALLS.get(number)?))
+    let call = match regs::native_number(task) {
+        Some(number) => OPEN_CALLS.get(number).copied().and_then(Call::from_number),
+        None => compat_call::current(task).map(|made| made.call),
     };
     match call.filter(|call| call.opens_by_name()) {
         Some(call) => Some(Opener {

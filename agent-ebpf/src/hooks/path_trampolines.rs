@@ -219,7 +219,7 @@ fn end(ctx: &FExitContext) -> i32 {
 #[inline(always)]
 fn observe(result: i32) {
     let task = Task::current();
-    if let Some(call) = native(task).and_then(|number| PATH_CALLS.get(number))
+    if let Some(call) = regs::native_number(task).and_then(|number| PATH_CALLS.get(number))
         && change_of(call.call).is_some()
     {
         let arguments = Arguments::current();
@@ -237,15 +237,6 @@ fn observe(result: i32) {
     }
 }
 
-/// The kernel's number of the system call of this width that the thread is in.
-#[inline(always)]
-fn native(task: Task) -> Option<u32> {
-    if task.is_io_worker() || task.is_in_compat_call() {
-        return None;
-    }
-    regs::saved_number(regs::saved())
-}
-
 /// The call of that number, if it changes a file.
 #[inline(always)]
 fn change_of(call: u8) -> Option<Call> {
@@ -255,7 +246,7 @@ fn change_of(call: u8) -> Option<Call> {
 /// The call that the thread has made; `None` when the kernel acts for itself.
 #[inline(always)]
 fn asked(task: Task, by_io_uring: Call) -> Option<Call> {
-    let call = match native(task) {
+    let call = match regs::native_number(task) {
         Some(number) => PATH_CALLS.get(number).map(|call| call.call),
         None => compat_call::current(task).map(|made| made.entry.call.call),
     };

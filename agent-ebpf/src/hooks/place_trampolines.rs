@@ -8,7 +8,7 @@
 use aya_ebpf::{
     bindings::BPF_ANY, helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext,
 };
-use gravlens_common::{Call, Hook, PathCall};
+use gravlens_common::{Call, Hook};
 
 use super::paths::{self, Found};
 use crate::{
@@ -50,7 +50,10 @@ fn end(ctx: &FExitContext, hook: Hook, found: Found) -> i32 {
     let Ok(result) = ctx.ret::<i32>() else {
         return 0;
     };
-    let Some(call) = made(Task::current()) else {
+    // Calls of 32-bit programs are left to their own program: two widths would double what the
+    // verifier goes through.
+    let number = regs::native_number(Task::current());
+    let Some(call) = number.and_then(|number| PATH_CALLS.get(number)) else {
         return 0;
     };
     if Call::from_number(call.call).is_none_or(|call| call.hook() as u32 != hook as u32) {
@@ -62,16 +65,6 @@ fn end(ctx: &FExitContext, hook: Hook, found: Found) -> i32 {
         paths::observe(hook, call, result, Arguments::current(), found);
     }
     0
-}
-
-/// The system call that the thread is in. Those of 32-bit programs are left to their own program: two
-/// widths would double what the verifier goes through.
-#[inline(always)]
-fn made(task: Task) -> Option<&'static PathCall> {
-    if task.is_io_worker() || task.is_in_compat_call() {
-        return None;
-    }
-    PATH_CALLS.get(regs::saved_number(regs::saved())?)
 }
 
 /// Whether the call that ends has been told; it is forgotten.

@@ -5,7 +5,7 @@
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_task_pt_regs, programs::TracePointContext};
 
-use super::{read, read_or_zero, read_user};
+use super::{read, read_or_zero, read_user, task::Task};
 use crate::globals::*;
 
 /// Most arguments that a call has.
@@ -158,6 +158,16 @@ pub fn saved() -> u64 {
     let registers =
         unsafe { bpf_task_pt_regs(aya_ebpf::helpers::generated::bpf_get_current_task_btf()) };
     registers as u64
+}
+
+/// Number of the call of the full width that a thread is in; `None` when it is in none, or in one of a
+/// 32-bit program.
+#[inline(always)]
+pub fn native_number(task: Task) -> Option<u32> {
+    if task.is_io_worker() || task.is_in_compat_call() {
+        return None;
+    }
+    saved_number(saved())
 }
 
 /// Number of the call by its saved registers.

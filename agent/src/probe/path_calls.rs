@@ -26,10 +26,7 @@ const fn begins(name: &'static str, function: &'static str, sees: &'static str) 
 }
 
 const fn ends(name: &'static str, function: &'static str) -> Program {
-    Program {
-        name,
-        attach: Attach::FunctionExit(function, "how they ended"),
-    }
+    tells(name, function, "how they ended")
 }
 
 const fn tells(name: &'static str, function: &'static str, sees: &'static str) -> Program {

@@ -212,8 +212,7 @@ const OPEN_TRAMPOLINES: Trampolines = Trampolines {
 };
 
 /// See `hooks/path_trampolines.rs` and `hooks/place_trampolines.rs` in the kernel programs. The end of
-/// each function before its
-/// entry: what is put together at the entry is given back at the end.
+/// each function before its entry: what is put together at the entry is given back at the end.
 const FILE_CHANGE_TRAMPOLINES: Trampolines = Trampolines {
     taken: "fentry,fexit/do_unlinkat and its like",
     gain: "names that are removed, moved, linked and made as directories by io_uring, and as the \
