@@ -2,14 +2,14 @@
 //!
 //! `connect_unseen io_uring|io_worker|int80 HIDDEN ORDINARY`, both `ADDRESS:PORT` of IPv4
 
-use std::mem;
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 mod int80;
 mod ring;
 
-use ring::{Request, map};
+use int80::{ADDRESS_LEN, low_address};
+use ring::Request;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,11 +21,11 @@ fn main() {
     assert!(socket >= 0, "a socket can be made");
     // SAFETY: the descriptor is new and nobody else's.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    let target = Target::new(hidden.parse().expect("HIDDEN is ADDRESS:PORT"));
+    let target = low_address(hidden.parse().expect("HIDDEN is ADDRESS:PORT"));
     let result = match way.as_str() {
-        "io_uring" => by_ring(&socket, &target).run(),
-        "io_worker" => by_ring(&socket, &target).by_a_worker().run(),
-        "int80" => connect_by_int80(socket.as_raw_fd(), &target),
+        "io_uring" => by_ring(&socket, target).run(),
+        "io_worker" => by_ring(&socket, target).by_a_worker().run(),
+        "int80" => connect_by_int80(socket.as_raw_fd(), target),
         other => panic!("{other} is no way to connect"),
     };
     println!("{way} {hidden}: {result}");
@@ -33,36 +33,13 @@ fn main() {
     println!("connect {ordinary}: {result:?}");
 }
 
-fn by_ring(socket: &OwnedFd, target: &Target) -> Request {
-    Request::connect(socket.as_raw_fd(), target.0 as u64, Target::LEN)
+fn by_ring(socket: &OwnedFd, target: u64) -> Request {
+    Request::connect(socket.as_raw_fd(), target, ADDRESS_LEN)
 }
 
-fn connect_by_int80(socket: i32, target: &Target) -> i32 {
+fn connect_by_int80(socket: i32, target: u64) -> i32 {
     /// `connect` in the table of i386.
     const CONNECT: i64 = 362;
     let socket = u64::try_from(socket).expect("a descriptor");
-    int80::call(CONNECT, &[socket, target.0 as u64, Target::LEN])
-}
-
-/// A socket address below 4 GiB, where a 32-bit call can point to.
-struct Target(*mut libc::sockaddr_in);
-
-impl Target {
-    fn new(address: SocketAddrV4) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        const LOW: i32 = libc::MAP_32BIT;
-        #[cfg(not(target_arch = "x86_64"))]
-        const LOW: i32 = 0;
-        let page: *mut libc::sockaddr_in =
-            map(-1, 0, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | LOW);
-        // SAFETY: a page of our own, more than an address takes.
-        unsafe {
-            (*page).sin_family = libc::AF_INET as u16;
-            (*page).sin_port = address.port().to_be();
-            (*page).sin_addr.s_addr = u32::from(*address.ip()).to_be();
-        }
-        Self(page)
-    }
-
-    const LEN: u64 = mem::size_of::<libc::sockaddr_in>() as u64;
+    int80::call(CONNECT, &[socket, target, ADDRESS_LEN])
 }

@@ -33,8 +33,19 @@ pub(crate) fn call(_number: i64, _arguments: &[u64]) -> i32 {
     panic!("this architecture has no int 0x80")
 }
 
+/// Bytes of a socket address of IPv4.
+#[allow(dead_code, reason = "each offender uses some of it")]
+pub(crate) const ADDRESS_LEN: u64 = size_of::<libc::sockaddr_in>() as u64;
+
+/// A socket address where a 32-bit call can point to.
+#[allow(dead_code, reason = "each offender uses some of it")]
+pub(crate) fn low_address(address: std::net::SocketAddrV4) -> u64 {
+    let family = (libc::AF_INET as u16).to_ne_bytes();
+    let (port, ip) = (address.port().to_be_bytes(), address.ip().octets());
+    low_copy(&[&family[..], &port, &ip, &[0; 8]].concat())
+}
+
 /// A copy below 4 GiB, where a 32-bit call can point to. It stays there.
-#[allow(dead_code, reason = "one offender has a page of its own")]
 pub(crate) fn low_copy(bytes: &[u8]) -> u64 {
     const PAGE: usize = 4096;
     #[cfg(target_arch = "x86_64")]

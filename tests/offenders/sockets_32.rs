@@ -10,11 +10,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 mod int80;
 mod raw;
 
+use int80::{ADDRESS_LEN, low_address};
 use raw::done;
 
 /// `socketcall` in the table of i386.
 const SOCKETCALL: i64 = 102;
-const ADDRESS_LEN: u64 = mem::size_of::<libc::sockaddr_in>() as u64;
 
 /// A call by its number on i386, and by the first argument of `socketcall`.
 struct Call {
@@ -58,11 +58,15 @@ fn main() {
     let server = socket(libc::SOCK_STREAM);
     done(make(
         BIND,
-        &[server, low(Ipv4Addr::LOCALHOST, 0), ADDRESS_LEN],
+        &[
+            server,
+            low_address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)),
+            ADDRESS_LEN,
+        ],
     ));
     let address = bound_to(server as i32);
     println!("address={address}");
-    let target = low(*address.ip(), address.port());
+    let target = low_address(address);
     done(make(LISTEN, &[server, 1]));
     let client = socket(libc::SOCK_STREAM);
     println!("fd={client}");
@@ -79,13 +83,6 @@ fn main() {
     println!("sender={sender}");
     let text = int80::low_copy(b"four");
     done(make(SENDTO, &[sender, text, 4, 0, target, ADDRESS_LEN]));
-}
-
-/// An address where a 32-bit call can point to.
-fn low(ip: Ipv4Addr, port: u16) -> u64 {
-    let family = (libc::AF_INET as u16).to_ne_bytes();
-    let bytes = [&family[..], &port.to_be_bytes(), &ip.octets(), &[0; 8]].concat();
-    int80::low_copy(&bytes)
 }
 
 fn bound_to(socket: i32) -> SocketAddrV4 {
