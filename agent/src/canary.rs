@@ -9,7 +9,7 @@
 //! helper, or from a child of the helper. The helper is a child that the agent has not reaped, so
 //! nobody else can have its pid; whoever moves into its cgroup stays visible.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod deeds;
 mod helper;
@@ -22,8 +22,3 @@ pub use watch::{Change, Watch};
 
 /// Name of its account, beside those of cgroups.
 pub const ACCOUNT: &str = "canary";
-
-/// Whether a deed of the canary reaches the hook.
-pub fn reaches(hook: gravlens_common::Hook) -> bool {
-    deeds::DEEDS.iter().any(|(hooks, _)| hooks.contains(&hook))
-}

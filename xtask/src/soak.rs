@@ -122,7 +122,7 @@ fn record(entry: Entry, row: &Row, source: &Source) -> Result<Record> {
 
 /// The newest output of an entry.
 fn log_of(entry: Entry) -> PathBuf {
-    folder().join(entry.name()).with_extension("log")
+    folder().join(format!("{}.log", entry.name()))
 }
 
 fn folder() -> PathBuf {

@@ -128,7 +128,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     facts.rules = rules.facts.clone();
     facts.hooks = hook_status(&topics);
     facts.blind_spots = probe.blind_spots(&topics);
-    facts.blind_spots.extend(start::unproven(&topics, &watch));
+    facts.blind_spots.extend(start::unproven(&watch));
     facts.scope_cgroup.clone_from(&probe.scope().path);
     let board = Board::new(facts);
     let services = Services::new(

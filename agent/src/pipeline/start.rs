@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gravlens_common::Hook;
 
 use super::run::RunError;
-use crate::canary::{self, Watch};
+use crate::canary::Watch;
 use crate::config::Config;
 use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
 use crate::enrich::container::{
@@ -168,15 +168,10 @@ pub(super) fn attached_hooks(topics: &[AttachedTopic]) -> impl Iterator<Item = H
         .filter_map(|topic| topic.hook)
 }
 
-/// Of which hooks nothing proves that they see, in words.
-pub(super) fn unproven(topics: &[AttachedTopic], canary: &Result<Watch, String>) -> Vec<String> {
-    if let Err(why) = canary {
-        return vec![format!("hooks that go blind: there is no canary ({why})")];
-    }
-    attached_hooks(topics)
-        .filter(|hook| !canary::reaches(*hook))
-        .map(|hook| format!("{} going blind: the canary does not reach it", hook.name()))
-        .collect()
+/// That nothing proves that the hooks see, in words.
+pub(super) fn unproven(canary: &Result<Watch, String>) -> Option<String> {
+    let why = canary.as_ref().err()?;
+    Some(format!("hooks that go blind: there is no canary ({why})"))
 }
 
 /// The sensor's report as the stream and `status` show it.

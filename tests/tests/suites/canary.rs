@@ -38,7 +38,7 @@ const RULES: &str = "\
 ";
 
 /// Some of the hooks that it reaches.
-const REACHED: [&str; 11] = [
+const REACHED: [&str; 12] = [
     "dns",
     "exec",
     "exec_failed",
@@ -50,6 +50,7 @@ const REACHED: [&str; 11] = [
     "connect",
     "send",
     "accept",
+    "memory",
 ];
 
 const LIMIT: Duration = Duration::from_secs(20);
