@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod encode;
+mod facts;
 mod filter;
 mod loss;
 mod record;
@@ -28,9 +29,10 @@ use crate::telemetry::ContainerName;
 
 pub(crate) use encode::container as encode_container;
 pub(crate) use encode::{rule as encode_rule, severity as encode_severity, timestamp};
+pub use facts::Facts;
 pub use filter::{Filter, FilterError};
 pub use loss::LossWatch;
-pub use record::{Facts, OutgoingRecord, Stored};
+pub use record::{OutgoingRecord, Stored};
 pub use sensor::SensorFinding;
 pub use spool::{Bounds, Spool, SpoolLimits, SpoolUsage, SpoolWriter};
 pub use stage::{AlertCounts, AlertSender, AlertStage, channel};

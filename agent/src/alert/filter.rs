@@ -1,12 +1,10 @@
 //! Which records a subscriber wants. Evaluated in three values: what is not known yet neither
 //! admits nor excludes, so a record is kept back only for a reason that holds.
 
-use crate::model::{Container, ContainerView, Priority, RuleInfo};
 use crate::proto;
-use crate::telemetry::ContainerName;
 
 use super::Facts;
-use super::encode::severity;
+use super::facts::{ContainerFacts, Kind, RuleFacts};
 
 const MAX_SELECTORS: usize = 64;
 const MAX_PATTERNS: usize = 1_000;
@@ -39,7 +37,8 @@ pub enum FilterError {
 /// A filter that was checked.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    min: Option<Priority>,
+    /// Severities are numbered in rising order.
+    min: i32,
     allow: Vec<Selector>,
     deny: Vec<Selector>,
 }
@@ -74,7 +73,7 @@ impl Filter {
         check_patterns(filter.allow.iter().chain(&filter.deny))?;
         let compile = |selectors: Vec<_>| selectors.into_iter().map(Selector).collect();
         Ok(Self {
-            min: min_priority(filter.min_severity)?,
+            min: least(filter.min_severity)?,
             allow: compile(filter.allow),
             deny: compile(filter.deny),
         })
@@ -82,17 +81,11 @@ impl Filter {
 
     /// Whether a record passes.
     pub fn admits(&self, facts: &Facts) -> bool {
-        let severe = match (self.min, facts) {
-            (Some(min), Facts::Alert { rule, .. } | Facts::Amend { rule, .. }) => {
-                rule.priority.at_least(min)
-            }
-            _ => true,
-        };
-        severe
-            && match facts {
-                Facts::Gap => true,
-                _ => self.selectors_admit(facts),
-            }
+        let severe = facts
+            .rule
+            .as_ref()
+            .is_none_or(|rule| rule.severity >= self.min);
+        severe && (facts.kind() == Kind::Gap || self.selectors_admit(facts))
     }
 
     fn selectors_admit(&self, facts: &Facts) -> bool {
@@ -102,13 +95,9 @@ impl Filter {
     }
 }
 
-fn min_priority(number: i32) -> Result<Option<Priority>, FilterError> {
+fn least(number: i32) -> Result<i32, FilterError> {
     match proto::Severity::try_from(number) {
-        Ok(proto::Severity::Unspecified) => Ok(None),
-        Ok(wanted) => Ok(Priority::ALL
-            .iter()
-            .copied()
-            .find(|priority| severity(*priority) == wanted)),
+        Ok(severity) => Ok(severity.into()),
         Err(_) => Err(FilterError::NoSeverity(number)),
     }
 }
@@ -151,24 +140,20 @@ fn is_id_prefix(text: &str) -> bool {
 const HOST: &str = "host";
 
 impl Selector {
+    /// An addition goes where its alert went, so both are judged by what the alert told.
     fn matches(&self, facts: &Facts) -> Match {
-        match facts {
-            // An addition goes where its alert went, so both are judged by what the alert told.
-            Facts::Alert { rule, container } | Facts::Amend { rule, container } => {
-                both(self.matches_rule(rule), self.matches_container(container))
-            }
-            Facts::Loss { container } => {
-                let container = match container {
-                    Some(container) => self.matches_name(container),
-                    None => self.container_unknown(),
-                };
-                both(self.rule_unknown(), container)
-            }
-            Facts::Gap => Match::Unknown,
-        }
+        let rule = match &facts.rule {
+            Some(rule) => self.matches_rule(rule),
+            None => self.rule_unknown(),
+        };
+        let container = match &facts.container {
+            Some(container) => self.matches_container(container),
+            None => self.matches_container(&ContainerFacts::default()),
+        };
+        both(rule, container)
     }
 
-    fn matches_rule(&self, rule: &RuleInfo) -> Match {
+    fn matches_rule(&self, rule: &RuleFacts) -> Match {
         let Self(wanted) = self;
         let any_tag = |pattern: &str| rule.tags.iter().any(|tag| glob(pattern, tag));
         let any_id = |pattern: &str| rule.attack_ids.iter().any(|id| covers(pattern, id));
@@ -185,58 +170,36 @@ impl Selector {
         )
     }
 
-    fn matches_container(&self, view: &ContainerView) -> Match {
+    fn matches_container(&self, container: &ContainerFacts) -> Match {
         let Self(wanted) = self;
-        let container = match view {
-            ContainerView::Container(container) => container,
-            ContainerView::Unknown { .. } => return self.container_unknown(),
-            ContainerView::Host => {
-                let no_metadata = wanted.container_names.is_empty() && wanted.images.is_empty();
-                return (any(&wanted.container_ids, |id| id == HOST) && no_metadata).into();
-            }
-        };
-        let id: Match = any(&wanted.container_ids, |id| has_prefix(&container.id, id)).into();
-        both(id, self.matches_metadata(container))
-    }
-
-    fn matches_metadata(&self, container: &Container) -> Match {
-        let Self(wanted) = self;
-        let Some(metadata) = container.metadata() else {
-            return self.metadata_unknown();
-        };
-        let image = |pattern: &str| {
-            glob(pattern, &metadata.image) || glob(pattern, &metadata.image_repository)
-        };
-        (any(&wanted.container_names, |pattern| {
-            glob(pattern, &metadata.name)
-        }) && any(&wanted.images, image))
-        .into()
-    }
-
-    fn matches_name(&self, container: &ContainerName) -> Match {
-        let Self(wanted) = self;
-        let id = any(&wanted.container_ids, |id| has_prefix(&container.id, id)).into();
-        let name = if container.name.is_empty() {
-            unknown_unless(wanted.container_names.is_empty())
-        } else {
-            any(&wanted.container_names, |pattern| {
-                glob(pattern, &container.name)
-            })
-            .into()
-        };
-        let image = unknown_unless(wanted.images.is_empty());
+        if container.host {
+            let no_metadata = wanted.container_names.is_empty() && wanted.images.is_empty();
+            return (any(&wanted.container_ids, |id| id == HOST) && no_metadata).into();
+        }
+        let id = known(
+            &wanted.container_ids,
+            container.id.as_ref(),
+            |id, prefix| has_prefix(id, prefix),
+        );
+        let name = known(
+            &wanted.container_names,
+            container.name.as_ref(),
+            |name, pattern| glob(pattern, name),
+        );
+        let image = known(
+            &wanted.images,
+            container.image.as_ref(),
+            |image, pattern| glob(pattern, &image.reference) || glob(pattern, &image.repository),
+        );
         both(id, both(name, image))
     }
+}
 
-    fn metadata_unknown(&self) -> Match {
-        unknown_unless(self.0.container_names.is_empty() && self.0.images.is_empty())
-    }
-
-    fn container_unknown(&self) -> Match {
-        both(
-            unknown_unless(self.0.container_ids.is_empty()),
-            self.metadata_unknown(),
-        )
+/// Whether what may be known matches one of the patterns.
+fn known<T>(patterns: &[String], fact: Option<&T>, matches: impl Fn(&T, &str) -> bool) -> Match {
+    match fact {
+        Some(fact) => any(patterns, |pattern| matches(fact, pattern)).into(),
+        None => unknown_unless(patterns.is_empty()),
     }
 }
 

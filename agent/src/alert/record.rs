@@ -1,42 +1,14 @@
 //! Records as they are stored and as they are sent.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes};
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
+use super::Facts;
 use super::encode::timestamp;
-use crate::model::{ContainerView, RuleInfo};
 use crate::proto;
-use crate::telemetry::ContainerName;
-
-/// What filters look at.
-#[derive(Clone, Debug)]
-pub enum Facts {
-    /// An alert.
-    Alert {
-        /// Its rule.
-        rule: Arc<RuleInfo>,
-        /// Its container.
-        container: ContainerView,
-    },
-    /// An addition to an alert.
-    Amend {
-        /// The alert's rule.
-        rule: Arc<RuleInfo>,
-        /// The container as the alert told it.
-        container: ContainerView,
-    },
-    /// Lost events; `None` when the cgroup is no container's, or cannot be told.
-    Loss {
-        /// The container that lost them.
-        container: Option<ContainerName>,
-    },
-    /// Something missing.
-    Gap,
-}
 
 /// A record in the spool.
 #[derive(Clone, Debug)]

@@ -165,20 +165,12 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
 
 /// A stored alert, of [`rule`] when `matching`, of rule `Other` when not.
 pub(crate) fn stored(sequence: u64, matching: bool) -> Stored {
-    let facts = if matching {
-        Facts::Alert {
-            rule: Arc::new(rule()),
-            container: ContainerView::Host,
-        }
+    let name = if matching {
+        rule().name
     } else {
-        Facts::Alert {
-            rule: Arc::new(RuleInfo {
-                name: "Other".into(),
-                ..rule()
-            }),
-            container: ContainerView::Host,
-        }
+        "Other".into()
     };
+    let facts = Facts::alert(&RuleInfo { name, ..rule() }, &ContainerView::Host);
     let body = proto::record::Body::Alert(proto::Alert::default());
     Stored::new(sequence, SystemTime::UNIX_EPOCH, facts, body)
 }

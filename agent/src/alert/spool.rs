@@ -196,7 +196,7 @@ impl Kept {
             };
             self.oldest += 1;
             self.bytes -= evicted.cost();
-            if matches!(evicted.facts, super::Facts::Alert { .. }) {
+            if evicted.facts.is_alert() {
                 self.evicted_alerts += 1;
             }
         }
@@ -247,7 +247,7 @@ mod tests {
         Stored {
             sequence,
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(sequence),
-            facts: Facts::Gap,
+            facts: Facts::gap(),
             tail: vec![0; bytes].into(),
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
-use crate::model::{Container, ContainerView, RuleInfo};
+use crate::model::{Container, ContainerView};
 use crate::proto;
 use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
 
@@ -234,13 +234,12 @@ impl AlertStage {
             Input::Identified(container) => self.identified(&container),
             Input::Located(cgroup_id, view) => self.located(cgroup_id, &view),
             Input::Loss(loss) => {
-                let container = loss.container.clone();
                 let body = proto::record::Body::Loss(encode::loss(&loss));
-                self.store(Facts::Loss { container }, body);
+                self.store(Facts::loss(loss.container.as_ref()), body);
             }
             Input::Downtime(downtime) => {
                 let body = proto::record::Body::Gap(encode::downtime(&downtime));
-                self.store(Facts::Gap, body);
+                self.store(Facts::gap(), body);
             }
         }
     }
@@ -248,16 +247,12 @@ impl AlertStage {
     fn store_alert(&mut self, alert: &Alert) {
         let sequence = self.writer.next_sequence();
         let id = self.next_id();
-        let facts = Facts::Alert {
-            rule: Arc::clone(&alert.finding.rule),
-            container: alert.event.container.clone(),
-        };
+        let facts = Facts::alert(&alert.finding.rule, &alert.event.container);
         if let Some(awaited) = Awaited::of(&alert.event.container) {
             let sent = Sent {
                 sequence,
                 id: id.clone(),
-                rule: Arc::clone(&alert.finding.rule),
-                container: alert.event.container.clone(),
+                facts: facts.clone(),
             };
             self.awaiting.add(awaited, sent);
         }
@@ -269,10 +264,7 @@ impl AlertStage {
     fn store_sensor(&mut self, finding: SensorFinding) {
         let id = self.next_id();
         let body = proto::record::Body::Alert(encode::sensor(id, &finding));
-        let facts = Facts::Alert {
-            rule: finding.rule,
-            container: ContainerView::Host,
-        };
+        let facts = Facts::alert(&finding.rule, &ContainerView::Host);
         self.store(facts, body);
         self.counts.stored.fetch_add(1, Ordering::AcqRel);
     }
@@ -309,11 +301,7 @@ impl AlertStage {
                 alert_sequence: sent.sequence,
                 container: container.cloned(),
             });
-            let facts = Facts::Amend {
-                rule: sent.rule,
-                container: sent.container,
-            };
-            self.store(facts, body);
+            self.store(Facts::amend(sent.facts), body);
             self.counts.amended.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -332,7 +320,7 @@ impl AlertStage {
             message: format!("{news} alerts were raised faster than they could be stored."),
             ..proto::Gap::default()
         });
-        self.store(Facts::Gap, body);
+        self.store(Facts::gap(), body);
     }
 
     fn store(&mut self, facts: Facts, body: proto::record::Body) {
@@ -377,9 +365,7 @@ struct Awaiting {
 struct Sent {
     sequence: u64,
     id: String,
-    rule: Arc<RuleInfo>,
-    /// As the alert told it.
-    container: ContainerView,
+    facts: Facts,
 }
 
 impl Awaiting {

@@ -1,9 +1,9 @@
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::alert::sample;
+use crate::model::ContainerView;
+use crate::telemetry::ContainerName;
 
 fn selector(edit: impl FnOnce(&mut proto::Selector)) -> proto::Selector {
     let mut selector = proto::Selector::default();
@@ -33,10 +33,7 @@ fn list(values: &[&str]) -> Vec<String> {
 
 /// An alert of rule `Shell in container` (WARNING, tag `shell`, T1059.004) in the container.
 fn alert(container: ContainerView) -> Facts {
-    Facts::Alert {
-        rule: Arc::new(sample::rule()),
-        container,
-    }
+    Facts::alert(&sample::rule(), &container)
 }
 
 fn known() -> Facts {
@@ -49,22 +46,14 @@ fn pending() -> Facts {
 
 /// The addition to an alert.
 fn amend(alert: &Facts) -> Facts {
-    match alert {
-        Facts::Alert { rule, container } => Facts::Amend {
-            rule: Arc::clone(rule),
-            container: container.clone(),
-        },
-        other => panic!("no alert: {other:?}"),
-    }
+    Facts::amend(alert.clone())
 }
 
 fn loss(name: &str) -> Facts {
-    Facts::Loss {
-        container: Some(ContainerName {
-            id: sample::CONTAINER_ID.into(),
-            name: name.into(),
-        }),
-    }
+    Facts::loss(Some(&ContainerName {
+        id: sample::CONTAINER_ID.into(),
+        name: name.into(),
+    }))
 }
 
 #[test]
@@ -80,7 +69,7 @@ fn severity_counts_from_the_least_wanted_up() {
     assert!(at_least(proto::Severity::Debug).admits(&known()));
     assert!(!at_least(proto::Severity::Error).admits(&known()));
     assert!(at_least(proto::Severity::Emergency).admits(&loss("web")));
-    assert!(at_least(proto::Severity::Emergency).admits(&Facts::Gap));
+    assert!(at_least(proto::Severity::Emergency).admits(&Facts::gap()));
 }
 
 #[test]
@@ -140,7 +129,7 @@ fn a_loss_is_judged_by_its_container_alone() {
     assert!(!allow(|s| s.container_names = list(&["db"])).admits(&loss("web")));
     assert!(allow(|s| s.container_names = list(&["db"])).admits(&loss("")));
     assert!(!deny(|s| s.container_names = list(&["web"])).admits(&loss("web")));
-    let unknown = Facts::Loss { container: None };
+    let unknown = Facts::loss(None);
     assert!(allow(|s| s.container_names = list(&["db"])).admits(&unknown));
 }
 

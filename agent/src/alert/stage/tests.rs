@@ -232,13 +232,12 @@ async fn downtime_says_how_long_and_why() {
 fn the_list_of_awaiting_alerts_is_bounded() {
     let mut awaiting = Awaiting::default();
     let container = |number: u64| Awaited::Container(format!("c{number}"));
-    let rule = Arc::new(sample::rule());
+    let facts = Facts::alert(&sample::rule(), &sample::pending_container_view());
     for sequence in 1..=MAX_AWAITING as u64 + 10 {
         let sent = Sent {
             sequence,
             id: "id".into(),
-            rule: Arc::clone(&rule),
-            container: sample::pending_container_view(),
+            facts: facts.clone(),
         };
         awaiting.add(container(sequence % 5), sent);
     }
