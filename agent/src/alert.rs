@@ -34,7 +34,7 @@ pub use filter::{Filter, FilterError};
 pub use loss::LossWatch;
 pub use record::{OutgoingRecord, Stored};
 pub use sensor::SensorFinding;
-pub use spool::{Bounds, Spool, SpoolLimits, SpoolUsage, SpoolWriter};
+pub use spool::{Bounds, Recovered, Spool, SpoolLimits, SpoolUsage, SpoolWriter, StoreError};
 pub use stage::{AlertCounts, AlertSender, AlertStage, channel};
 pub use subscription::{Progress, Start, StartError, Step, Subscription};
 pub use text::printable;

@@ -9,7 +9,7 @@
 //! helper, or from a child of the helper. The helper is a child that the agent has not reaped, so
 //! nobody else can have its pid; whoever moves into its cgroup stays visible.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod deeds;
 mod helper;

@@ -139,7 +139,9 @@ pub struct Stream {
     pub socket: PathBuf,
     /// Time between heartbeats.
     pub heartbeat: Duration,
-    /// Cap of the spool.
+    /// The spool is in files.
+    pub durable: bool,
+    /// Caps of the spool.
     pub spool: SpoolLimits,
     /// Streams open at a time.
     pub max_streams: usize,
@@ -217,9 +219,12 @@ impl Default for Config {
             stream: Stream {
                 socket: DEFAULT_SOCKET.into(),
                 heartbeat: Duration::from_secs(5),
+                durable: true,
                 spool: SpoolLimits {
-                    bytes: 16 << 20,
-                    records: 100_000,
+                    bytes: 256 << 20,
+                    records: 1_000_000,
+                    age: Some(Duration::from_hours(7 * 24)),
+                    memory_bytes: 8 << 20,
                 },
                 max_streams: 64,
             },

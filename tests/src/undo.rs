@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,6 +42,8 @@ pub enum Leftover {
     Cgroup(PathBuf),
     /// A file or a folder.
     Path(PathBuf),
+    /// A mount.
+    Mount(PathBuf),
 }
 
 impl Leftover {
@@ -53,10 +57,19 @@ impl Leftover {
             Self::Container { socket, id } => container::remove(socket, id),
             Self::Cgroup(path) => cgroup::remove_tree(path),
             Self::Path(path) => remove_path(path),
+            Self::Mount(path) => unmount(path),
         };
         if let Err(error) = result {
             eprintln!("cannot undo {self:?}: {error:#}");
         }
+    }
+}
+
+fn unmount(path: &Path) -> Result<()> {
+    match rustix::mount::unmount(path, UnmountFlags::DETACH) {
+        // It is no mount, or not there.
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -41,6 +41,8 @@ mod lifecycle;
 mod loss;
 #[path = "suites/privileges.rs"]
 mod privileges;
+#[path = "suites/spool.rs"]
+mod spool;
 #[path = "suites/stock_client.rs"]
 mod stock_client;
 #[path = "suites/tamper.rs"]
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         privileges::TESTS,
         image_rules::TESTS,
         loss::TESTS,
+        spool::TESTS,
         fairness::TESTS,
         canary::TESTS,
         tamper::TESTS,

@@ -15,6 +15,8 @@ use crate::proto;
 pub struct Stored {
     /// Sequence number.
     pub sequence: u64,
+    /// Epoch of the run that made it.
+    pub epoch: u64,
     /// When it was made.
     pub time: SystemTime,
     /// For filters.
@@ -26,22 +28,23 @@ pub struct Stored {
 impl Stored {
     /// Encodes a record.
     pub(super) fn new(
-        sequence: u64,
+        (epoch, sequence): (u64, u64),
         time: SystemTime,
         facts: Facts,
         body: proto::record::Body,
     ) -> Self {
         Self {
             sequence,
+            epoch,
             time,
             facts,
             tail: encode_tail(time, body),
         }
     }
 
-    /// What the record costs in memory.
+    /// What the record costs in memory, and about what it costs in a file.
     pub fn cost(&self) -> usize {
-        self.tail.len() + size_of::<Self>()
+        self.tail.len() + self.facts.encoded_len() + size_of::<Self>()
     }
 }
 
@@ -75,9 +78,9 @@ const PREV_SEQUENCE: u32 = 3;
 
 impl OutgoingRecord {
     /// A stored record with its place in the subscription.
-    pub(super) fn stored(epoch: u64, prev_sequence: u64, stored: &Stored) -> Self {
+    pub(super) fn stored(prev_sequence: u64, stored: &Stored) -> Self {
         Self {
-            epoch,
+            epoch: stored.epoch,
             sequence: stored.sequence,
             prev_sequence,
             tail: stored.tail.clone(),

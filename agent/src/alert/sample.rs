@@ -163,6 +163,9 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
     }
 }
 
+/// Epoch of [`stored`].
+pub(crate) const EPOCH: u64 = 0xfeed;
+
 /// A stored alert, of [`rule`] when `matching`, of rule `Other` when not.
 pub(crate) fn stored(sequence: u64, matching: bool) -> Stored {
     let name = if matching {
@@ -172,5 +175,5 @@ pub(crate) fn stored(sequence: u64, matching: bool) -> Stored {
     };
     let facts = Facts::alert(&RuleInfo { name, ..rule() }, &ContainerView::Host);
     let body = proto::record::Body::Alert(proto::Alert::default());
-    Stored::new(sequence, SystemTime::UNIX_EPOCH, facts, body)
+    Stored::new((EPOCH, sequence), SystemTime::UNIX_EPOCH, facts, body)
 }

@@ -1,5 +1,7 @@
-//! Findings about the sensor itself: built in, without an event and without a container.
+//! Findings about the sensor and the stream themselves: built in, without an event and without a
+//! container.
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
@@ -46,7 +48,54 @@ static TAMPERED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     )
 });
 
+/// The spool's files cannot be written.
+static NOT_DURABLE: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Alert stream not durable",
+        Priority::Critical,
+        "The spool cannot be written: alerts are in memory alone, and end with the agent.",
+        &[],
+    )
+});
+
+/// They can be again.
+static DURABLE: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Alert stream durable again",
+        Priority::Notice,
+        "The spool can be written again.",
+        &[],
+    )
+});
+
+/// Stored records cannot be read.
+static DAMAGED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Alert stream damaged",
+        Priority::Critical,
+        "Records that an earlier run stored cannot be read any more.",
+        &["T1070", "T1565.001"],
+    )
+});
+
 impl SensorFinding {
+    /// The spool's files cannot be written.
+    pub fn not_durable(why: &str) -> Self {
+        Self::new(&NOT_DURABLE, format!("Alert stream not durable: {why}"))
+    }
+
+    /// They can be again.
+    pub fn durable_again() -> Self {
+        Self::new(&DURABLE, "Alert stream durable again".to_owned())
+    }
+
+    /// Stored records cannot be read.
+    pub fn damaged(records: u64, directory: &Path) -> Self {
+        let directory = directory.display();
+        let what = format!("Alert stream damaged: {records} records of {directory} are lost");
+        Self::new(&DAMAGED, what)
+    }
+
     /// A hook went blind.
     pub fn blind(hook: &str, seconds: u64) -> Self {
         let what = format!("Sensor blind: hook {hook} (no sign of the canary for {seconds} s)");

@@ -1,27 +1,55 @@
-//! The spool: the records that are kept, in order, below a cap of bytes and of records.
+//! The spool: the records that are kept, in order, below caps of bytes, of records and of age.
 //!
-//! One writer appends, any number of readers read by sequence number. Nobody waits for anybody:
-//! when the cap is reached the oldest record goes, and a reader that had not come so far is told
-//! which sequence numbers it can never have.
+//! ```text
+//! SpoolWriter -> files (commit) -> memory -> readers
+//!                  ^------ readers that are far behind
+//! ```
+//!
+//! One writer appends, any number of readers read by sequence number. A record is in a file before
+//! any reader sees it. Nobody waits for a reader: when a cap is reached the oldest records go, and a
+//! reader that had not come so far is told which sequence numbers it can never have.
+//!
+//! While the files cannot be written, records are in memory alone: readers go on, and are told.
+
+mod epochs;
+mod mark;
+mod segment;
+mod store;
 
 use std::collections::VecDeque;
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::sync::watch;
 
 use super::record::Stored;
+use crate::telemetry::{Counter, Failure};
+use epochs::Epochs;
+use segment::{Reader, SegmentError};
+use store::{Entry, Found, Store};
 
-/// Cap of the spool. Whichever is reached first evicts.
+pub use store::StoreError;
+
+/// Time between two tries to write files that could not be written.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+/// Segments that are kept open for readers.
+const OPEN_READERS: usize = 4;
+
+/// Caps of the spool. Whichever is reached first evicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpoolLimits {
-    /// Bytes, as [`Stored::cost`] counts them.
+    /// Bytes in files, as [`Stored::cost`] counts them.
     pub bytes: usize,
     /// Records.
     pub records: usize,
+    /// Age.
+    pub age: Option<Duration>,
+    /// Bytes in memory, counted in the same way.
+    pub memory_bytes: usize,
 }
 
 /// Oldest and newest record kept. `newest + 1 == oldest` when there is none.
@@ -34,23 +62,53 @@ pub struct Bounds {
 }
 
 /// How full the spool is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpoolUsage {
     /// Records kept.
     pub records: usize,
     /// Their cost in bytes.
     pub bytes: usize,
-    /// Alerts evicted so far.
+    /// Alerts evicted since the start.
     pub evicted_alerts: u64,
+    /// Why records are in memory alone; `None`: they are in files.
+    pub not_durable: Option<String>,
+}
+
+/// Why records cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// A cap took them.
+    Evicted,
+    /// They were in a file and cannot be read.
+    Damaged,
+    /// They left memory before a file could be written.
+    NeverStored,
 }
 
 /// What a reader gets.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Records.
+    Batch(Batch),
+    /// They are in a file: [`Spool::fetch`].
+    Stored(Fetch),
+}
+
+/// Records out of memory.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// Sequence numbers that the reader asked for and that are gone.
-    pub(super) gone: Option<RangeInclusive<u64>>,
+    /// Sequence numbers that the reader asked for and cannot have.
+    pub(super) gone: Option<(RangeInclusive<u64>, Missing)>,
     /// The records that follow.
     pub(super) records: Vec<Arc<Stored>>,
+}
+
+/// Where in the files records are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fetch {
+    segment: u64,
+    path: PathBuf,
+    range: RangeInclusive<u64>,
 }
 
 /// What readers wait for.
@@ -64,10 +122,16 @@ pub(super) struct Tail {
 
 #[derive(Debug)]
 struct Kept {
-    records: VecDeque<Arc<Stored>>,
+    /// The newest records.
+    recent: VecDeque<Arc<Stored>>,
+    recent_bytes: usize,
+    /// Sequence number of the first of them, or the next.
+    recent_first: u64,
+    entries: VecDeque<Entry>,
+    epochs: Epochs,
     oldest: u64,
-    bytes: usize,
     evicted_alerts: u64,
+    not_durable: Option<String>,
 }
 
 /// Read side of the spool. Share it in an `Arc`.
@@ -76,6 +140,8 @@ pub struct Spool {
     epoch: u64,
     limits: SpoolLimits,
     kept: Mutex<Kept>,
+    /// The newest last.
+    readers: Mutex<VecDeque<(u64, Reader)>>,
     tail: watch::Sender<Tail>,
 }
 
@@ -84,48 +150,143 @@ pub struct Spool {
 pub struct SpoolWriter {
     spool: Arc<Spool>,
     next: u64,
+    pending: Vec<Arc<Stored>>,
+    store: Option<Store>,
+    /// When the files could not be written last.
+    refused: Option<Instant>,
+}
+
+/// What a commit has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Records are in memory alone from now on.
+    NotDurable(String),
+    /// Everything that is still kept is in files again.
+    Durable,
+}
+
+/// What an earlier run left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Records that can be read.
+    pub records: usize,
+    /// Records that were stored and cannot be read any more.
+    pub lost: u64,
+}
+
+struct SpoolUnreadable<'a> {
+    path: &'a Path,
+    why: &'a str,
+}
+
+impl Failure for SpoolUnreadable<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("spool_unreadable");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "Stored records cannot be read: readers get a GAP in their place.",
+            path = %self.path.display(),
+            why = self.why,
+            total
+        );
+    }
 }
 
 impl Spool {
-    /// An empty spool with a new random epoch, and its writer.
+    /// Opens the spool in a directory, which is made if it is missing.
+    ///
+    /// # Errors
+    /// A newer version wrote it, or it cannot be used.
+    pub fn open(
+        directory: &Path,
+        limits: SpoolLimits,
+    ) -> Result<(SpoolWriter, Recovered), StoreError> {
+        let (mut store, mut found) = Store::open(directory, limits)?;
+        let epoch = random_epoch().map_err(SegmentError::from)?;
+        found.epochs.begin(found.next, epoch);
+        // What cannot be written now is tried again with the first record.
+        let begun = store.begin(&found.epochs, found.next, epoch);
+        let recovered = Recovered {
+            records: found
+                .entries
+                .iter()
+                .map(|entry| entry.contents.records)
+                .sum(),
+            lost: found.lost,
+        };
+        let writer = Self::with(epoch, limits, found, Some(store));
+        if let Err(error) = begun {
+            tracing::warn!(message = "The spool cannot be written.", %error);
+        }
+        writer.spool.evict();
+        Ok((writer, recovered))
+    }
+
+    /// A spool that ends with the agent, and why.
     ///
     /// # Errors
     /// The kernel has no random numbers yet.
-    pub fn create(limits: SpoolLimits) -> io::Result<(Arc<Self>, SpoolWriter)> {
-        let mut bytes = [0; 8];
-        getrandom(&mut bytes, GetRandomFlags::empty())?;
-        // 0 is what an unset cursor has.
-        Ok(Self::with_epoch(u64::from_ne_bytes(bytes).max(1), limits))
+    pub fn in_memory(limits: SpoolLimits, why: &str) -> io::Result<SpoolWriter> {
+        let writer = Self::with_epoch(random_epoch()?, limits);
+        writer.spool.kept().not_durable = Some(why.to_owned());
+        Ok(writer)
     }
 
-    pub(super) fn with_epoch(epoch: u64, limits: SpoolLimits) -> (Arc<Self>, SpoolWriter) {
+    pub(super) fn with_epoch(epoch: u64, limits: SpoolLimits) -> SpoolWriter {
+        let mut found = Found {
+            next: 1,
+            ..Found::default()
+        };
+        found.epochs.begin(1, epoch);
+        Self::with(epoch, limits, found, None)
+    }
+
+    fn with(epoch: u64, limits: SpoolLimits, found: Found, store: Option<Store>) -> SpoolWriter {
+        let next = found.next;
+        let first = found.entries.first().map(|entry| entry.first);
         let spool = Arc::new(Self {
             epoch,
             limits,
             kept: Mutex::new(Kept {
-                records: VecDeque::new(),
-                oldest: 1,
-                bytes: 0,
+                recent: VecDeque::new(),
+                recent_bytes: 0,
+                recent_first: next,
+                entries: found.entries.into(),
+                epochs: found.epochs,
+                oldest: first.unwrap_or(next),
                 evicted_alerts: 0,
+                not_durable: None,
             }),
+            readers: Mutex::default(),
             tail: watch::Sender::new(Tail {
-                newest: 0,
+                newest: next - 1,
                 closed: false,
             }),
         });
-        let writer = SpoolWriter {
-            spool: Arc::clone(&spool),
-            next: 1,
-        };
-        (spool, writer)
+        SpoolWriter {
+            spool,
+            next,
+            pending: Vec::new(),
+            store,
+            refused: None,
+        }
     }
 
-    /// The life of this spool.
+    /// The epoch of the records that this run makes.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// The cap.
+    /// The last sequence number that an epoch gave; `None` when it is not known.
+    pub(super) fn last_of(&self, epoch: u64) -> Option<u64> {
+        let kept = self.kept();
+        kept.epochs.last(epoch, kept.newest())
+    }
+
+    /// The caps.
     pub fn limits(&self) -> SpoolLimits {
         self.limits
     }
@@ -142,32 +303,85 @@ impl Spool {
     /// How full it is.
     pub fn usage(&self) -> SpoolUsage {
         let kept = self.kept();
+        let stored = |of: fn(&Entry) -> usize| kept.entries.iter().map(of).sum::<usize>();
+        let (mut records, mut bytes) = (0, 0);
+        for record in kept.waiting() {
+            records += 1;
+            bytes += record.cost();
+        }
         SpoolUsage {
-            records: kept.records.len(),
-            bytes: kept.bytes,
+            records: records + stored(|entry| entry.contents.records),
+            bytes: bytes + stored(|entry| entry.contents.bytes),
             evicted_alerts: kept.evicted_alerts,
+            not_durable: kept.not_durable.clone(),
         }
     }
 
-    /// At most `max` records after sequence number `after`.
-    pub(super) fn read(&self, after: u64, max: usize) -> Batch {
+    /// At most `max` records after sequence number `after`. Never waits.
+    pub(super) fn read(&self, after: u64, max: usize) -> Read {
         let kept = self.kept();
-        let first = after + 1;
-        let gone = (first < kept.oldest).then(|| first..=kept.oldest - 1);
-        let skip = first.saturating_sub(kept.oldest);
-        let records = match usize::try_from(skip) {
-            Ok(skip) => kept.records.iter().skip(skip).take(max).cloned().collect(),
-            Err(_) => Vec::new(),
+        let (first, gone) = kept.skip(after + 1);
+        if first < kept.recent_first
+            && gone.is_none()
+            && let Some(fetch) = kept.locate(first)
+        {
+            return Read::Stored(fetch);
+        }
+        let records = match first.checked_sub(kept.recent_first).map(usize::try_from) {
+            Some(Ok(skip)) => kept.recent.iter().skip(skip).take(max).cloned().collect(),
+            _ => Vec::new(),
         };
-        Batch { gone, records }
+        Read::Batch(Batch { gone, records })
     }
 
-    /// Sequence number before the first record that is not older than `time`.
+    /// Reads records from a file; it waits for the disk. None: read again, there is something to be
+    /// told of them.
+    pub(super) fn fetch(&self, fetch: &Fetch, max: usize) -> Vec<Arc<Stored>> {
+        let read = self.with_reader(fetch, |reader| reader.read(fetch.range.clone(), max));
+        let records = match read {
+            Ok(records) => records,
+            Err(error) => {
+                self.give_up(fetch, &fetch.range, &error.to_string());
+                return Vec::new();
+            }
+        };
+        if records.is_empty() {
+            let first = *fetch.range.start();
+            self.give_up(fetch, &(first..=first), "a record is not as it was written");
+        }
+        records.into_iter().map(Arc::new).collect()
+    }
+
+    /// Sequence number before the first record that is not older than `time`. It may wait for the
+    /// disk.
     pub(super) fn before(&self, time: SystemTime) -> u64 {
         // The wall clock may have been set back: the first match counts, not a binary search.
+        for fetch in self.not_older(time) {
+            match self.with_reader(&fetch, |reader| reader.since(time)) {
+                Ok(Some(sequence)) => return sequence - 1,
+                Ok(None) => {}
+                Err(error) => self.give_up(&fetch, &fetch.range, &error.to_string()),
+            }
+        }
         let kept = self.kept();
-        let older = kept.records.iter().take_while(|stored| stored.time < time);
-        kept.oldest - 1 + older.count() as u64
+        let older = kept.recent.iter().take_while(|stored| stored.time < time);
+        kept.recent_first - 1 + older.count() as u64
+    }
+
+    /// The files that have such records, as a whole each.
+    fn not_older(&self, time: SystemTime) -> Vec<Fetch> {
+        let kept = self.kept();
+        let candidates = kept
+            .entries
+            .iter()
+            .filter(|entry| entry.contents.newest_time >= Some(time));
+        candidates
+            .map(|entry| Fetch {
+                segment: entry.first,
+                path: entry.path.clone(),
+                range: entry.first..=entry.through,
+            })
+            .collect()
     }
 
     /// A receiver that wakes when a record was appended or the spool closed.
@@ -175,31 +389,187 @@ impl Spool {
         self.tail.subscribe()
     }
 
+    fn with_reader<T>(
+        &self,
+        fetch: &Fetch,
+        read: impl FnOnce(&Reader) -> Result<T, SegmentError>,
+    ) -> Result<T, SegmentError> {
+        let open = {
+            let mut readers = lock(&self.readers);
+            let found = readers.iter().position(|open| open.0 == fetch.segment);
+            found.and_then(|index| readers.remove(index))
+        };
+        let (segment, reader) = match open {
+            Some(open) => open,
+            None => (fetch.segment, Reader::open(&fetch.path)?),
+        };
+        let result = read(&reader)?;
+        let mut readers = lock(&self.readers);
+        if readers.len() == OPEN_READERS {
+            readers.pop_front();
+        }
+        readers.push_back((segment, reader));
+        Ok(result)
+    }
+
+    /// Records cannot be read: from now on they count as lost.
+    fn give_up(&self, fetch: &Fetch, lost: &RangeInclusive<u64>, why: &str) {
+        let mut kept = self.kept();
+        let entry = kept
+            .entries
+            .iter_mut()
+            .find(|entry| entry.first == fetch.segment);
+        // Evicted meanwhile: that is told by itself.
+        if let Some(entry) = entry {
+            entry.contents.lose(lost);
+            let path = &fetch.path;
+            SpoolUnreadable { path, why }.emit();
+        }
+    }
+
+    /// Removes what is beyond the caps.
+    fn evict(&self) {
+        let gone = self.kept().evict(self.limits, SystemTime::now());
+        for entry in &gone {
+            lock(&self.readers).retain(|open| open.0 != entry.first);
+            store::remove(&entry.path);
+        }
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // No code that can panic runs under the lock with the state half changed.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn random_epoch() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    // 0 is what an unset cursor has.
+    Ok(u64::from_ne_bytes(bytes).max(1))
 }
 
 impl Kept {
     fn newest(&self) -> u64 {
-        self.oldest - 1 + self.records.len() as u64
+        self.recent_first - 1 + self.recent.len() as u64
     }
 
-    fn evict(&mut self, limits: SpoolLimits) {
-        // The newest record is kept whatever it costs: a reader that waits must see it.
-        while self.records.len() > 1
-            && (self.records.len() > limits.records || self.bytes > limits.bytes)
-        {
-            let Some(evicted) = self.records.pop_front() else {
-                return;
-            };
-            self.oldest += 1;
-            self.bytes -= evicted.cost();
-            if evicted.facts.is_alert() {
-                self.evicted_alerts += 1;
+    /// The first number from there on that can be read, and what is skipped for it.
+    fn skip(&self, first: u64) -> (u64, Option<(RangeInclusive<u64>, Missing)>) {
+        if first < self.oldest {
+            let gone = first..=self.oldest - 1;
+            return (self.oldest, Some((gone, Missing::Evicted)));
+        }
+        if first >= self.recent_first {
+            return (first, None);
+        }
+        let in_files = |sequence| self.entries.iter().find(|entry| entry.through >= sequence);
+        let readable = self
+            .entries
+            .iter()
+            .flat_map(|entry| &entry.contents.whole)
+            .find(|range| *range.end() >= first)
+            .map_or(self.recent_first, |range| first.max(*range.start()));
+        if readable == first {
+            return (first, None);
+        }
+        // One reason at a time: a hole may begin in a file and go on behind it.
+        match in_files(first).filter(|entry| entry.first <= first) {
+            Some(entry) => {
+                let end = readable.min(entry.through + 1).min(self.recent_first);
+                (end, Some((first..=end - 1, Missing::Damaged)))
+            }
+            None => {
+                let next = in_files(first).map_or(readable, |entry| entry.first);
+                let end = readable.min(next).min(self.recent_first);
+                (end, Some((first..=end - 1, Missing::NeverStored)))
             }
         }
+    }
+
+    /// Where the file is that has that record.
+    fn locate(&self, sequence: u64) -> Option<Fetch> {
+        let entry = self
+            .entries
+            .iter()
+            .find(|entry| entry.through >= sequence)?;
+        let whole = entry
+            .contents
+            .whole
+            .iter()
+            .find(|range| range.contains(&sequence))?;
+        Some(Fetch {
+            segment: entry.first,
+            path: entry.path.clone(),
+            range: sequence..=*whole.end(),
+        })
+    }
+
+    /// Last sequence number that was written to a file.
+    fn in_files(&self) -> u64 {
+        self.entries.back().map_or(0, |entry| entry.through)
+    }
+
+    /// What is in memory alone.
+    fn waiting(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        let skip = (self.in_files() + 1).saturating_sub(self.recent_first);
+        self.recent
+            .iter()
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+    }
+
+    fn push(&mut self, stored: Arc<Stored>) {
+        self.recent_bytes += stored.cost();
+        self.recent.push_back(stored);
+    }
+
+    /// Takes records that are in a file now into its account.
+    fn stored(&mut self, new: Option<Entry>, records: &[Arc<Stored>]) {
+        self.entries.extend(new);
+        if let Some(entry) = self.entries.back_mut() {
+            for record in records {
+                entry.contents.add(record);
+                entry.through = record.sequence;
+            }
+        }
+    }
+
+    /// Lets memory go down to its cap. What is in no file is lost by that.
+    fn trim(&mut self, limits: SpoolLimits) {
+        let in_files = self.in_files();
+        // The newest record is kept whatever it costs: a reader that waits must see it.
+        while self.recent.len() > 1
+            && (self.recent_bytes > limits.memory_bytes || self.recent.len() > limits.records)
+        {
+            let Some(evicted) = self.recent.pop_front() else {
+                return;
+            };
+            self.recent_first += 1;
+            self.recent_bytes -= evicted.cost();
+            if evicted.sequence > in_files {
+                self.evicted_alerts += u64::from(evicted.facts.is_alert());
+                if self.entries.is_empty() {
+                    self.oldest = self.recent_first;
+                }
+            }
+        }
+    }
+
+    /// Takes the files out that are beyond the caps.
+    fn evict(&mut self, limits: SpoolLimits, now: SystemTime) -> Vec<Entry> {
+        let count = store::beyond(self.entries.iter(), limits, now);
+        let gone: Vec<Entry> = self.entries.drain(..count).collect();
+        if let Some(oldest) = self.entries.front()
+            && count > 0
+        {
+            self.oldest = oldest.first;
+        }
+        self.evicted_alerts += gone.iter().map(|entry| entry.contents.alerts).sum::<u64>();
+        gone
     }
 }
 
@@ -214,20 +584,79 @@ impl SpoolWriter {
         self.next
     }
 
-    /// Appends a record, which carries [`Self::next_sequence`], and wakes the readers.
-    pub(super) fn append(&mut self, stored: Stored) {
+    /// Takes a record, which carries [`Self::next_sequence`]; readers see it after
+    /// [`Self::commit`].
+    pub(super) fn push(&mut self, stored: Stored) {
         debug_assert_eq!(stored.sequence, self.next);
-        let newest = self.next;
-        {
-            let mut kept = self.spool.kept();
-            kept.bytes += stored.cost();
-            kept.records.push_back(Arc::new(stored));
-            kept.evict(self.spool.limits);
-        }
         self.next += 1;
+        self.pending.push(Arc::new(stored));
+    }
+
+    /// Stores what was pushed, and wakes the readers. It waits for the disk.
+    pub(super) fn commit(&mut self) -> Option<Change> {
+        let records = std::mem::take(&mut self.pending);
+        let stored = self.store(&records);
+        let mut kept = self.spool.kept();
+        for record in records {
+            kept.push(record);
+        }
+        let change = match stored {
+            Some(Ok((new, written))) => {
+                kept.stored(new, &written);
+                kept.not_durable.take().map(|_| Change::Durable)
+            }
+            Some(Err(error)) => {
+                self.refused = Some(Instant::now());
+                let why = error.to_string();
+                let was = kept.not_durable.replace(why.clone());
+                was.is_none().then_some(Change::NotDurable(why))
+            }
+            None => None,
+        };
+        kept.trim(self.spool.limits);
+        drop(kept);
+        self.spool.evict();
+        let newest = self.next - 1;
         self.spool.tail.send_modify(|tail| tail.newest = newest);
+        change
+    }
+
+    /// A commit waits for the disk.
+    pub(super) fn waits_for_disk(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Records are in memory alone, and wait for a file.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.store.is_some() && self.spool.kept().not_durable.is_some()
+    }
+
+    /// Writes records to the files, after those that wait in memory for that; `None` when nothing
+    /// is to be written now.
+    fn store(&mut self, records: &[Arc<Stored>]) -> Option<Result<Written, SegmentError>> {
+        let store = self.store.as_mut()?;
+        if self
+            .refused
+            .is_some_and(|refused| refused.elapsed() < RETRY)
+        {
+            return None;
+        }
+        self.refused = None;
+        let (epochs, mut written): (_, Vec<_>) = {
+            let kept = self.spool.kept();
+            (kept.epochs.clone(), kept.waiting().cloned().collect())
+        };
+        written.extend(records.iter().cloned());
+        let first = written.first()?.sequence;
+        let stored = store
+            .begin(&epochs, first, self.spool.epoch)
+            .and_then(|()| store.append(&epochs, &written));
+        Some(stored.map(|new| (new, written)))
     }
 }
+
+/// A segment that is new, and the records that are in a file now.
+type Written = (Option<Entry>, Vec<Arc<Stored>>);
 
 impl Drop for SpoolWriter {
     /// Nothing will follow: readers end when they have read what is there.
@@ -237,96 +666,4 @@ impl Drop for SpoolWriter {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::alert::Facts;
-
-    fn stored(sequence: u64, bytes: usize) -> Stored {
-        Stored {
-            sequence,
-            time: SystemTime::UNIX_EPOCH + Duration::from_secs(sequence),
-            facts: Facts::gap(),
-            tail: vec![0; bytes].into(),
-        }
-    }
-
-    fn filled(count: u64, limits: SpoolLimits) -> (Arc<Spool>, SpoolWriter) {
-        let (spool, mut writer) = Spool::with_epoch(1, limits);
-        for sequence in 1..=count {
-            writer.append(stored(sequence, 100));
-        }
-        (spool, writer)
-    }
-
-    fn sequences(batch: &Batch) -> Vec<u64> {
-        batch.records.iter().map(|record| record.sequence).collect()
-    }
-
-    const ROOMY: SpoolLimits = SpoolLimits {
-        bytes: 1 << 20,
-        records: 100,
-    };
-
-    #[test]
-    fn reads_in_order_from_any_place() {
-        let (spool, _writer) = filled(5, ROOMY);
-        assert_eq!(sequences(&spool.read(0, 3)), [1, 2, 3]);
-        assert_eq!(sequences(&spool.read(3, 3)), [4, 5]);
-        assert!(sequences(&spool.read(5, 3)).is_empty());
-        assert!(sequences(&spool.read(u64::MAX - 1, 3)).is_empty());
-    }
-
-    #[test]
-    fn the_record_cap_evicts_the_oldest_and_readers_learn_which() {
-        let limits = SpoolLimits {
-            records: 3,
-            ..ROOMY
-        };
-        let (spool, _writer) = filled(5, limits);
-        assert_eq!(
-            spool.bounds(),
-            Bounds {
-                oldest: 3,
-                newest: 5
-            }
-        );
-        let batch = spool.read(0, 10);
-        assert_eq!(batch.gone, Some(1..=2));
-        assert_eq!(sequences(&batch), [3, 4, 5]);
-        assert_eq!(spool.read(2, 10).gone, None);
-    }
-
-    #[test]
-    fn the_byte_cap_holds_except_for_one_huge_record() {
-        let limits = SpoolLimits {
-            bytes: 2 * (100 + size_of::<Stored>()),
-            ..ROOMY
-        };
-        let (spool, mut writer) = filled(5, limits);
-        assert_eq!(spool.usage().records, 2);
-        writer.append(stored(6, 1 << 21));
-        assert_eq!(sequences(&spool.read(5, 10)), [6]);
-        assert_eq!(spool.usage().records, 1);
-    }
-
-    #[test]
-    fn finds_the_place_of_a_time() {
-        let (spool, _writer) = filled(5, ROOMY);
-        let at = |seconds| spool.before(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!((at(0), at(3), at(9)), (0, 2, 5));
-    }
-
-    #[tokio::test]
-    async fn an_append_and_the_end_wake_a_reader() {
-        let (spool, mut writer) = filled(0, ROOMY);
-        let mut tail = spool.watch();
-        writer.append(stored(1, 1));
-        tail.changed().await.unwrap();
-        assert_eq!(tail.borrow_and_update().newest, 1);
-        drop(writer);
-        tail.changed().await.unwrap();
-        assert!(tail.borrow().closed);
-    }
-}
+mod tests;

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::spool::{Change, RETRY};
 use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView};
 use crate::proto;
@@ -16,6 +18,10 @@ use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
 /// Alerts that left with incomplete identity and wait for it. Beyond it the oldest is forgotten:
 /// it stays as it was sent.
 const MAX_AWAITING: usize = 4_096;
+/// Inputs that are stored in one transaction, at most.
+const BATCH: usize = 512;
+/// Time after which a stage without inputs looks for records that are too old.
+const IDLE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 enum Input {
@@ -109,6 +115,8 @@ pub struct AlertStage {
     writer: SpoolWriter,
     awaiting: Awaiting,
     drops_told: u64,
+    /// Alerts that the next commit stores.
+    uncommitted: u64,
 }
 
 /// The stage and the way to it, with room for `capacity` inputs between them.
@@ -125,6 +133,7 @@ pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage
         writer,
         awaiting: Awaiting::default(),
         drops_told: 0,
+        uncommitted: 0,
     };
     (sender, stage)
 }
@@ -218,19 +227,84 @@ impl AlertSender {
 }
 
 impl AlertStage {
-    /// Stores what comes until every sender is gone; then the spool ends.
+    /// Stores what comes until every sender is gone; then the spool ends. What comes while a
+    /// transaction is written goes into the next one together.
     pub async fn run(mut self) {
-        while let Some(input) = self.inputs.recv().await {
+        loop {
+            let mut inputs = Vec::with_capacity(BATCH);
+            let pause = if self.writer.is_waiting() {
+                RETRY
+            } else {
+                IDLE
+            };
+            let open = tokio::select! {
+                count = self.inputs.recv_many(&mut inputs, BATCH) => count > 0,
+                () = sleep(pause) => true,
+            };
+            self = self.store_off_thread(inputs).await;
+            if !open {
+                return;
+            }
+        }
+    }
+
+    /// Stores inputs where waiting for the disk keeps nobody else.
+    async fn store_off_thread(mut self, inputs: Vec<Input>) -> Self {
+        if !self.writer.waits_for_disk() {
+            self.store_all(inputs);
+            return self;
+        }
+        let stored = spawn_blocking(move || {
+            self.store_all(inputs);
+            self
+        });
+        match stored.await {
+            Ok(stage) => stage,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    fn store_all(&mut self, inputs: Vec<Input>) {
+        for input in inputs {
             self.handle(input);
         }
         self.tell_drops();
+        if let Some(change) = self.commit() {
+            self.tell(change);
+            // It is in the state that was told of just now.
+            let _ = self.commit();
+        }
+    }
+
+    fn commit(&mut self) -> Option<Change> {
+        let change = self.writer.commit();
+        let alerts = std::mem::take(&mut self.uncommitted);
+        self.counts.stored.fetch_add(alerts, Ordering::AcqRel);
+        change
+    }
+
+    /// Says in the stream that it is in memory alone, or that it no longer is.
+    fn tell(&mut self, change: Change) {
+        self.counts.raised.fetch_add(1, Ordering::AcqRel);
+        match change {
+            Change::NotDurable(why) => {
+                let body = proto::record::Body::Gap(proto::Gap {
+                    why: proto::gap::Why::NotDurable.into(),
+                    message: format!("Records from here on are in memory alone: {why}."),
+                    ..proto::Gap::default()
+                });
+                self.store(Facts::gap(), body);
+                self.store_sensor(&SensorFinding::not_durable(&why));
+            }
+            Change::Durable => self.store_sensor(&SensorFinding::durable_again()),
+        }
     }
 
     fn handle(&mut self, input: Input) {
         self.tell_drops();
         match input {
             Input::Alert(alert) => self.store_alert(&alert),
-            Input::Sensor(finding) => self.store_sensor(finding),
+            Input::Sensor(finding) => self.store_sensor(&finding),
             Input::Identified(container) => self.identified(&container),
             Input::Located(cgroup_id, view) => self.located(cgroup_id, &view),
             Input::Loss(loss) => {
@@ -258,15 +332,15 @@ impl AlertStage {
         }
         let body = proto::record::Body::Alert(encode::alert(id, alert));
         self.store(facts, body);
-        self.counts.stored.fetch_add(1, Ordering::AcqRel);
+        self.uncommitted += 1;
     }
 
-    fn store_sensor(&mut self, finding: SensorFinding) {
+    fn store_sensor(&mut self, finding: &SensorFinding) {
         let id = self.next_id();
-        let body = proto::record::Body::Alert(encode::sensor(id, &finding));
+        let body = proto::record::Body::Alert(encode::sensor(id, finding));
         let facts = Facts::alert(&finding.rule, &ContainerView::Host);
         self.store(facts, body);
-        self.counts.stored.fetch_add(1, Ordering::AcqRel);
+        self.uncommitted += 1;
     }
 
     fn next_id(&self) -> String {
@@ -324,9 +398,9 @@ impl AlertStage {
     }
 
     fn store(&mut self, facts: Facts, body: proto::record::Body) {
-        let sequence = self.writer.next_sequence();
-        let stored = Stored::new(sequence, SystemTime::now(), facts, body);
-        self.writer.append(stored);
+        let place = (self.writer.spool().epoch(), self.writer.next_sequence());
+        self.writer
+            .push(Stored::new(place, SystemTime::now(), facts, body));
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
-use super::spool::Tail;
+use super::spool::{Fetch, Missing, Read, Tail};
 use super::{Filter, OutgoingRecord, Spool, Stored};
 use crate::proto;
 
@@ -57,6 +58,8 @@ pub enum Step {
     Record(OutgoingRecord),
     /// Only records that the filter keeps back; there may be more. A chance to yield.
     Filtered,
+    /// What comes next is in a file: [`Subscription::load`].
+    Behind,
     /// Nothing new: [`Subscription::wait`].
     Idle,
     /// Nothing will ever follow.
@@ -88,7 +91,9 @@ pub struct Subscription {
     progress: Progress,
     prev: u64,
     batch: VecDeque<Arc<Stored>>,
-    gone: Option<RangeInclusive<u64>>,
+    gone: Option<(RangeInclusive<u64>, Missing)>,
+    /// Where the file is that has what comes next.
+    behind: Option<Fetch>,
     lost_cursor: Option<proto::Cursor>,
     /// The reader was there when the next record was still kept.
     caught: bool,
@@ -103,17 +108,23 @@ impl Subscription {
         let tail = spool.watch();
         let bounds = spool.bounds();
         let (position, lost_cursor) = match start {
-            Start::After { epoch, sequence } if epoch != spool.epoch() => {
-                (bounds.oldest - 1, Some(proto::Cursor { epoch, sequence }))
+            Start::After { epoch, sequence } => {
+                let lost = proto::Cursor { epoch, sequence };
+                match spool.last_of(epoch) {
+                    None => (bounds.oldest - 1, Some(lost)),
+                    // A later epoch's numbers, or the end of this one.
+                    Some(last) if sequence <= last => (sequence, None),
+                    Some(last) if epoch != spool.epoch() => (last, Some(lost)),
+                    Some(newest) => {
+                        let cursor = sequence;
+                        return Err(StartError::BeyondEnd {
+                            cursor,
+                            newest,
+                            epoch,
+                        });
+                    }
+                }
             }
-            Start::After { epoch, sequence } if sequence > bounds.newest => {
-                return Err(StartError::BeyondEnd {
-                    cursor: sequence,
-                    newest: bounds.newest,
-                    epoch,
-                });
-            }
-            Start::After { sequence, .. } => (sequence, None),
             Start::Live => (bounds.newest, None),
             Start::Oldest => (bounds.oldest - 1, None),
             Start::Since(time) => (spool.before(time), None),
@@ -130,6 +141,7 @@ impl Subscription {
             prev: position,
             batch: VecDeque::new(),
             gone: None,
+            behind: None,
             lost_cursor,
             caught: position + 1 >= bounds.oldest,
         })
@@ -155,11 +167,14 @@ impl Subscription {
         if let Some(cursor) = self.lost_cursor.take() {
             return Step::Record(self.lost_cursor_gap(cursor));
         }
-        if self.batch.is_empty() && self.gone.is_none() {
+        if self.batch.is_empty() && self.gone.is_none() && self.behind.is_none() {
             self.fetch();
         }
-        if let Some(gone) = self.gone.take() {
-            return Step::Record(self.eviction_gap(&gone));
+        if self.behind.is_some() {
+            return Step::Behind;
+        }
+        if let Some((gone, why)) = self.gone.take() {
+            return Step::Record(self.missing_gap(&gone, why));
         }
         if self.batch.is_empty() {
             return if self.is_over() {
@@ -173,7 +188,7 @@ impl Subscription {
             if self.filter.admits(&stored.facts) {
                 self.progress.delivered += 1;
                 let prev = std::mem::replace(&mut self.prev, stored.sequence);
-                return Step::Record(OutgoingRecord::stored(self.spool.epoch(), prev, &stored));
+                return Step::Record(OutgoingRecord::stored(prev, &stored));
             }
             self.progress.filtered += 1;
         }
@@ -191,9 +206,26 @@ impl Subscription {
     }
 
     fn fetch(&mut self) {
-        let batch = self.spool.read(self.progress.complete_through, BATCH);
-        self.gone = batch.gone;
-        self.batch = batch.records.into();
+        match self.spool.read(self.progress.complete_through, BATCH) {
+            Read::Batch(batch) => {
+                self.gone = batch.gone;
+                self.batch = batch.records.into();
+            }
+            Read::Stored(fetch) => self.behind = Some(fetch),
+        }
+    }
+
+    /// Reads what [`Step::Behind`] told of, off the threads that others wait for.
+    pub async fn load(&mut self) {
+        let Some(fetch) = self.behind.clone() else {
+            return;
+        };
+        let spool = Arc::clone(&self.spool);
+        let records = spawn_blocking(move || spool.fetch(&fetch, BATCH)).await;
+        // Forgotten afterwards, so that a call that is given up can be made again.
+        self.behind = None;
+        // A panic there is told by its message; the next step tries again.
+        self.batch = records.unwrap_or_default().into();
     }
 
     fn is_over(&self) -> bool {
@@ -201,14 +233,28 @@ impl Subscription {
         tail.closed && tail.newest <= self.progress.complete_through
     }
 
-    /// The record that stands in the place of those that were evicted.
-    fn eviction_gap(&mut self, gone: &RangeInclusive<u64>) -> OutgoingRecord {
+    /// The record that stands in the place of those that cannot be had.
+    fn missing_gap(&mut self, gone: &RangeInclusive<u64>, missing: Missing) -> OutgoingRecord {
+        use proto::gap::Why;
         let (from, to) = (*gone.start(), *gone.end());
         let count = to - from + 1;
-        let (why, cause) = if self.caught {
-            (proto::gap::Why::ClientTooSlow, "did not read them in time")
-        } else {
-            (proto::gap::Why::SpoolCap, "came too late for them")
+        let (why, what) = match missing {
+            Missing::Evicted if self.caught => (
+                Why::ClientTooSlow,
+                "are not kept any more: this client did not read them in time",
+            ),
+            Missing::Evicted => (
+                Why::SpoolCap,
+                "are not kept any more: this client came too late for them",
+            ),
+            Missing::Damaged => (
+                Why::SpoolDamaged,
+                "cannot be read: the spool's files are damaged",
+            ),
+            Missing::NeverStored => (
+                Why::NotDurable,
+                "are lost: they were in memory alone, since the spool could not be written",
+            ),
         };
         self.caught = true;
         self.progress.missed += count;
@@ -219,7 +265,7 @@ impl Subscription {
             from_sequence: from,
             to_sequence: to,
             count: Some(count),
-            message: format!("{count} records are not kept any more: this client {cause}."),
+            message: format!("{count} records {what}."),
             ..proto::Gap::default()
         };
         self.own_gap((to, prev), gap)

@@ -11,11 +11,11 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::ptr;
 
 use gravlens_common::{DNS_PORT, Hook};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use rustix::mount::UnmountFlags;
+
+use crate::probe;
 
 /// Makes the calls; the path is the canary's own cgroup.
 pub(super) type Deed = fn(&Path) -> io::Result<()>;
@@ -139,13 +139,8 @@ fn signal_nothing(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The kernel refuses a mapping without a length.
-#[expect(unsafe_code, reason = "no safe call asks for memory that is both")]
 fn map_nothing(_: &Path) -> io::Result<()> {
-    let protection = ProtFlags::READ | ProtFlags::WRITE | ProtFlags::EXEC;
-    // SAFETY: at an address that the kernel chooses, so that nothing is mapped over.
-    unsafe { mmap_anonymous(ptr::null_mut(), 0, protection, MapFlags::PRIVATE) }?;
-    Ok(())
+    probe::ask_for_nothing()
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ fn text(status: &GetStatusResponse) -> String {
 fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
     let kernel = status.kernel.clone().unwrap_or_default();
     let rules = status.rules.clone().unwrap_or_default();
-    let stream = status.stream.unwrap_or_default();
+    let stream = status.stream.clone().unwrap_or_default();
     let cgroups = status.cgroups.unwrap_or_default();
     let scope = match status.scope_cgroup.as_str() {
         "" => "everything",
@@ -110,6 +110,10 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
     ];
+    if !stream.not_durable.is_empty() {
+        let why = format!("in memory alone: {}", stream.not_durable);
+        rows.push(row("not durable", why));
+    }
     if let Some(integrity) = &status.integrity {
         rows.push(row("integrity", self::integrity(integrity)));
     }
@@ -237,7 +241,7 @@ fn queues(status: &GetStatusResponse) -> Vec<Vec<String>> {
             queue.times_full,
         );
     }
-    let stream = status.stream.unwrap_or_default();
+    let stream = status.stream.clone().unwrap_or_default();
     let spool = [
         ("spool (records)", stream.records, stream.records_cap),
         ("spool (bytes)", stream.bytes, stream.bytes_cap),
@@ -319,7 +323,7 @@ fn whose(account: &LossAccount) -> String {
 
 fn document(status: &GetStatusResponse) -> Value {
     let kernel = status.kernel.clone().unwrap_or_default();
-    let stream = status.stream.unwrap_or_default();
+    let stream = status.stream.clone().unwrap_or_default();
     let cgroups = status.cgroups.unwrap_or_default();
     let hooks: Vec<_> = status.hooks.iter().map(schema::Hook::from).collect();
     json!({
@@ -369,6 +373,7 @@ fn document(status: &GetStatusResponse) -> Value {
             "bytes_cap": stream.bytes_cap,
             "subscribers": stream.subscribers,
             "subscribers_cap": stream.subscribers_cap,
+            "not_durable": stream.not_durable,
         },
         "failures": status.failures.iter()
             .map(|failure| (failure.kind.clone(), failure.count.into()))

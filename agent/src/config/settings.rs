@@ -243,10 +243,17 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.stream.heartbeat = Duration::from_secs(v.into_number()),
     },
     Setting {
+        key: "stream.durable",
+        about: "keep alerts in files below state_dir, so that they outlive the agent",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.stream.durable),
+        set: |c, v| c.stream.durable = v.into_bool(),
+    },
+    Setting {
         key: "stream.spool_bytes",
-        about: "alerts kept for clients that come late: bytes",
+        about: "alerts kept in files for clients that come late: bytes",
         kind: Kind::Size {
-            min: 64 << 10,
+            min: 1 << 20,
             max: 64 << 30,
         },
         get: |c| count(c.stream.spool.bytes),
@@ -254,13 +261,36 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "stream.spool_records",
-        about: "alerts kept for clients that come late: records",
+        about: "the same: records",
         kind: Kind::Integer {
             min: 16,
             max: 100_000_000,
         },
         get: |c| count(c.stream.spool.records),
         set: |c, v| c.stream.spool.records = v.into_usize(),
+    },
+    Setting {
+        key: "stream.spool_hours",
+        about: "the same: age in hours; 0: as long as there is room",
+        kind: Kind::Integer {
+            min: 0,
+            max: 87_600,
+        },
+        get: |c| Value::Number(c.stream.spool.age.map_or(0, |age| age.as_secs() / HOUR)),
+        set: |c, v| {
+            let hours = v.into_number();
+            c.stream.spool.age = (hours > 0).then(|| Duration::from_secs(hours * HOUR));
+        },
+    },
+    Setting {
+        key: "stream.memory_bytes",
+        about: "the newest alerts are kept in memory too, for clients that keep up: bytes",
+        kind: Kind::Size {
+            min: 64 << 10,
+            max: 16 << 30,
+        },
+        get: |c| count(c.stream.spool.memory_bytes),
+        set: |c, v| c.stream.spool.memory_bytes = v.into_usize(),
     },
     Setting {
         key: "stream.max_streams",
@@ -317,6 +347,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
 ];
+
+/// Seconds.
+const HOUR: u64 = 3_600;
 
 fn word(text: &str) -> Value {
     Value::Text(text.to_owned())

@@ -13,7 +13,7 @@ use super::detector::{Detector, Guard, Parts};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, LastCall, Sinks, Stages};
-use crate::alert::{self, Filter, Spool, Start, StartError, Subscription};
+use crate::alert::{self, Filter, Start, StartError, StoreError, Subscription};
 use crate::canary::{Canary, Watch};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
@@ -68,6 +68,9 @@ pub enum RunError {
     /// Another agent runs, or the state directory cannot be used.
     #[error(transparent)]
     Lock(#[from] RunLockError),
+    /// A newer version wrote the spool.
+    #[error(transparent)]
+    Spool(#[from] StoreError),
     /// The socket.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -104,7 +107,8 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let server = GrpcServer::bind(&config.stream.socket)?;
     let mut facts = AgentFacts::of_this_node(started);
     let rules = start::load_rules(config, &facts.node)?;
-    let (spool, writer) = Spool::create(config.stream.spool).map_err(io("no random numbers"))?;
+    let (writer, findings) = start::open_spool(config)?;
+    let spool = Arc::clone(writer.spool());
     let (alerts, stage) = alert::channel(writer, ALERTS);
     let (queries, questions) = query::channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS);
@@ -124,6 +128,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let watch = watch_canary(&mut canary, &topics, config.canary.interval);
     if let Some(last) = last {
         alerts.downtime(last.until(&Moment::now()));
+    }
+    for finding in findings {
+        // The queue is empty.
+        let _ = alerts.sensor(finding);
     }
     facts.rules = rules.facts.clone();
     facts.hooks = hook_status(&topics);

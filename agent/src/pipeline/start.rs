@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gravlens_common::Hook;
 
 use super::run::RunError;
+use crate::alert::{Recovered, SensorFinding, Spool, SpoolWriter};
 use crate::canary::Watch;
 use crate::config::Config;
 use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
@@ -172,6 +173,44 @@ pub(super) fn attached_hooks(topics: &[AttachedTopic]) -> impl Iterator<Item = H
 pub(super) fn unproven(canary: &Result<Watch, String>) -> Option<String> {
     let why = canary.as_ref().err()?;
     Some(format!("hooks that go blind: there is no canary ({why})"))
+}
+
+/// Name of the spool's directory in the state directory.
+const SPOOL: &str = "spool";
+
+/// Opens the spool, and what the stream has to tell of that. Where there can be no files, the agent
+/// goes on without: it says so, and watches.
+///
+/// # Errors
+/// A newer version wrote the files: they are not to be passed over.
+pub(super) fn open_spool(config: &Config) -> Result<(SpoolWriter, Vec<SensorFinding>), RunError> {
+    let in_memory = |why: &str| {
+        Spool::in_memory(config.stream.spool, why).map_err(|source| RunError::Io {
+            what: "no random numbers",
+            source,
+        })
+    };
+    if !config.stream.durable {
+        return Ok((in_memory("stream.durable is false")?, Vec::new()));
+    }
+    let directory = config.state_dir.join(SPOOL);
+    match Spool::open(&directory, config.stream.spool) {
+        Ok((writer, recovered)) => {
+            let Recovered { records, lost } = recovered;
+            tracing::info!(message = "The spool is open.", records, lost);
+            let damaged = (lost > 0).then(|| SensorFinding::damaged(lost, &directory));
+            Ok((writer, damaged.into_iter().collect()))
+        }
+        Err(error) if error.is_newer() => Err(error.into()),
+        Err(error) => {
+            let why = error.to_string();
+            tracing::error!(
+                message = "The spool cannot be used: alerts end with the agent.",
+                why
+            );
+            Ok((in_memory(&why)?, vec![SensorFinding::not_durable(&why)]))
+        }
+    }
 }
 
 /// The sensor's report as the stream and `status` show it.

@@ -44,6 +44,7 @@ pub async fn run(
         match subscription.step() {
             Step::Record(record) => write(&record, format, &mut output).await?,
             Step::Filtered => {}
+            Step::Behind => subscription.load().await,
             Step::Idle => {
                 output.flush().await?;
                 subscription.wait().await;
@@ -75,6 +76,8 @@ async fn write(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::alert::{Filter, Spool, SpoolLimits, Start, channel, sample};
     use crate::model::ContainerView;
@@ -82,10 +85,13 @@ mod tests {
     const LIMITS: SpoolLimits = SpoolLimits {
         bytes: 1 << 20,
         records: 100,
+        age: None,
+        memory_bytes: 1 << 20,
     };
 
     async fn written(format: OutputFormat) -> String {
-        let (spool, writer) = Spool::create(LIMITS).unwrap();
+        let writer = Spool::in_memory(LIMITS, "a test").unwrap();
+        let spool = Arc::clone(writer.spool());
         let (sender, stage) = channel(writer, 16);
         let subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
         for _ in 0..3 {
@@ -119,7 +125,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_output_ends_the_sink_with_the_reason() {
-        let (spool, writer) = Spool::create(LIMITS).unwrap();
+        let writer = Spool::in_memory(LIMITS, "a test").unwrap();
+        let spool = Arc::clone(writer.spool());
         let (sender, stage) = channel(writer, 16);
         let stage = tokio::spawn(stage.run());
         let subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();

@@ -13,11 +13,8 @@ pub fn check_account(records: &[Record]) -> Result<()> {
     let hello = hello.progress.as_ref().context("HELLO has no progress")?;
     let mut last = hello.complete_through;
     let mut received = 0;
+    let mut epochs = Vec::new();
     for record in rest {
-        ensure!(
-            record.stream_epoch == first.stream_epoch,
-            "the epoch changed in the middle of a stream"
-        );
         match &record.body {
             Some(Body::Hello(_)) => anyhow::bail!("a second HELLO came"),
             Some(Body::Heartbeat(heartbeat)) => {
@@ -41,11 +38,27 @@ pub fn check_account(records: &[Record]) -> Result<()> {
                     record.prev_sequence
                 );
                 last = record.sequence;
+                check_epoch(&mut epochs, record)?;
                 received += u64::from(!stands_for_evicted(record));
             }
             None => anyhow::bail!("record {} is empty", record.sequence),
         }
     }
+    Ok(())
+}
+
+/// Each run of the agent has an epoch of its own, and its records stand together. A GAP in the place
+/// of records that are gone is of the run that tells it.
+fn check_epoch(epochs: &mut Vec<u64>, record: &Record) -> Result<()> {
+    if stands_for_evicted(record) || epochs.last() == Some(&record.stream_epoch) {
+        return Ok(());
+    }
+    ensure!(
+        !epochs.contains(&record.stream_epoch),
+        "record {} is of an epoch that had ended",
+        record.sequence
+    );
+    epochs.push(record.stream_epoch);
     Ok(())
 }
 

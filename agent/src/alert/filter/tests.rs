@@ -32,16 +32,16 @@ fn list(values: &[&str]) -> Vec<String> {
 }
 
 /// An alert of rule `Shell in container` (WARNING, tag `shell`, T1059.004) in the container.
-fn alert(container: ContainerView) -> Facts {
-    Facts::alert(&sample::rule(), &container)
+fn alert(container: &ContainerView) -> Facts {
+    Facts::alert(&sample::rule(), container)
 }
 
 fn known() -> Facts {
-    alert(sample::container_view())
+    alert(&sample::container_view())
 }
 
 fn pending() -> Facts {
-    alert(sample::pending_container_view())
+    alert(&sample::pending_container_view())
 }
 
 /// The addition to an alert.
@@ -90,17 +90,17 @@ fn rule_lists_match_name_tag_and_technique() {
 fn container_lists_match_id_prefix_name_and_image() {
     assert!(allow(|s| s.container_ids = list(&["ABCDEF"])).admits(&known()));
     assert!(!allow(|s| s.container_ids = list(&["host"])).admits(&known()));
-    assert!(allow(|s| s.container_ids = list(&["host"])).admits(&alert(ContainerView::Host)));
+    assert!(allow(|s| s.container_ids = list(&["host"])).admits(&alert(&ContainerView::Host)));
     assert!(allow(|s| s.container_names = list(&["w*"])).admits(&known()));
     assert!(!allow(|s| s.container_names = list(&["db"])).admits(&known()));
     assert!(allow(|s| s.images = list(&["docker.io/nginx"])).admits(&known()));
     assert!(allow(|s| s.images = list(&["*nginx:1*"])).admits(&known()));
-    assert!(!allow(|s| s.images = list(&["nginx"])).admits(&alert(ContainerView::Host)));
+    assert!(!allow(|s| s.images = list(&["nginx"])).admits(&alert(&ContainerView::Host)));
 }
 
 #[test]
 fn an_alert_of_an_unknown_cgroup_passes_every_list_of_containers() {
-    let unknown = alert(sample::unknown_view(7, None));
+    let unknown = alert(&sample::unknown_view(7, None));
     assert!(allow(|s| s.container_ids = list(&["host"])).admits(&unknown));
     assert!(allow(|s| s.container_ids = list(&["abcdef"])).admits(&unknown));
     assert!(allow(|s| s.images = list(&["nginx"])).admits(&unknown));

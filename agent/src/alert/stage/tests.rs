@@ -8,6 +8,8 @@ use crate::telemetry::{EventCounts, LossAccount};
 const LIMITS: SpoolLimits = SpoolLimits {
     bytes: 1 << 20,
     records: 100,
+    age: None,
+    memory_bytes: 1 << 20,
 };
 
 /// Everything the stage stored, once its senders are gone.
@@ -23,7 +25,7 @@ async fn stored(stage: AlertStage) -> Vec<proto::Record> {
 }
 
 fn channel_of(capacity: usize) -> (AlertSender, AlertStage) {
-    let (_, writer) = Spool::with_epoch(0xab, LIMITS);
+    let writer = Spool::with_epoch(0xab, LIMITS);
     channel(writer, capacity)
 }
 

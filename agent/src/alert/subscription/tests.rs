@@ -4,14 +4,17 @@ use super::*;
 use crate::alert::{SpoolLimits, SpoolWriter, sample};
 use crate::proto::record::Body;
 
-const EPOCH: u64 = 0xfeed;
+use sample::EPOCH;
 
 fn spool(records: usize) -> (Arc<Spool>, SpoolWriter) {
     let limits = SpoolLimits {
         bytes: usize::MAX,
         records,
+        age: None,
+        memory_bytes: usize::MAX,
     };
-    Spool::with_epoch(EPOCH, limits)
+    let writer = Spool::with_epoch(EPOCH, limits);
+    (Arc::clone(writer.spool()), writer)
 }
 
 /// Admits the records that [`sample::stored`] makes `matching`.
@@ -27,7 +30,8 @@ fn matching_only() -> Filter {
 }
 
 fn append(writer: &mut SpoolWriter, matching: bool) {
-    writer.append(sample::stored(writer.next_sequence(), matching));
+    writer.push(sample::stored(writer.next_sequence(), matching));
+    assert_eq!(writer.commit(), None);
 }
 
 /// Steps until there is nothing left to send.
@@ -37,6 +41,7 @@ fn drain(subscription: &mut Subscription) -> Vec<OutgoingRecord> {
         match subscription.step() {
             Step::Record(record) => records.push(record),
             Step::Filtered => {}
+            Step::Behind => panic!("there are no files"),
             Step::Idle | Step::End => return records,
         }
     }

@@ -88,6 +88,7 @@ impl Answers {
             bytes_cap: limits.bytes as u64,
             subscribers: u32::try_from(open).unwrap_or(u32::MAX),
             subscribers_cap: u32::try_from(cap).unwrap_or(u32::MAX),
+            not_durable: usage.not_durable.unwrap_or_default(),
         }
     }
 }

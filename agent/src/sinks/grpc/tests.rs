@@ -26,6 +26,8 @@ use crate::telemetry::{AgentFacts, EventCounts, LossAccount, RulesSnapshot, Stat
 const ROOMY: SpoolLimits = SpoolLimits {
     bytes: 1 << 22,
     records: 1_000,
+    age: None,
+    memory_bytes: 1 << 22,
 };
 
 /// An agent without kernel programs.
@@ -41,7 +43,8 @@ impl Agent {
     async fn start(limits: SpoolLimits, heartbeat: Duration, max_streams: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gravlens.sock");
-        let (spool, writer) = Spool::create(limits).unwrap();
+        let writer = Spool::in_memory(limits, "a test").unwrap();
+        let spool = Arc::clone(writer.spool());
         let (alerts, stage) = channel(writer, 10_000);
         tokio::spawn(stage.run());
         let (queries, questions) = query::channel();

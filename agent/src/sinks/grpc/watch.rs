@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use futures::Stream;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Response, Status};
 
@@ -36,7 +37,12 @@ impl AlertService for Watch {
                 "{max} streams are open already; stream.max_streams allows no more"
             ))
         })?;
-        let (subscription, until) = subscribe(&self.services, request.into_inner())?;
+        let services = Arc::clone(&self.services);
+        let request = request.into_inner();
+        // A time is looked for in files.
+        let (subscription, until) = spawn_blocking(move || subscribe(&services, request))
+            .await
+            .map_err(|_| Status::internal("the subscription could not begin"))??;
         let open = Open {
             services: Arc::clone(&self.services),
             next_heartbeat: Instant::now() + self.services.heartbeat,
@@ -129,6 +135,7 @@ impl Open {
             match self.subscription.step() {
                 Step::Record(record) => return Some(Ok(record)),
                 Step::Filtered => tokio::task::yield_now().await,
+                Step::Behind => self.subscription.load().await,
                 Step::Idle => self.wait().await,
                 Step::End => {
                     self.phase = Phase::Stopping;

@@ -12,12 +12,16 @@ fn records(raise: impl FnOnce(&AlertSender)) -> Vec<proto::Record> {
     let limits = SpoolLimits {
         bytes: 1 << 20,
         records: 100,
+        age: None,
+        memory_bytes: 1 << 20,
     };
-    let (spool, writer) = Spool::create(limits).unwrap();
+    let writer = Spool::in_memory(limits, "a test").unwrap();
+    let spool = Arc::clone(writer.spool());
     let (sender, stage) = channel(writer, 16);
     raise(&sender);
     drop(sender);
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     runtime.block_on(stage.run());

@@ -1,0 +1,426 @@
+//! One file of the spool: an SQLite database with a run of records.
+//!
+//! A file is read again by whatever version follows, so it carries the version of its format twice:
+//! where SQLite has a place for it, and in a table. Only when both agree is a number that this
+//! version does not know taken for a newer format, and not for damage.
+
+use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use prost::Message as _;
+use rusqlite::{Connection, OpenFlags, Row, Statement, Transaction, params};
+
+use super::epochs::Epochs;
+use crate::alert::{Facts, Stored};
+use crate::state_dir;
+
+/// Version of the format.
+const FORMAT: i64 = 1;
+/// `GLSP`, by which tools like `file` can tell what it is.
+const APPLICATION_ID: i64 = 0x474C_5350;
+
+const SCHEMA: &str = "
+CREATE TABLE format (version INTEGER NOT NULL) STRICT;
+CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
+CREATE TABLE record (
+    sequence INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,
+    facts BLOB NOT NULL,
+    tail BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+";
+
+const ALL: &str = "SELECT sequence, epoch, time_ns, facts, tail, checksum FROM record \
+                   ORDER BY sequence";
+const ONE: &str = "SELECT sequence, epoch, time_ns, facts, tail, checksum FROM record \
+                   WHERE sequence = ?1";
+
+/// Sequence numbers that are tried one by one behind the last record that can be read, where
+/// nothing tells how many there were.
+const TRIES: u64 = 100_000;
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// A later version wrote it.
+    #[error(
+        "{} was written by a newer version of the agent (format {found}; this one knows {FORMAT}): \
+         run that version again, or move the directory away, which loses the records in it",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// SQLite or the disk.
+    #[error(transparent)]
+    Store(#[from] rusqlite::Error),
+    /// The file system.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    /// Sequence numbers of the records that are whole, in order.
+    pub(super) whole: Vec<RangeInclusive<u64>>,
+    pub(super) records: usize,
+    /// Sum of [`Stored::cost`].
+    pub(super) bytes: usize,
+    pub(super) alerts: u64,
+    /// When the newest was made.
+    pub(super) newest_time: Option<SystemTime>,
+    /// Something in it cannot be read.
+    pub(super) damaged: bool,
+}
+
+impl Contents {
+    /// Takes a record that is whole into the account.
+    pub(super) fn add(&mut self, stored: &Stored) {
+        match self.whole.last_mut() {
+            Some(last) if *last.end() + 1 == stored.sequence => {
+                *last = *last.start()..=stored.sequence;
+            }
+            _ => self.whole.push(stored.sequence..=stored.sequence),
+        }
+        self.records += 1;
+        self.bytes += stored.cost();
+        self.alerts += u64::from(stored.facts.is_alert());
+        self.newest_time = self.newest_time.max(Some(stored.time));
+    }
+
+    /// Records turn out not to be readable.
+    pub(super) fn lose(&mut self, lost: &RangeInclusive<u64>) {
+        let parts = self.whole.iter().flat_map(|range| {
+            let before = *range.start()..=(*range.end()).min(*lost.start() - 1);
+            let behind = (*range.start()).max(*lost.end() + 1)..=*range.end();
+            [before, behind]
+        });
+        self.whole = parts.filter(|part| !part.is_empty()).collect();
+        let lengths = self
+            .whole
+            .iter()
+            .map(|range| range.end() - range.start() + 1);
+        self.records = usize::try_from(lengths.sum::<u64>()).unwrap_or(usize::MAX);
+        self.damaged = true;
+    }
+}
+
+/// A file that is open for writing.
+#[derive(Debug)]
+pub(super) struct Segment {
+    connection: Connection,
+}
+
+impl Segment {
+    /// Makes a file.
+    pub(super) fn create(path: &Path, epochs: &Epochs) -> Result<Self, SegmentError> {
+        // SQLite gives the files beside it the same mode.
+        state_dir::open(path).map_err(io::Error::other)?;
+        let mut connection = open_to_write(path)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute("INSERT INTO format VALUES (?1)", [FORMAT])?;
+        for (first, epoch) in epochs.iter() {
+            note_epoch(&transaction, first, epoch)?;
+        }
+        transaction.commit()?;
+        if let Some(directory) = path.parent() {
+            fs::File::open(directory)?.sync_all()?;
+        }
+        Ok(Self { connection })
+    }
+
+    /// Opens a file that is whole to write more into it.
+    pub(super) fn open(path: &Path) -> Result<Self, SegmentError> {
+        let connection = open_to_write(path)?;
+        Ok(Self { connection })
+    }
+
+    /// Notes where an epoch begins.
+    pub(super) fn begin(&mut self, first: u64, epoch: u64) -> Result<(), SegmentError> {
+        let transaction = self.connection.transaction()?;
+        note_epoch(&transaction, first, epoch)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Appends records, all of them or none. When it returns, they outlive a power failure.
+    pub(super) fn append(&mut self, records: &[Arc<Stored>]) -> Result<(), SegmentError> {
+        let transaction = self.connection.transaction()?;
+        for record in records {
+            insert(&transaction, record)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Closes a file to which nothing will be added; the log beside it goes.
+    pub(super) fn seal(self) -> Result<(), SegmentError> {
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+}
+
+fn note_epoch(transaction: &Transaction<'_>, first: u64, epoch: u64) -> rusqlite::Result<()> {
+    let mut statement =
+        transaction.prepare_cached("INSERT OR IGNORE INTO epoch VALUES (?1, ?2)")?;
+    statement.execute(params![epoch.cast_signed(), first.cast_signed()])?;
+    Ok(())
+}
+
+fn insert(transaction: &Transaction<'_>, stored: &Stored) -> rusqlite::Result<()> {
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let facts = stored.facts.encode_to_vec();
+    let row = Raw {
+        sequence: stored.sequence,
+        epoch: stored.epoch,
+        time_ns: nanos(stored.time),
+    };
+    statement.execute(params![
+        row.sequence.cast_signed(),
+        row.epoch.cast_signed(),
+        row.time_ns,
+        facts,
+        &stored.tail[..],
+        row.checksum(&facts, &stored.tail),
+    ])?;
+    Ok(())
+}
+
+/// A file that is open for reading.
+#[derive(Debug)]
+pub(super) struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path) -> Result<Self, SegmentError> {
+        let connection = open_to_read(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // It serves a slow reader: a few pages are enough. Negative: KiB.
+        connection.pragma_update(None, "cache_size", -256)?;
+        Ok(Self { connection })
+    }
+
+    /// At most `max` of these records, in order; fewer where one cannot be read. Each is asked for
+    /// by itself: what is found is then what [`examine`] found, whatever is damaged beside it.
+    pub(super) fn read(
+        &self,
+        range: RangeInclusive<u64>,
+        max: usize,
+    ) -> Result<Vec<Stored>, SegmentError> {
+        let mut statement = self.connection.prepare_cached(ONE)?;
+        let records = range
+            .take(max)
+            .map_while(|sequence| one(&mut statement, sequence));
+        Ok(records.collect())
+    }
+
+    /// The first record that is not older than that.
+    pub(super) fn since(&self, time: SystemTime) -> Result<Option<u64>, SegmentError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT min(sequence) FROM record WHERE time_ns >= ?1")?;
+        let sequence: Option<i64> = statement.query_row([nanos(time)], |row| row.get(0))?;
+        Ok(sequence.map(i64::cast_unsigned))
+    }
+}
+
+/// Looks through a file that an earlier run left: what it holds and the epochs that it names. Behind
+/// `through`, where it is known, there are no records.
+///
+/// # Errors
+/// [`SegmentError::Newer`]. Whatever else cannot be read is damage.
+pub(super) fn examine(
+    path: &Path,
+    first: u64,
+    through: Option<u64>,
+) -> Result<(Contents, Epochs), SegmentError> {
+    // For writing, so that what its log holds is taken over.
+    let Ok(connection) = open_to_read(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
+        return Ok((damaged(Contents::default()), Epochs::default()));
+    };
+    if let Some(found) = format_of(&connection)
+        && found > FORMAT
+    {
+        let path = path.to_owned();
+        return Err(SegmentError::Newer { path, found });
+    }
+    let epochs = epochs_of(&connection);
+    if let Some(contents) = scan(&connection) {
+        return Ok((contents, epochs));
+    }
+    Ok((try_each(&connection, first, through), epochs))
+}
+
+/// The version, where both places agree.
+fn format_of(connection: &Connection) -> Option<i64> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let table = connection.query_row("SELECT version FROM format", [], |row| row.get::<_, i64>(0));
+    let agreed = pragma("application_id").ok()? == APPLICATION_ID;
+    let version = pragma("user_version").ok()?;
+    (agreed && table.ok()? == version).then_some(version)
+}
+
+fn epochs_of(connection: &Connection) -> Epochs {
+    let mut epochs = Epochs::default();
+    let Ok(mut statement) = connection.prepare("SELECT first, epoch FROM epoch ORDER BY first")
+    else {
+        return epochs;
+    };
+    let pair = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    if let Ok(rows) = statement.query_map([], pair) {
+        for (first, epoch) in rows.map_while(Result::ok) {
+            epochs.begin(first.cast_unsigned(), epoch.cast_unsigned());
+        }
+    }
+    epochs
+}
+
+/// Everything in order; `None` when something is damaged.
+fn scan(connection: &Connection) -> Option<Contents> {
+    let check: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .ok()?;
+    if check != "ok" {
+        return None;
+    }
+    let mut statement = connection.prepare(ALL).ok()?;
+    let mut rows = statement.query([]).ok()?;
+    let mut contents = Contents::default();
+    while let Some(row) = rows.next().ok()? {
+        contents.add(&decode(row).ok()??);
+    }
+    Some(contents)
+}
+
+/// Asks for each number by itself, so that a damaged page costs the records in it and no others.
+fn try_each(connection: &Connection, first: u64, through: Option<u64>) -> Contents {
+    let mut contents = damaged(Contents::default());
+    let Ok(mut statement) = connection.prepare(ONE) else {
+        return contents;
+    };
+    let mut last = first.saturating_sub(1);
+    let mut sequence = first;
+    while through.map_or(sequence - last <= TRIES, |through| sequence <= through) {
+        if let Some(stored) = one(&mut statement, sequence) {
+            last = sequence;
+            contents.add(&stored);
+        }
+        sequence += 1;
+    }
+    contents
+}
+
+/// The record with that number, if it is there and whole.
+fn one(statement: &mut Statement<'_>, sequence: u64) -> Option<Stored> {
+    let found = statement.query_row([sequence.cast_signed()], decode);
+    found
+        .ok()
+        .flatten()
+        .filter(|stored| stored.sequence == sequence)
+}
+
+fn damaged(contents: Contents) -> Contents {
+    Contents {
+        damaged: true,
+        ..contents
+    }
+}
+
+/// A record; `None` when it is not as it was written.
+fn decode(row: &Row<'_>) -> rusqlite::Result<Option<Stored>> {
+    let raw = Raw {
+        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+        epoch: row.get::<_, i64>(1)?.cast_unsigned(),
+        time_ns: row.get(2)?,
+    };
+    let facts = row.get_ref(3)?.as_blob()?;
+    let tail = row.get_ref(4)?.as_blob()?;
+    if row.get::<_, u32>(5)? != raw.checksum(facts, tail) {
+        return Ok(None);
+    }
+    let Ok(decoded) = Facts::decode(facts) else {
+        return Ok(None);
+    };
+    let tail = tail.to_vec().into();
+    Ok(Some(Stored {
+        sequence: raw.sequence,
+        epoch: raw.epoch,
+        time: time(raw.time_ns),
+        facts: decoded,
+        tail,
+    }))
+}
+
+/// The numbers of a record.
+struct Raw {
+    sequence: u64,
+    epoch: u64,
+    time_ns: i64,
+}
+
+impl Raw {
+    /// CRC-32 of the whole record: SQLite does not notice a changed byte of a value.
+    fn checksum(&self, facts: &[u8], tail: &[u8]) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.sequence.to_le_bytes());
+        hasher.update(&self.epoch.to_le_bytes());
+        hasher.update(&self.time_ns.to_le_bytes());
+        hasher.update(&(facts.len() as u64).to_le_bytes());
+        hasher.update(facts);
+        hasher.update(tail);
+        hasher.finalize()
+    }
+}
+
+/// Nanoseconds since 1970, before it too.
+fn nanos(time: SystemTime) -> i64 {
+    let of = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => of(since),
+        Err(before) => -of(before.duration()),
+    }
+}
+
+fn time(nanos: i64) -> SystemTime {
+    let distance = Duration::from_nanos(nanos.unsigned_abs());
+    let time = if nanos < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn open_to_write(path: &Path) -> Result<Connection, SegmentError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // A log that is appended to takes one sync for a transaction, and readers need not wait.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // The default of a log leaves the last transactions to a power failure.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// Opens a file that may have been damaged.
+fn open_to_read(path: &Path, flags: OpenFlags) -> Result<Connection, SegmentError> {
+    let connection = open(path, flags)?;
+    // SQLite refuses a file that is shorter than its header says, except with this.
+    connection.pragma_update(None, "writable_schema", "ON")?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SegmentError> {
+    // Each connection has one user at a time.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    Ok(Connection::open_with_flags(path, flags)?)
+}

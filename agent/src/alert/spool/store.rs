@@ -1,0 +1,292 @@
+//! The spool's files: a directory of segments, each named after its first sequence number.
+//!
+//! Records are appended to the newest segment until it has its share of the cap, and evicted by
+//! removing the oldest. What is damaged stays within its segment.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::SpoolLimits;
+use super::epochs::Epochs;
+use super::mark::Mark;
+use super::segment::{self, Contents, Segment, SegmentError};
+use crate::alert::Stored;
+use crate::state_dir::{self, StateDirError};
+
+/// Segments that the cap is divided into.
+const SHARES: usize = 8;
+const EXTENSION: &str = "db";
+/// Digits of the largest sequence number.
+const DIGITS: usize = 20;
+
+/// Why the spool's files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory.
+    #[error(transparent)]
+    Directory(#[from] StateDirError),
+    /// A file in it.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The file system.
+    #[error("cannot list {}: {source}", path.display())]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// The answer.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// A newer version wrote a file.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Segment(SegmentError::Newer { .. }))
+    }
+}
+
+/// A segment as readers know it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) first: u64,
+    /// Last sequence number that was written to it, read or not.
+    pub(super) through: u64,
+    pub(super) path: PathBuf,
+    pub(super) contents: Contents,
+}
+
+impl Entry {
+    /// Sequence numbers of records that are in it no more.
+    fn lost(&self) -> u64 {
+        (self.through + 1 - self.first).saturating_sub(self.contents.records as u64)
+    }
+}
+
+/// What an earlier run left.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) entries: Vec<Entry>,
+    pub(super) epochs: Epochs,
+    /// The first sequence number that is free.
+    pub(super) next: u64,
+    /// Records that cannot be read any more.
+    pub(super) lost: u64,
+}
+
+/// The write side.
+#[derive(Debug)]
+pub(super) struct Store {
+    directory: PathBuf,
+    limits: SpoolLimits,
+    mark: Mark,
+    active: Option<Active>,
+    /// The epoch that is noted.
+    begun: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Active {
+    segment: Segment,
+    path: PathBuf,
+    bytes: usize,
+    records: usize,
+    /// Readers know it.
+    announced: bool,
+}
+
+impl Store {
+    /// Opens the directory, and looks through what is in it.
+    pub(super) fn open(directory: &Path, limits: SpoolLimits) -> Result<(Self, Found), StoreError> {
+        state_dir::prepare(directory)?;
+        let (mark, newest) = Mark::open(directory)?;
+        let mut found = examine(directory, newest)?;
+        found.entries.retain(|entry| !is_empty(entry));
+        let active = match found.entries.last() {
+            Some(last) if !last.contents.damaged && last.lost() == 0 => Some(Active {
+                segment: Segment::open(&last.path)?,
+                path: last.path.clone(),
+                bytes: last.contents.bytes,
+                records: last.contents.records,
+                announced: true,
+            }),
+            _ => None,
+        };
+        let store = Self {
+            directory: directory.to_owned(),
+            limits,
+            mark,
+            active,
+            begun: None,
+        };
+        Ok((store, found))
+    }
+
+    /// Notes that this run gives the sequence numbers from `first` on, unless that is noted. Fails
+    /// where nothing can be written.
+    pub(super) fn begin(
+        &mut self,
+        epochs: &Epochs,
+        first: u64,
+        epoch: u64,
+    ) -> Result<(), SegmentError> {
+        if self.begun == Some(epoch) {
+            return Ok(());
+        }
+        self.room(first, epochs)?.segment.begin(first, epoch)?;
+        self.begun = Some(epoch);
+        Ok(())
+    }
+
+    /// Appends records, all of them or none, and returns the segment if it is a new one.
+    pub(super) fn append(
+        &mut self,
+        epochs: &Epochs,
+        records: &[Arc<Stored>],
+    ) -> Result<Option<Entry>, SegmentError> {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return Ok(None);
+        };
+        let active = self.room(first.sequence, epochs)?;
+        active.segment.append(records)?;
+        active.bytes += records.iter().map(|record| record.cost()).sum::<usize>();
+        active.records += records.len();
+        let announced = std::mem::replace(&mut active.announced, true);
+        let new = (!announced).then(|| Entry {
+            first: first.sequence,
+            through: first.sequence - 1,
+            path: active.path.clone(),
+            contents: Contents::default(),
+        });
+        self.mark.write(last.sequence)?;
+        Ok(new)
+    }
+
+    /// The segment to write to: the active one, or a new one when that has its share.
+    fn room(&mut self, first: u64, epochs: &Epochs) -> Result<&mut Active, SegmentError> {
+        let (bytes, records) = (self.limits.bytes / SHARES, self.limits.records / SHARES);
+        let full = |active: &mut Active| active.bytes >= bytes || active.records >= records.max(1);
+        if let Some(full) = self.active.take_if(full) {
+            full.segment.seal()?;
+        }
+        if self.active.is_none() {
+            let path = path_of(&self.directory, first);
+            // Of a try that failed.
+            remove(&path);
+            self.active = Some(Active {
+                segment: Segment::create(&path, epochs)?,
+                path,
+                bytes: 0,
+                records: 0,
+                announced: false,
+            });
+        }
+        Ok(self.active.as_mut().expect("it was made just now"))
+    }
+}
+
+/// Nothing was ever written to it.
+fn is_empty(entry: &Entry) -> bool {
+    let empty = entry.through < entry.first && !entry.contents.damaged;
+    if empty {
+        remove(&entry.path);
+    }
+    empty
+}
+
+/// Removes a segment and what SQLite keeps beside it. One that stays is found by the next run.
+pub(super) fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(
+                    message = "A file of the spool cannot be removed.",
+                    path = %Path::new(&name).display(),
+                    %error
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn examine(directory: &Path, newest: Option<u64>) -> Result<Found, StoreError> {
+    let firsts = list(directory).map_err(|source| StoreError::List {
+        path: directory.to_owned(),
+        source,
+    })?;
+    let mut found = Found::default();
+    for (index, &first) in firsts.iter().enumerate() {
+        let path = path_of(directory, first);
+        let through = match firsts.get(index + 1) {
+            Some(next) => Some(next - 1),
+            None => newest.filter(|newest| *newest + 1 >= first),
+        };
+        let (contents, epochs) = segment::examine(&path, first, through)?;
+        let read = contents.whole.last().map(|range| *range.end());
+        let through = through.max(read).unwrap_or(first - 1);
+        found.epochs.merge(&epochs);
+        let entry = Entry {
+            first,
+            through,
+            path,
+            contents,
+        };
+        found.lost += entry.lost();
+        found.entries.push(entry);
+    }
+    let last = found.entries.last().map(|entry| entry.through);
+    found.next = last.max(newest).unwrap_or_default() + 1;
+    Ok(found)
+}
+
+/// The first sequence number of each segment, in order.
+fn list(directory: &Path) -> io::Result<Vec<u64>> {
+    let mut firsts = Vec::new();
+    for file in fs::read_dir(directory)? {
+        let name = file?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".db"));
+        if let Some(number) = number.filter(|number| number.len() == DIGITS)
+            && let Ok(first @ 1..) = number.parse()
+        {
+            firsts.push(first);
+        }
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+fn path_of(directory: &Path, first: u64) -> PathBuf {
+    directory.join(format!("{first:0DIGITS$}.{EXTENSION}"))
+}
+
+/// How much of the oldest segments is beyond the caps: their number.
+pub(super) fn beyond<'a>(
+    entries: impl ExactSizeIterator<Item = &'a Entry> + Clone,
+    limits: SpoolLimits,
+    now: SystemTime,
+) -> usize {
+    let mut bytes: usize = entries.clone().map(|entry| entry.contents.bytes).sum();
+    let mut records: usize = entries.clone().map(|entry| entry.contents.records).sum();
+    let oldest = limits.age.and_then(|age| now.checked_sub(age));
+    // The newest stays whatever it costs: it is being written.
+    let evictable = entries.len().saturating_sub(1);
+    let mut count = 0;
+    for entry in entries.take(evictable) {
+        let newest = entry.contents.newest_time;
+        let aged = newest
+            .zip(oldest)
+            .is_some_and(|(newest, oldest)| newest < oldest);
+        if bytes <= limits.bytes && records <= limits.records && !aged {
+            break;
+        }
+        bytes -= entry.contents.bytes;
+        records -= entry.contents.records;
+        count += 1;
+    }
+    count
+}
