@@ -14,6 +14,7 @@ mod output;
 mod rules;
 mod run;
 mod status;
+mod stream;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
 
-use crate::config::{ConfigError, Effective, OutputFormat, Sources};
+use crate::config::{ConfigError, Effective, OutputFormat, RecordFormat, Sources};
 
 /// Runtime anomaly detection for containers.
 #[derive(Debug, Parser)]
@@ -43,7 +44,7 @@ struct Global {
     /// Socket of the agent [default: the configured one, /run/gravlens/gravlens.sock]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Form of what is printed
+    /// Form of what is printed; `falco` for alerts alone
     #[arg(
         long,
         global = true,
@@ -51,7 +52,7 @@ struct Global {
         default_value = "text",
         value_name = "FORM"
     )]
-    output: OutputFormat,
+    output: RecordFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,7 +64,10 @@ enum Verb {
     /// Say how the running agent does: hooks, losses, queues, stream
     Status,
     /// Print alerts, and what else the stream says, from the running agent
-    Alerts(alerts::AlertsArgs),
+    Alerts(alerts::AlertsCommand),
+    /// Check that the running agent's stream is whole
+    #[command(subcommand)]
+    Stream(stream::StreamVerb),
     /// List the containers that the running agent sees
     Containers,
     /// Check, test and list rules
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => run::doctor(&global, &args),
         Verb::Status => status::run(&global),
         Verb::Alerts(args) => alerts::run(&global, args),
+        Verb::Stream(verb) => stream::run(&global, &verb),
         Verb::Containers => containers::run(&global),
         Verb::Rules(verb) => rules::run(&global, verb),
         Verb::Config(verb) => config::run(&global, verb),
@@ -101,6 +106,21 @@ pub fn main() -> ExitCode {
 }
 
 impl Global {
+    /// The form of a document.
+    fn document(&self) -> Result<OutputFormat, Failure> {
+        match self.output {
+            RecordFormat::Text => Ok(OutputFormat::Text),
+            RecordFormat::Json => Ok(OutputFormat::Json),
+            RecordFormat::Falco => Err(Failure::new(
+                Exit::Usage,
+                format!(
+                    "--output {}: only alerts have that form",
+                    self.output.word()
+                ),
+            )),
+        }
+    }
+
     /// The configuration, with flags of the verb on top.
     fn load(&self, flags: Vec<Flag>) -> Result<Effective, ConfigError> {
         self.load_from(self.config.clone(), flags)

@@ -160,15 +160,41 @@ pub struct Stdout {
     /// Whether.
     pub enabled: bool,
     /// How.
-    pub format: OutputFormat,
+    pub format: RecordFormat,
 }
 
-/// Form of an output.
+/// Form of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RecordFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// One JSON object a line, as Falco writes it.
+    Falco,
+}
+
+impl RecordFormat {
+    /// Every form with the word for it.
+    pub const ALL: [(&str, Self); 3] = [
+        ("text", Self::Text),
+        ("json", Self::Json),
+        ("falco", Self::Falco),
+    ];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, format)| *format == self);
+        named.map_or("", |(word, _)| word)
+    }
+}
+
+/// Form of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputFormat {
     /// For people.
     Text,
-    /// One JSON object a line, or one document.
+    /// JSON.
     Json,
 }
 
@@ -231,7 +257,7 @@ impl Default for Config {
             outputs: Outputs {
                 stdout: Stdout {
                     enabled: false,
-                    format: OutputFormat::Text,
+                    format: RecordFormat::Text,
                 },
             },
             log: Log {

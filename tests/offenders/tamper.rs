@@ -1,10 +1,14 @@
 //! Changes the eBPF objects of another process from outside, as an intruder with root does.
 //!
 //! `tamper PID detach PROGRAM`: detaches the cgroup link of a program
+//! `tamper PID close PROGRAM`: has the process close the link of a program's perf event, which
+//! disables it
 //! `tamper PID overwrite MAP`: inverts the first byte of an array map's first value
 
 use std::fs;
 use std::io;
+
+mod injected;
 
 const MAP_LOOKUP_ELEM: i32 = 1;
 const MAP_UPDATE_ELEM: i32 = 2;
@@ -23,10 +27,11 @@ const VALUE_SIZE_AT: usize = 12;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [pid, deed, name] = arguments.as_slice() else {
-        panic!("usage: tamper PID detach|overwrite NAME");
+        panic!("usage: tamper PID detach|close|overwrite NAME");
     };
     let done = match deed.as_str() {
         "detach" => detach(pid, name),
+        "close" => close(pid, name),
         "overwrite" => overwrite(pid, name),
         other => panic!("no such deed: {other}"),
     };
@@ -47,6 +52,31 @@ fn detach(pid: &str, name: &str) -> io::Result<bool> {
         if is_named(&info(program)?, PROGRAM_NAME_AT, name) {
             let link = by_id(LINK_GET_FD_BY_ID, link)?;
             bpf(LINK_DETACH, &[link as u64])?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn close(pid: &str, name: &str) -> io::Result<bool> {
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
+        let Ok(lines) = fs::read_to_string(entry.path()) else {
+            continue;
+        };
+        if !lines.contains("link_type:\tperf") {
+            continue;
+        }
+        let Some(program) = number(&lines, "prog_id:") else {
+            continue;
+        };
+        if is_named(
+            &info(by_id(PROG_GET_FD_BY_ID, program)?)?,
+            PROGRAM_NAME_AT,
+            name,
+        ) {
+            let descriptor = entry.file_name().to_string_lossy().parse();
+            let pid = pid.parse().expect("PID is a number");
+            injected::close(pid, descriptor.expect("descriptors are numbers"))?;
             return Ok(true);
         }
     }

@@ -45,6 +45,8 @@ mod privileges;
 mod spool;
 #[path = "suites/stock_client.rs"]
 mod stock_client;
+#[path = "suites/stream_tools.rs"]
+mod stream_tools;
 #[path = "suites/tamper.rs"]
 mod tamper;
 #[path = "suites/watched.rs"]
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         image_rules::TESTS,
         loss::TESTS,
         spool::TESTS,
+        stream_tools::TESTS,
         fairness::TESTS,
         canary::TESTS,
         tamper::TESTS,

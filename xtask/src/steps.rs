@@ -5,6 +5,7 @@ mod processes;
 mod supervise;
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -131,6 +132,17 @@ fn fresh_notes() -> Result<PathBuf> {
         .and_then(|()| fs::write(&notes, ""))
         .with_context(|| format!("writing {}", notes.display()))?;
     Ok(notes)
+}
+
+/// Adds to what this run lists as shortened, for a process whose tests cannot write there.
+pub(crate) fn note_shortened(line: &str) {
+    let Some(notes) = std::env::var_os(SHORTENED) else {
+        return;
+    };
+    let file = File::options().append(true).create(true).open(notes);
+    if let Err(error) = file.and_then(|mut file| writeln!(file, "{line}")) {
+        eprintln!("cannot note what was shortened: {error}");
+    }
 }
 
 fn print_shortened(left_out: &[String], notes: &str) {

@@ -1,32 +1,58 @@
-//! `alerts`: the stream, as text or as JSON lines.
+//! `alerts`: the stream, record by record.
 
 mod request;
+mod show;
 
 use std::path::Path;
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
 use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Status};
 
 use super::{Exit, Failure, Global, client, output};
-use crate::config::OutputFormat;
+use crate::config::RecordFormat;
 use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::record::Body;
 use crate::proto::watch_request::Start;
 use crate::proto::{Cursor, Record, WatchRequest};
 use crate::sinks::render;
 
-pub(super) use request::AlertsArgs;
+use request::AlertsArgs;
+
+/// Alerts, or one of them.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct AlertsCommand {
+    #[command(subcommand)]
+    verb: Option<AlertsVerb>,
+    #[command(flatten)]
+    args: AlertsArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum AlertsVerb {
+    /// Print one alert
+    Show {
+        /// Its id, as every alert has it
+        id: String,
+    },
+}
 
 /// Between attempts to reach an agent that has gone.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// `gravlens alerts`
-pub(super) fn run(global: &Global, args: AlertsArgs) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, command: AlertsCommand) -> Result<(), Failure> {
+    let AlertsCommand { verb, args } = command;
+    if let Some(AlertsVerb::Show { id }) = verb {
+        return show::run(global, &id);
+    }
     let socket = client::socket(global)?;
     let mut printer = Printer {
         format: global.output,
+        node: String::new(),
         heartbeats: args.heartbeats,
         left: args.limit,
         cursor: None,
@@ -131,7 +157,7 @@ impl Silence {
 
 /// An agent that refuses the request. Elsewhere the library says "out of range" of messages that
 /// are too large; here the agent says it of a cursor.
-fn refused(status: Status) -> Failure {
+pub(super) fn refused(status: Status) -> Failure {
     match status.code() {
         Code::OutOfRange => Failure::new(Exit::Usage, status.message()),
         _ => broken(status),
@@ -139,7 +165,7 @@ fn refused(status: Status) -> Failure {
 }
 
 /// A connection that breaks reports one of several codes, depending on where it breaks.
-fn broken(status: Status) -> Failure {
+pub(super) fn broken(status: Status) -> Failure {
     match status.code() {
         Code::Unknown | Code::Internal | Code::Cancelled => {
             Failure::new(Exit::Unreachable, status.message())
@@ -149,7 +175,8 @@ fn broken(status: Status) -> Failure {
 }
 
 struct Printer {
-    format: OutputFormat,
+    format: RecordFormat,
+    node: String,
     heartbeats: bool,
     /// Alerts still to print; `None` prints all.
     left: Option<u64>,
@@ -164,9 +191,8 @@ impl Printer {
         if matches!(record.body, Some(Body::Heartbeat(_))) && !self.heartbeats {
             return Ok(false);
         }
-        match self.format {
-            OutputFormat::Text => output::text(&render::text_record(record))?,
-            OutputFormat::Json => output::text(&(render::json_record(record) + "\n"))?,
+        if let Some(text) = render::record(record, self.format, &self.node) {
+            output::text(&text)?;
         }
         if let (Some(left), Some(Body::Alert(_))) = (&mut self.left, &record.body) {
             *left = left.saturating_sub(1);
@@ -176,7 +202,10 @@ impl Printer {
 
     fn remember(&mut self, record: &Record) {
         let progress = match &record.body {
-            Some(Body::Hello(hello)) => hello.progress,
+            Some(Body::Hello(hello)) => {
+                self.node.clone_from(&hello.node);
+                hello.progress
+            }
             Some(Body::Heartbeat(heartbeat)) => heartbeat.progress,
             _ => None,
         };

@@ -32,7 +32,7 @@ pub(super) fn run(global: &Global, verb: ConfigVerb) -> Result<(), Failure> {
         ConfigVerb::Defaults => Effective::of(Config::default()),
     };
     effective.print_warnings();
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&effective.to_toml()),
         OutputFormat::Json => output::json(&effective.to_json()),
     }

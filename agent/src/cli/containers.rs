@@ -15,7 +15,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         let response = client.list(ListContainersRequest {}).await?;
         Ok::<_, Failure>(response.into_inner().containers)
     })?;
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&text(&containers)),
         OutputFormat::Json => {
             let containers: Vec<_> = containers.iter().map(json::Container::from).collect();

@@ -84,7 +84,7 @@ fn load(global: &Global, selection: &Selection) -> Result<Loaded, Failure> {
 
 fn check(global: &Global, selection: &Selection) -> Result<(), Failure> {
     let report = load(global, selection)?.report;
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&report.to_text())?,
         OutputFormat::Json => output::json(&report)?,
     }
@@ -108,7 +108,7 @@ fn test(global: &Global, selection: &TestSelection) -> Result<(), Failure> {
         } = refusal;
         eprintln!("gravlens: refused: {file}:{line}: {reason}");
     }
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&report.to_text())?,
         OutputFormat::Json => output::json(&report)?,
     }
@@ -138,7 +138,7 @@ fn tested_files(selection: &TestSelection) -> Result<(Vec<RuleFile>, Vec<RuleFil
 
 fn list(global: &Global, selection: &Selection) -> Result<(), Failure> {
     let rules = detect::rule_list(&load(global, selection)?.set);
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&detect::rule_list_text(&rules)),
         OutputFormat::Json => output::json(&rules),
     }
@@ -152,7 +152,7 @@ fn running(global: &Global) -> Result<(), Failure> {
         let response = rules.list(ListRulesRequest {}).await?;
         Ok::<_, Failure>(response.into_inner())
     })?;
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&running_text(&response)),
         OutputFormat::Json => output::json(&running_json(&response)),
     }

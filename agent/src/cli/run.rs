@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::{Failure, Flag, Global, doctor, output};
-use crate::config::{Effective, OutputFormat};
+use crate::config::{Effective, OutputFormat, RecordFormat};
 use crate::{pipeline, probe, telemetry};
 
 /// Settings as flags; each outranks the environment and the file.
@@ -23,7 +23,7 @@ pub(super) struct RunArgs {
     state_dir: Option<PathBuf>,
     /// Write alerts to standard output too [settings: outputs.stdout.*]
     #[arg(long, value_enum, value_name = "FORM")]
-    stdout: Option<OutputFormat>,
+    stdout: Option<RecordFormat>,
     /// Filter of the agent's own log [setting: log.level]
     #[arg(long, value_name = "FILTER")]
     log_level: Option<String>,
@@ -65,16 +65,16 @@ impl RunArgs {
         );
         add("--log-level", "log.level", self.log_level.clone());
         if let Some(format) = self.stdout {
-            let format = match format {
-                OutputFormat::Text => "text",
-                OutputFormat::Json => "json",
-            };
             add(
                 "--stdout",
                 "outputs.stdout.enabled",
                 Some("true".to_owned()),
             );
-            add("--stdout", "outputs.stdout.format", Some(format.to_owned()));
+            add(
+                "--stdout",
+                "outputs.stdout.format",
+                Some(format.word().to_owned()),
+            );
         }
         flags
     }
@@ -109,7 +109,7 @@ pub(super) fn doctor(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     probe::check_requirements()?;
     probe::ensure_tracefs()?;
     let report = probe::examine(&pipeline::probe_options(&config))?;
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&doctor::text(&report)),
         OutputFormat::Json => output::json(&doctor::json(&report)),
     }

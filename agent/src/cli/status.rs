@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         let response = client.get(GetStatusRequest {}).await?;
         Ok::<_, Failure>(response.into_inner())
     })?;
-    match global.output {
+    match global.document()? {
         OutputFormat::Text => output::text(&text(&status)),
         OutputFormat::Json => output::json(&document(&status)),
     }

@@ -41,7 +41,7 @@ fn flags_of_run_are_settings() {
         [PathBuf::from("/a"), PathBuf::from("/b")]
     );
     assert!(config.outputs.stdout.enabled);
-    assert_eq!(config.outputs.stdout.format, OutputFormat::Json);
+    assert_eq!(config.outputs.stdout.format, RecordFormat::Json);
     assert_eq!(config.log.level, "warn");
     assert_eq!(config.stream.socket, PathBuf::from("/x.sock"));
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::value::{Kind, Value};
-use super::{Config, OutputFormat};
+use super::{Config, RecordFormat};
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -54,6 +54,7 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 }
 
 const FORMATS: Kind = Kind::Word(&["text", "json"]);
+const RECORD_FORMATS: Kind = Kind::Word(&["text", "json", "falco"]);
 
 /// Words for `rules.min_priority`, in the order of [`Priority::ALL`]; the empty word means all.
 const PRIORITIES: &[&str] = &[
@@ -312,16 +313,12 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         key: "outputs.stdout.format",
         about: "how",
-        kind: FORMATS,
-        get: |c| match c.outputs.stdout.format {
-            OutputFormat::Text => word("text"),
-            OutputFormat::Json => word("json"),
-        },
+        kind: RECORD_FORMATS,
+        get: |c| word(c.outputs.stdout.format.word()),
         set: |c, v| {
-            c.outputs.stdout.format = match v.into_text().as_str() {
-                "json" => OutputFormat::Json,
-                _ => OutputFormat::Text,
-            };
+            let text = v.into_text();
+            let named = RecordFormat::ALL.iter().find(|(word, _)| *word == text);
+            c.outputs.stdout.format = named.map_or(RecordFormat::Text, |(_, format)| *format);
         },
     },
     Setting {

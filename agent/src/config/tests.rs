@@ -151,7 +151,7 @@ fn what_is_printed_can_be_read_again() {
     config.scope.cgroup = Some("/demo \"x\"".into());
     config.rules.paths = vec!["/a".into(), "/b".into()];
     config.rules.min_priority = Some(Priority::Notice);
-    config.outputs.stdout.format = OutputFormat::Json;
+    config.outputs.stdout.format = RecordFormat::Json;
     config.log.format = LogFormat::Json;
     let pairs: Vec<_> = SETTINGS
         .iter()

@@ -126,8 +126,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (topics, hooks) = probe.attach()?;
     let integrity = probe.integrity(&hooks)?;
     let watch = watch_canary(&mut canary, &topics, config.canary.interval);
-    if let Some(last) = last {
-        alerts.downtime(last.until(&Moment::now()));
+    match last {
+        Some(last) => alerts.downtime(last.until(&Moment::now())),
+        // There is no GAP to wait for: what a kill interrupts now is to be told.
+        None => pulse.beat(),
     }
     for finding in findings {
         // The queue is empty.
@@ -277,10 +279,11 @@ fn sinks(
     services: Services,
     stdout: &config::Stdout,
 ) -> Result<Sinks, StartError> {
+    let node = services.board.facts().node.clone();
     let stdout = stdout.enabled.then_some(stdout.format).map(|format| {
         let spool = services.spool.clone();
         Subscription::new(spool, Start::Oldest, Filter::default())
-            .map(|all| stdout::run(all, format, tokio::io::stdout()))
+            .map(|all| stdout::run(all, format, node, tokio::io::stdout()))
     });
     let (stop, stopping) = oneshot::channel::<()>();
     let server = server.serve(services, async {

@@ -1,11 +1,23 @@
 //! Records as text for people and as JSON lines. The command line and the sinks share it.
 
+mod falco;
 pub mod json;
 mod text;
 
 pub use text::{duration, event_account, record as text_record};
 
+use crate::config::RecordFormat;
 use crate::proto;
+
+/// A record in that form, with the newline; `None` when the form has no place for it. `node` is the
+/// name of the node that the record is from.
+pub fn record(record: &proto::Record, format: RecordFormat, node: &str) -> Option<String> {
+    match format {
+        RecordFormat::Text => Some(text_record(record)),
+        RecordFormat::Json => Some(json_record(record) + "\n"),
+        RecordFormat::Falco => falco::line(record, node).map(|line| line + "\n"),
+    }
+}
 
 /// A record as one line of JSON, without the newline.
 pub fn json_record(record: &proto::Record) -> String {

@@ -1,4 +1,4 @@
-//! Alerts on standard output, as text or as JSON lines.
+//! Alerts on standard output.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::render;
 use crate::alert::{OutgoingRecord, Step, Subscription};
-use crate::config::OutputFormat;
+use crate::config::RecordFormat;
 use crate::telemetry::{Counter, Failure};
 
 struct RecordDamaged {
@@ -37,12 +37,13 @@ impl Failure for RecordDamaged {
 /// The output is closed.
 pub async fn run(
     mut subscription: Subscription,
-    format: OutputFormat,
+    format: RecordFormat,
+    node: String,
     mut output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     loop {
         match subscription.step() {
-            Step::Record(record) => write(&record, format, &mut output).await?,
+            Step::Record(record) => write(&record, format, &node, &mut output).await?,
             Step::Filtered => {}
             Step::Behind => subscription.load().await,
             Step::Idle => {
@@ -56,7 +57,8 @@ pub async fn run(
 
 async fn write(
     record: &OutgoingRecord,
-    format: OutputFormat,
+    format: RecordFormat,
+    node: &str,
     output: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
     let decoded = match record.decode() {
@@ -67,11 +69,10 @@ async fn write(
             return Ok(());
         }
     };
-    let text = match format {
-        OutputFormat::Text => render::text_record(&decoded),
-        OutputFormat::Json => render::json_record(&decoded) + "\n",
-    };
-    output.write_all(text.as_bytes()).await
+    match render::record(&decoded, format, node) {
+        Some(text) => output.write_all(text.as_bytes()).await,
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
         memory_bytes: 1 << 20,
     };
 
-    async fn written(format: OutputFormat) -> String {
+    async fn written(format: RecordFormat) -> String {
         let writer = Spool::in_memory(LIMITS, "a test").unwrap();
         let spool = Arc::clone(writer.spool());
         let (sender, stage) = channel(writer, 16);
@@ -99,14 +100,17 @@ mod tests {
         }
         drop(sender);
         let mut output = Vec::new();
-        let ((), result) = tokio::join!(stage.run(), run(subscription, format, &mut output));
+        let ((), result) = tokio::join!(
+            stage.run(),
+            run(subscription, format, "node".to_owned(), &mut output)
+        );
         result.unwrap();
         String::from_utf8(output).unwrap()
     }
 
     #[tokio::test]
     async fn json_is_one_object_a_line() {
-        let text = written(OutputFormat::Json).await;
+        let text = written(RecordFormat::Json).await;
         let sequences: Vec<u64> = text
             .lines()
             .map(|line| {
@@ -119,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn text_is_written_to_the_end() {
-        let text = written(OutputFormat::Text).await;
+        let text = written(RecordFormat::Text).await;
         assert_eq!(text.matches("Shell in container\n").count(), 3);
     }
 
@@ -133,7 +137,7 @@ mod tests {
         let (output, reader) = tokio::io::duplex(16);
         drop(reader);
         sender.raise(sample::alert_in(ContainerView::Host));
-        let error = run(subscription, OutputFormat::Text, output).await;
+        let error = run(subscription, RecordFormat::Text, "node".to_owned(), output).await;
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(sender);
         stage.await.unwrap();

@@ -19,6 +19,7 @@ use crate::{Bench, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("tamper::a_detached_link_is_told", detached),
+    ("tamper::a_disabled_perf_event_is_told", disabled),
     ("tamper::a_changed_map_is_told", overwritten),
     ("tamper::silenced_programs_are_told", silenced),
     ("tamper::a_reader_that_is_held_up_is_told", stalled),
@@ -61,6 +62,23 @@ fn detached(bench: &Bench) -> Result<()> {
                 .any(|fault| fault.contains("sendmsg4")),
             "{integrity:?}"
         );
+        watched.finish()
+    })
+}
+
+/// Nothing but its link leads to the perf event of a tracepoint: whoever is in the agent closes it.
+fn disabled(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        let watched = Watched::start(bench, &engine).await?;
+        tokio::time::sleep(FIRST_ROUND).await;
+        tamper(&watched.agent, "close", "sys_exit_kill")?;
+        let begin = Instant::now();
+        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        ensure!(alert.output.contains("sys_exit_kill"), "{}", alert.output);
+        let rest = LIMIT.saturating_sub(begin.elapsed());
+        let alert = told(&watched, BLIND, rest).await?;
+        ensure!(alert.output.contains("hook signal"), "{}", alert.output);
         watched.finish()
     })
 }

@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::run::find_program;
+use crate::steps;
 
 const VIRTIOFSD: [&str; 2] = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"];
 /// How the first process says how the job ended.
 const EXIT: &str = "vm: exit ";
+/// How a test says what it did in a shorter form.
+const SHORTENED: &str = "shortened: ";
 /// Processors of the machine.
 pub(crate) const CORES: usize = 2;
 const SOCKET_PATIENCE: Duration = Duration::from_secs(10);
@@ -140,7 +143,12 @@ fn follow(console: &Receiver<Vec<u8>>, deadline: Instant) -> Option<i32> {
             Some(number) => code = number.trim().parse().ok(),
             // The firmware's greeting clears the screen.
             None if text.contains("\x1bc") || text.starts_with("Booting from") => {}
-            None => println!("{text}"),
+            None => {
+                println!("{text}");
+                if let Some((_, what)) = text.split_once(SHORTENED) {
+                    steps::note_shortened(&format!("in the virtual machine: {what}"));
+                }
+            }
         }
     }
 }

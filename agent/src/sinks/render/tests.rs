@@ -4,6 +4,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::alert::{AlertSender, Filter, Spool, SpoolLimits, Start, Step, Subscription};
 use crate::alert::{channel, sample};
+use crate::config::RecordFormat;
 use crate::model::{Call, ContainerView, Payload, Stdio, StdioKind, Syscall};
 use crate::proto::record::Body;
 
@@ -83,6 +84,78 @@ fn an_alert_is_one_line_of_json() {
     assert_eq!(alert["container"]["identity"], "full");
     assert_eq!(alert["container"]["labels"]["team"], "shop");
     assert_eq!(alert["evidence"][0]["field"], "fd.name");
+}
+
+#[test]
+fn falco_has_the_fields_that_its_readers_look_for() {
+    let alert = one(sample::container_view());
+    let line = record(&alert, RecordFormat::Falco, "node-1").unwrap();
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let text = |name: &str| json[name].as_str().unwrap().to_owned();
+    assert_eq!(text("rule"), "Shell in container");
+    assert_eq!(text("priority"), "Warning");
+    assert_eq!(text("source"), "syscall");
+    assert_eq!(text("hostname"), "node-1");
+    assert_eq!(text("uuid"), "00000000000000ab-1");
+    assert_eq!(json["tags"], serde_json::json!(["container", "shell"]));
+    let time = text("time");
+    assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+    let (clock, rest) = line_of(&json)
+        .split_once(": ")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    assert!(time.contains(&clock), "{clock} in {time}");
+    assert!(rest.starts_with("Warning "), "{rest}");
+    let fields = &json["output_fields"];
+    assert_eq!(fields["container.id"], "abcdef012345");
+    assert_eq!(fields["container.name"], "web");
+    assert_eq!(fields["container.image.repository"], "docker.io/nginx");
+    assert_eq!(fields["fd.name"], "/etc/shadow");
+    assert_eq!(fields["proc.pname"], "nginx");
+    assert_eq!(fields["evt.type"], "openat");
+    assert!(
+        fields["evt.time"].is_i64() && fields["proc.pid"].is_u64(),
+        "{fields}"
+    );
+    assert_eq!(fields["gravlens.alert_id"], "00000000000000ab-1");
+}
+
+fn line_of(json: &serde_json::Value) -> &str {
+    json["output"].as_str().unwrap()
+}
+
+#[test]
+fn falco_is_told_of_what_is_missing_and_of_the_node() {
+    let told = |body| {
+        let record = proto::Record {
+            time: Some(SystemTime::UNIX_EPOCH.into()),
+            sequence: 3,
+            body: Some(body),
+            ..Default::default()
+        };
+        super::record(&record, RecordFormat::Falco, "n")
+    };
+    assert_eq!(told(Body::Hello(Default::default())), None);
+    assert_eq!(told(Body::Heartbeat(Default::default())), None);
+    let gap = proto::Gap {
+        message: "Nothing was watched.".into(),
+        count: Some(7),
+        ..Default::default()
+    };
+    let json: serde_json::Value = serde_json::from_str(&told(Body::Gap(gap)).unwrap()).unwrap();
+    assert_eq!(json["rule"], "Gravlens: gap");
+    assert_eq!(json["priority"], "Critical");
+    assert_eq!(json["output"], "00:00:00: Critical Nothing was watched.");
+    assert_eq!(json["output_fields"]["gravlens.count"], 7);
+    for body in [
+        Body::Loss(Default::default()),
+        Body::Amend(Default::default()),
+    ] {
+        assert!(told(body).is_some());
+    }
+    let host = record(&one(ContainerView::Host), RecordFormat::Falco, "n").unwrap();
+    let host: serde_json::Value = serde_json::from_str(&host).unwrap();
+    assert_eq!(host["output_fields"]["container.id"], "host");
 }
 
 #[test]
