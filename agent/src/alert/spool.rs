@@ -467,7 +467,6 @@ impl Kept {
         if first >= self.recent_first {
             return (first, None);
         }
-        let in_files = |sequence| self.entries.iter().find(|entry| entry.through >= sequence);
         let readable = self
             .entries
             .iter()
@@ -477,18 +476,23 @@ impl Kept {
         if readable == first {
             return (first, None);
         }
-        // One reason at a time: a hole may begin in a file and go on behind it.
-        match in_files(first).filter(|entry| entry.first <= first) {
-            Some(entry) => {
-                let end = readable.min(entry.through + 1).min(self.recent_first);
-                (end, Some((first..=end - 1, Missing::Damaged)))
-            }
-            None => {
-                let next = in_files(first).map_or(readable, |entry| entry.first);
-                let end = readable.min(next).min(self.recent_first);
-                (end, Some((first..=end - 1, Missing::NeverStored)))
-            }
+        let mut missing = self
+            .entries
+            .iter()
+            .flat_map(|entry| &entry.contents.missing);
+        let next_missing = missing.find(|range| *range.end() >= first);
+        if let Some(missing) = next_missing.filter(|range| range.contains(&first)) {
+            let end = *missing.end();
+            return (end + 1, Some((first..=end, Missing::NeverStored)));
         }
+        // One reason at a time: what is behind the files has left memory.
+        if first > self.in_files() {
+            let gone = first..=self.recent_first - 1;
+            return (self.recent_first, Some((gone, Missing::NeverStored)));
+        }
+        let end = readable.min(self.in_files() + 1);
+        let end = next_missing.map_or(end, |missing| end.min(*missing.start()));
+        (end, Some((first..=end - 1, Missing::Damaged)))
     }
 
     /// Where the file is that has that record.
@@ -528,10 +532,11 @@ impl Kept {
     }
 
     /// Takes records that are in a file now into its account.
-    fn stored(&mut self, new: Option<Entry>, records: &[Arc<Stored>]) {
-        self.entries.extend(new);
+    fn stored(&mut self, written: Written) {
+        self.entries.extend(written.segment);
         if let Some(entry) = self.entries.back_mut() {
-            for record in records {
+            entry.contents.missing.extend(written.missing);
+            for record in &written.records {
                 entry.contents.add(record);
                 entry.through = record.sequence;
             }
@@ -601,8 +606,8 @@ impl SpoolWriter {
             kept.push(record);
         }
         let change = match stored {
-            Some(Ok((new, written))) => {
-                kept.stored(new, &written);
+            Some(Ok(written)) => {
+                kept.stored(written);
                 kept.not_durable.take().map(|_| Change::Durable)
             }
             Some(Err(error)) => {
@@ -642,21 +647,35 @@ impl SpoolWriter {
             return None;
         }
         self.refused = None;
-        let (epochs, mut written): (_, Vec<_>) = {
+        let (epochs, in_files, mut written): (_, _, Vec<_>) = {
             let kept = self.spool.kept();
-            (kept.epochs.clone(), kept.waiting().cloned().collect())
+            let waiting = kept.waiting().cloned().collect();
+            (kept.epochs.clone(), kept.in_files(), waiting)
         };
         written.extend(records.iter().cloned());
         let first = written.first()?.sequence;
+        // What is in the files is followed by what is written, unless memory could not hold it.
+        let missing = Some(in_files + 1..=first - 1);
+        let missing = missing.filter(|missing| in_files > 0 && !missing.is_empty());
         let stored = store
             .begin(&epochs, first, self.spool.epoch)
-            .and_then(|()| store.append(&epochs, &written));
-        Some(stored.map(|new| (new, written)))
+            .and_then(|()| store.append(&epochs, missing.as_ref(), &written));
+        Some(stored.map(|segment| Written {
+            segment,
+            missing,
+            records: written,
+        }))
     }
 }
 
-/// A segment that is new, and the records that are in a file now.
-type Written = (Option<Entry>, Vec<Arc<Stored>>);
+/// What is in a file now.
+struct Written {
+    /// The segment, if it is a new one.
+    segment: Option<Entry>,
+    /// Sequence numbers before the records that never will be.
+    missing: Option<RangeInclusive<u64>>,
+    records: Vec<Arc<Stored>>,
+}
 
 impl Drop for SpoolWriter {
     /// Nothing will follow: readers end when they have read what is there.

@@ -33,6 +33,8 @@ pub(super) enum Entry {
     RacesChmod,
     /// A container that opens files for 30 s, beside one that runs and connects 1,000 times
     Fairness,
+    /// The agent is killed 100 times while it stores 2,000 alerts a second
+    Kills,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -53,6 +55,7 @@ impl Entry {
             Self::RacesRename => "races-rename",
             Self::RacesChmod => "races-chmod",
             Self::Fairness => "fairness",
+            Self::Kills => "kills",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -111,6 +114,11 @@ impl Entry {
                 program: Program::Suites,
                 test: "fairness::a_flood_of_one_container_costs_another_nothing",
                 minutes: 15,
+            },
+            Self::Kills => Place::Here {
+                program: Program::Suites,
+                test: "spool::kills_at_random_moments_lose_nothing",
+                minutes: 40,
             },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),

@@ -26,6 +26,7 @@ const APPLICATION_ID: i64 = 0x474C_5350;
 const SCHEMA: &str = "
 CREATE TABLE format (version INTEGER NOT NULL) STRICT;
 CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
+CREATE TABLE missing (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 CREATE TABLE record (
     sequence INTEGER PRIMARY KEY,
     epoch INTEGER NOT NULL,
@@ -73,6 +74,8 @@ pub enum SegmentError {
 pub(super) struct Contents {
     /// Sequence numbers of the records that are whole, in order.
     pub(super) whole: Vec<RangeInclusive<u64>>,
+    /// Sequence numbers of records that left memory before they could be written.
+    pub(super) missing: Vec<RangeInclusive<u64>>,
     pub(super) records: usize,
     /// Sum of [`Stored::cost`].
     pub(super) bytes: usize,
@@ -155,9 +158,21 @@ impl Segment {
         Ok(transaction.commit()?)
     }
 
-    /// Appends records, all of them or none. When it returns, they outlive a power failure.
-    pub(super) fn append(&mut self, records: &[Arc<Stored>]) -> Result<(), SegmentError> {
+    /// Appends records, all of them or none, and notes which before them were never written. When
+    /// it returns, they outlive a power failure.
+    pub(super) fn append(
+        &mut self,
+        missing: Option<&RangeInclusive<u64>>,
+        records: &[Arc<Stored>],
+    ) -> Result<(), SegmentError> {
         let transaction = self.connection.transaction()?;
+        if let Some(missing) = missing {
+            let (first, last) = (missing.start().cast_signed(), missing.end().cast_signed());
+            transaction.execute(
+                "INSERT OR REPLACE INTO missing VALUES (?1, ?2)",
+                [first, last],
+            )?;
+        }
         for record in records {
             insert(&transaction, record)?;
         }
@@ -178,8 +193,8 @@ fn note_epoch(transaction: &Transaction<'_>, first: u64, epoch: u64) -> rusqlite
 }
 
 fn insert(transaction: &Transaction<'_>, stored: &Stored) -> rusqlite::Result<()> {
-    let mut statement =
-        transaction.prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut statement = transaction
+        .prepare_cached("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     let facts = stored.facts.encode_to_vec();
     let row = Raw {
         sequence: stored.sequence,
@@ -256,10 +271,19 @@ pub(super) fn examine(
         return Err(SegmentError::Newer { path, found });
     }
     let epochs = epochs_of(&connection);
-    if let Some(contents) = scan(&connection) {
-        return Ok((contents, epochs));
-    }
-    Ok((try_each(&connection, first, through), epochs))
+    let mut contents = match scan(&connection) {
+        Some(contents) => contents,
+        None => try_each(&connection, first, through),
+    };
+    let missing = pairs(
+        &connection,
+        "SELECT first, last FROM missing ORDER BY first",
+    );
+    contents.missing = missing
+        .into_iter()
+        .map(|(first, last)| first..=last)
+        .collect();
+    Ok((contents, epochs))
 }
 
 /// The version, where both places agree.
@@ -273,17 +297,24 @@ fn format_of(connection: &Connection) -> Option<i64> {
 
 fn epochs_of(connection: &Connection) -> Epochs {
     let mut epochs = Epochs::default();
-    let Ok(mut statement) = connection.prepare("SELECT first, epoch FROM epoch ORDER BY first")
-    else {
-        return epochs;
-    };
-    let pair = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-    if let Ok(rows) = statement.query_map([], pair) {
-        for (first, epoch) in rows.map_while(Result::ok) {
-            epochs.begin(first.cast_unsigned(), epoch.cast_unsigned());
-        }
+    for (first, epoch) in pairs(connection, "SELECT first, epoch FROM epoch ORDER BY first") {
+        epochs.begin(first, epoch);
     }
     epochs
+}
+
+/// Rows of two numbers, as far as they can be read.
+fn pairs(connection: &Connection, select: &str) -> Vec<(u64, u64)> {
+    let pair = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let Ok(mut statement) = connection.prepare(select) else {
+        return Vec::new();
+    };
+    let Ok(rows) = statement.query_map([], pair) else {
+        return Vec::new();
+    };
+    rows.map_while(Result::ok)
+        .map(|(one, other)| (one.cast_unsigned(), other.cast_unsigned()))
+        .collect()
 }
 
 /// Everything in order; `None` when something is damaged.

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -59,9 +60,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Sequence numbers of records that are in it no more.
+    /// How many records are in it no more.
     fn lost(&self) -> u64 {
-        (self.through + 1 - self.first).saturating_sub(self.contents.records as u64)
+        let missing = self.contents.missing.iter();
+        let missing: u64 = missing.map(|range| range.end() - range.start() + 1).sum();
+        let written = (self.through + 1 - self.first).saturating_sub(missing);
+        written.saturating_sub(self.contents.records as u64)
     }
 }
 
@@ -140,27 +144,33 @@ impl Store {
         Ok(())
     }
 
-    /// Appends records, all of them or none, and returns the segment if it is a new one.
+    /// Appends records, all of them or none, and returns the segment if it is a new one. `missing`:
+    /// the sequence numbers before them that were never written.
     pub(super) fn append(
         &mut self,
         epochs: &Epochs,
+        missing: Option<&RangeInclusive<u64>>,
         records: &[Arc<Stored>],
     ) -> Result<Option<Entry>, SegmentError> {
         let (Some(first), Some(last)) = (records.first(), records.last()) else {
             return Ok(None);
         };
-        let active = self.room(first.sequence, epochs)?;
-        active.segment.append(records)?;
+        let first = missing.map_or(first.sequence, |missing| *missing.start());
+        let active = self.room(first, epochs)?;
+        active.segment.append(missing, records)?;
         active.bytes += records.iter().map(|record| record.cost()).sum::<usize>();
         active.records += records.len();
         let announced = std::mem::replace(&mut active.announced, true);
         let new = (!announced).then(|| Entry {
-            first: first.sequence,
-            through: first.sequence - 1,
+            first,
+            through: first - 1,
             path: active.path.clone(),
             contents: Contents::default(),
         });
-        self.mark.write(last.sequence)?;
+        // The records are there: what is told of a later cut is less exact, and that is all.
+        if let Err(error) = self.mark.write(last.sequence) {
+            tracing::warn!(message = "The spool's newest number cannot be noted.", %error);
+        }
         Ok(new)
     }
 

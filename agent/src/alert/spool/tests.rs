@@ -211,6 +211,24 @@ fn the_next_run_goes_on_in_an_epoch_of_its_own() {
 }
 
 #[test]
+fn what_left_memory_before_it_was_written_is_not_taken_for_damage() {
+    let disk = Disk::new(FILES);
+    let (mut writer, _) = disk.open();
+    fill(&mut writer, 10);
+    // As after a write that was refused just now.
+    writer.refused = Some(Instant::now());
+    fill(&mut writer, 5);
+    writer.refused = None;
+    fill(&mut writer, 1);
+    let missing = [(11..=14, Missing::NeverStored)];
+    assert_eq!(read_all(writer.spool()).missing, missing);
+    drop(writer);
+    let (writer, recovered) = disk.open();
+    assert_eq!((recovered.records, recovered.lost), (12, 0));
+    assert_eq!(read_all(writer.spool()).missing, missing);
+}
+
+#[test]
 fn files_go_when_a_cap_is_reached() {
     let limits = SpoolLimits {
         records: 80,
