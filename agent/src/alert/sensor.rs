@@ -89,10 +89,23 @@ impl SensorFinding {
         Self::new(&DURABLE, "Alert stream durable again".to_owned())
     }
 
-    /// Stored records cannot be read.
+    /// Records of earlier runs cannot be read.
     pub fn damaged(records: u64, directory: &Path) -> Self {
         let directory = directory.display();
         let what = format!("Alert stream damaged: {records} records of {directory} are lost");
+        Self::new(&DAMAGED, what)
+    }
+
+    /// The files of earlier runs are gone.
+    pub fn vanished(directory: &Path) -> Self {
+        let directory = directory.display();
+        let what = format!("Alert stream damaged: the files of {directory} are gone");
+        Self::new(&DAMAGED, what)
+    }
+
+    /// Records turned out not to be readable when a client asked for them.
+    pub fn unreadable(records: u64) -> Self {
+        let what = format!("Alert stream damaged: {records} records turned out to be lost");
         Self::new(&DAMAGED, what)
     }
 

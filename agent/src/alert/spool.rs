@@ -131,6 +131,8 @@ struct Kept {
     epochs: Epochs,
     oldest: u64,
     evicted_alerts: u64,
+    /// Records that turned out not to be readable, and are not told of yet.
+    lost: u64,
     not_durable: Option<String>,
 }
 
@@ -138,6 +140,8 @@ struct Kept {
 #[derive(Debug)]
 pub struct Spool {
     epoch: u64,
+    /// The sequence number before the first of this run.
+    before: u64,
     limits: SpoolLimits,
     kept: Mutex<Kept>,
     /// The newest last.
@@ -159,8 +163,8 @@ pub struct SpoolWriter {
 /// What a commit has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Records are in memory alone from now on.
-    NotDurable(String),
+    /// Records are in memory alone from that one on, and why.
+    NotDurable(u64, String),
     /// Everything that is still kept is in files again.
     Durable,
 }
@@ -172,6 +176,8 @@ pub struct Recovered {
     pub records: usize,
     /// Records that were stored and cannot be read any more.
     pub lost: u64,
+    /// There were records, and no file is left.
+    pub vanished: bool,
 }
 
 struct SpoolUnreadable<'a> {
@@ -187,7 +193,7 @@ impl Failure for SpoolUnreadable<'_> {
 
     fn log(&self, total: u64) {
         tracing::error!(
-            message = "Stored records cannot be read: readers get a GAP in their place.",
+            message = "Stored records cannot be read.",
             path = %self.path.display(),
             why = self.why,
             total
@@ -208,7 +214,7 @@ impl Spool {
         let epoch = random_epoch().map_err(SegmentError::from)?;
         found.epochs.begin(found.next, epoch);
         // What cannot be written now is tried again with the first record.
-        let begun = store.begin(&found.epochs, found.next, epoch);
+        let begun = store.begin(&found.epochs, found.next);
         let recovered = Recovered {
             records: found
                 .entries
@@ -216,6 +222,7 @@ impl Spool {
                 .map(|entry| entry.contents.records)
                 .sum(),
             lost: found.lost,
+            vanished: found.vanished,
         };
         let writer = Self::with(epoch, limits, found, Some(store));
         if let Err(error) = begun {
@@ -249,6 +256,7 @@ impl Spool {
         let first = found.entries.first().map(|entry| entry.first);
         let spool = Arc::new(Self {
             epoch,
+            before: next - 1,
             limits,
             kept: Mutex::new(Kept {
                 recent: VecDeque::new(),
@@ -258,6 +266,7 @@ impl Spool {
                 epochs: found.epochs,
                 oldest: first.unwrap_or(next),
                 evicted_alerts: 0,
+                lost: 0,
                 not_durable: None,
             }),
             readers: Mutex::default(),
@@ -278,6 +287,11 @@ impl Spool {
     /// The epoch of the records that this run makes.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The sequence number before the first that this run gives.
+    pub fn before_run(&self) -> u64 {
+        self.before
     }
 
     /// The last sequence number that an epoch gave; `None` when it is not known.
@@ -341,7 +355,13 @@ impl Spool {
         let records = match read {
             Ok(records) => records,
             Err(error) => {
-                self.give_up(fetch, &fetch.range, &error.to_string());
+                let (path, why) = (&fetch.path, &error.to_string());
+                if error.is_damage() {
+                    self.give_up(fetch, &fetch.range, why);
+                } else {
+                    SpoolUnreadable { path, why }.emit();
+                    std::thread::sleep(RETRY);
+                }
                 return Vec::new();
             }
         };
@@ -360,7 +380,8 @@ impl Spool {
             match self.with_reader(&fetch, |reader| reader.since(time)) {
                 Ok(Some(sequence)) => return sequence - 1,
                 Ok(None) => {}
-                Err(error) => self.give_up(&fetch, &fetch.range, &error.to_string()),
+                // Rather too many than too few.
+                Err(_) => return fetch.range.start() - 1,
             }
         }
         let kept = self.kept();
@@ -405,10 +426,11 @@ impl Spool {
         };
         let result = read(&reader)?;
         let mut readers = lock(&self.readers);
-        if readers.len() == OPEN_READERS {
-            readers.pop_front();
-        }
+        let displaced = (readers.len() == OPEN_READERS).then(|| readers.pop_front());
         readers.push_back((segment, reader));
+        drop(readers);
+        // Closing a file takes time, which nobody else waits for.
+        drop(displaced);
         Ok(result)
     }
 
@@ -421,7 +443,10 @@ impl Spool {
             .find(|entry| entry.first == fetch.segment);
         // Evicted meanwhile: that is told by itself.
         if let Some(entry) = entry {
+            let before = entry.contents.records;
             entry.contents.lose(lost);
+            let lost = before.saturating_sub(entry.contents.records);
+            kept.lost += lost as u64;
             let path = &fetch.path;
             SpoolUnreadable { path, why }.emit();
         }
@@ -490,7 +515,7 @@ impl Kept {
             let gone = first..=self.recent_first - 1;
             return (self.recent_first, Some((gone, Missing::NeverStored)));
         }
-        let end = readable.min(self.in_files() + 1);
+        let end = readable.min(self.in_files() + 1).min(self.recent_first);
         let end = next_missing.map_or(end, |missing| end.min(*missing.start()));
         (end, Some((first..=end - 1, Missing::Damaged)))
     }
@@ -614,7 +639,8 @@ impl SpoolWriter {
                 self.refused = Some(Instant::now());
                 let why = error.to_string();
                 let was = kept.not_durable.replace(why.clone());
-                was.is_none().then_some(Change::NotDurable(why))
+                was.is_none()
+                    .then(|| Change::NotDurable(kept.in_files() + 1, why))
             }
             None => None,
         };
@@ -624,6 +650,16 @@ impl SpoolWriter {
         let newest = self.next - 1;
         self.spool.tail.send_modify(|tail| tail.newest = newest);
         change
+    }
+
+    /// Records that turned out not to be readable since the last call.
+    pub(super) fn take_lost(&self) -> u64 {
+        std::mem::take(&mut self.spool.kept().lost)
+    }
+
+    /// The next commit tries the files, however lately they could not be written.
+    pub(super) fn insist(&mut self) {
+        self.refused = None;
     }
 
     /// A commit waits for the disk.
@@ -657,8 +693,9 @@ impl SpoolWriter {
         // What is in the files is followed by what is written, unless memory could not hold it.
         let missing = Some(in_files + 1..=first - 1);
         let missing = missing.filter(|missing| in_files > 0 && !missing.is_empty());
+        let next = missing.as_ref().map_or(first, |missing| *missing.start());
         let stored = store
-            .begin(&epochs, first, self.spool.epoch)
+            .begin(&epochs, next)
             .and_then(|()| store.append(&epochs, missing.as_ref(), &written));
         Some(stored.map(|segment| Written {
             segment,

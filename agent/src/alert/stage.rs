@@ -20,8 +20,8 @@ use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
 const MAX_AWAITING: usize = 4_096;
 /// Inputs that are stored in one transaction, at most.
 const BATCH: usize = 512;
-/// Time after which a stage without inputs looks for records that are too old.
-const IDLE: Duration = Duration::from_secs(60);
+/// Time after which a stage without inputs looks for records that are too old, or were lost.
+const IDLE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 enum Input {
@@ -31,6 +31,7 @@ enum Input {
     Located(u64, ContainerView),
     Loss(Loss),
     Downtime(Downtime),
+    NotDurable(String),
 }
 
 /// What became of alerts.
@@ -208,6 +209,13 @@ impl AlertSender {
         }
     }
 
+    /// Tells that the spool has no files. Meant for the start, when the queue is empty.
+    pub fn not_durable(&self, why: String) {
+        if self.inputs.try_send(Input::NotDurable(why)).is_err() {
+            tracing::error!(message = "The stream does not tell that it is in memory alone.");
+        }
+    }
+
     /// The account of alerts.
     pub fn counts(&self) -> &Arc<AlertCounts> {
         &self.counts
@@ -241,6 +249,9 @@ impl AlertStage {
                 count = self.inputs.recv_many(&mut inputs, BATCH) => count > 0,
                 () = sleep(pause) => true,
             };
+            if !open {
+                self.writer.insist();
+            }
             self = self.store_off_thread(inputs).await;
             if !open {
                 return;
@@ -269,6 +280,11 @@ impl AlertStage {
             self.handle(input);
         }
         self.tell_drops();
+        let lost = self.writer.take_lost();
+        if lost > 0 {
+            self.counts.raised.fetch_add(1, Ordering::AcqRel);
+            self.store_sensor(&SensorFinding::unreadable(lost));
+        }
         if let Some(change) = self.commit() {
             self.tell(change);
             // It is in the state that was told of just now.
@@ -287,10 +303,10 @@ impl AlertStage {
     fn tell(&mut self, change: Change) {
         self.counts.raised.fetch_add(1, Ordering::AcqRel);
         match change {
-            Change::NotDurable(why) => {
+            Change::NotDurable(first, why) => {
                 let body = proto::record::Body::Gap(proto::Gap {
                     why: proto::gap::Why::NotDurable.into(),
-                    message: format!("Records from here on are in memory alone: {why}."),
+                    message: format!("Records from {first} on are in memory alone: {why}."),
                     ..proto::Gap::default()
                 });
                 self.store(Facts::gap(), body);
@@ -310,6 +326,10 @@ impl AlertStage {
             Input::Loss(loss) => {
                 let body = proto::record::Body::Loss(encode::loss(&loss));
                 self.store(Facts::loss(loss.container.as_ref()), body);
+            }
+            Input::NotDurable(why) => {
+                let first = self.writer.next_sequence();
+                self.tell(Change::NotDurable(first, why));
             }
             Input::Downtime(downtime) => {
                 let body = proto::record::Body::Gap(encode::downtime(&downtime));

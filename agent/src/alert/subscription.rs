@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::spool::{Fetch, Missing, Read, Tail};
+use super::spool::{Fetch, Missing, RETRY, Read, Tail};
 use super::{Filter, OutgoingRecord, Spool, Stored};
 use crate::proto;
 
@@ -224,8 +224,11 @@ impl Subscription {
         let records = spawn_blocking(move || spool.fetch(&fetch, BATCH)).await;
         // Forgotten afterwards, so that a call that is given up can be made again.
         self.behind = None;
-        // A panic there is told by its message; the next step tries again.
-        self.batch = records.unwrap_or_default().into();
+        match records {
+            Ok(records) => self.batch = records.into(),
+            // A panic, which its own message tells: the next step tries again.
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
     }
 
     fn is_over(&self) -> bool {

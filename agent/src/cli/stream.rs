@@ -86,7 +86,7 @@ async fn check(socket: &Path, args: &CheckArgs) -> Result<Report, Failure> {
     };
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let mut patience = HELLO_LIMIT;
-    while Instant::now() < end || chain.heartbeats() < BEATS {
+    while Instant::now() < end || chain.heartbeats() < BEATS || !chain.has_caught_up() {
         match timeout(patience, records.next()).await {
             Ok(Some(Ok(record))) => chain.take(&record),
             Ok(Some(Err(status))) => return Err(broken(status)),

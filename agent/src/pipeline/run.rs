@@ -107,7 +107,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let server = GrpcServer::bind(&config.stream.socket)?;
     let mut facts = AgentFacts::of_this_node(started);
     let rules = start::load_rules(config, &facts.node)?;
-    let (writer, findings) = start::open_spool(config)?;
+    let (writer, news) = start::open_spool(config)?;
     let spool = Arc::clone(writer.spool());
     let (alerts, stage) = alert::channel(writer, ALERTS);
     let (queries, questions) = query::channel();
@@ -131,9 +131,11 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         // There is no GAP to wait for: what a kill interrupts now is to be told.
         None => pulse.beat(),
     }
-    for finding in findings {
+    match news {
         // The queue is empty.
-        let _ = alerts.sensor(finding);
+        Some(start::SpoolNews::Damaged(finding)) => drop(alerts.sensor(finding)),
+        Some(start::SpoolNews::NotDurable(why)) => alerts.not_durable(why),
+        None => {}
     }
     facts.rules = rules.facts.clone();
     facts.hooks = hook_status(&topics);
@@ -282,7 +284,12 @@ fn sinks(
     let node = services.board.facts().node.clone();
     let stdout = stdout.enabled.then_some(stdout.format).map(|format| {
         let spool = services.spool.clone();
-        Subscription::new(spool, Start::Oldest, Filter::default())
+        // What this run makes, from its first record on.
+        let start = Start::After {
+            epoch: spool.epoch(),
+            sequence: spool.before_run(),
+        };
+        Subscription::new(spool, start, Filter::default())
             .map(|all| stdout::run(all, format, node, tokio::io::stdout()))
     });
     let (stop, stopping) = oneshot::channel::<()>();

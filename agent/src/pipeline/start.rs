@@ -178,12 +178,20 @@ pub(super) fn unproven(canary: &Result<Watch, String>) -> Option<String> {
 /// Name of the spool's directory in the state directory.
 const SPOOL: &str = "spool";
 
+/// What the stream has to tell of its own start.
+pub(super) enum SpoolNews {
+    /// Records of earlier runs are lost.
+    Damaged(SensorFinding),
+    /// There can be no files.
+    NotDurable(String),
+}
+
 /// Opens the spool, and what the stream has to tell of that. Where there can be no files, the agent
 /// goes on without: it says so, and watches.
 ///
 /// # Errors
 /// A newer version wrote the files: they are not to be passed over.
-pub(super) fn open_spool(config: &Config) -> Result<(SpoolWriter, Vec<SensorFinding>), RunError> {
+pub(super) fn open_spool(config: &Config) -> Result<(SpoolWriter, Option<SpoolNews>), RunError> {
     let in_memory = |why: &str| {
         Spool::in_memory(config.stream.spool, why).map_err(|source| RunError::Io {
             what: "no random numbers",
@@ -191,15 +199,23 @@ pub(super) fn open_spool(config: &Config) -> Result<(SpoolWriter, Vec<SensorFind
         })
     };
     if !config.stream.durable {
-        return Ok((in_memory("stream.durable is false")?, Vec::new()));
+        return Ok((in_memory("stream.durable is false")?, None));
     }
     let directory = config.state_dir.join(SPOOL);
     match Spool::open(&directory, config.stream.spool) {
         Ok((writer, recovered)) => {
-            let Recovered { records, lost } = recovered;
-            tracing::info!(message = "The spool is open.", records, lost);
-            let damaged = (lost > 0).then(|| SensorFinding::damaged(lost, &directory));
-            Ok((writer, damaged.into_iter().collect()))
+            let Recovered {
+                records,
+                lost,
+                vanished,
+            } = recovered;
+            tracing::info!(message = "The spool is open.", records, lost, vanished);
+            let damaged = match (lost, vanished) {
+                (_, true) => Some(SensorFinding::vanished(&directory)),
+                (0, false) => None,
+                (lost, false) => Some(SensorFinding::damaged(lost, &directory)),
+            };
+            Ok((writer, damaged.map(SpoolNews::Damaged)))
         }
         Err(error) if error.is_newer() => Err(error.into()),
         Err(error) => {
@@ -208,7 +224,7 @@ pub(super) fn open_spool(config: &Config) -> Result<(SpoolWriter, Vec<SensorFind
                 message = "The spool cannot be used: alerts end with the agent.",
                 why
             );
-            Ok((in_memory(&why)?, vec![SensorFinding::not_durable(&why)]))
+            Ok((in_memory(&why)?, Some(SpoolNews::NotDurable(why))))
         }
     }
 }

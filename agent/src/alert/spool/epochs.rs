@@ -34,6 +34,11 @@ impl Epochs {
         }
     }
 
+    /// First sequence number and epoch of the last one.
+    pub(super) fn current(&self) -> Option<(u64, u64)> {
+        self.begins.back().copied()
+    }
+
     /// First sequence number and epoch of each.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.begins.iter().copied()
@@ -44,7 +49,7 @@ impl Epochs {
     pub(super) fn last(&self, epoch: u64, newest: u64) -> Option<u64> {
         let index = self.begins.iter().rposition(|begin| begin.1 == epoch)?;
         let next = self.begins.get(index + 1);
-        Some(next.map_or(newest, |next| next.0 - 1))
+        Some(next.map_or(newest, |next| next.0.saturating_sub(1)))
     }
 }
 

@@ -44,7 +44,9 @@ const ONE: &str = "SELECT sequence, epoch, time_ns, facts, tail, checksum FROM r
 
 /// Sequence numbers that are tried one by one behind the last record that can be read, where
 /// nothing tells how many there were.
-const TRIES: u64 = 100_000;
+const TRIES: u64 = 20_000;
+/// Least bytes that a record takes in a file.
+const LEAST_BYTES: u64 = 64;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,13 @@ pub(super) struct Contents {
     pub(super) damaged: bool,
 }
 
+impl SegmentError {
+    /// The file is not as it was written; else something stood in the way that may pass.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Store(error) if is_damage(error))
+    }
+}
+
 impl Contents {
     /// Takes a record that is whole into the account.
     pub(super) fn add(&mut self, stored: &Stored) {
@@ -99,6 +108,19 @@ impl Contents {
         self.bytes += stored.cost();
         self.alerts += u64::from(stored.facts.is_alert());
         self.newest_time = self.newest_time.max(Some(stored.time));
+    }
+
+    /// A range may be what the file says was never written: it is no checksum's.
+    fn may_miss(&self, missing: &RangeInclusive<u64>, first: u64) -> bool {
+        let apart = |range: &RangeInclusive<u64>| {
+            range.end() < missing.start() || missing.end() < range.start()
+        };
+        let last = self.whole.last().map_or(0, |range| *range.end());
+        // Records follow what is missing.
+        *missing.start() >= first
+            && !missing.is_empty()
+            && *missing.end() < last
+            && self.whole.iter().all(apart)
     }
 
     /// Records turn out not to be readable.
@@ -179,8 +201,13 @@ impl Segment {
         Ok(transaction.commit()?)
     }
 
-    /// Closes a file to which nothing will be added; the log beside it goes.
+    /// Closes a file to which nothing will be added. The log beside it goes, and readers need no
+    /// memory that they share: they can read where nothing can be written.
     pub(super) fn seal(self) -> Result<(), SegmentError> {
+        // Where it cannot be done, readers find what they need in the log.
+        let _ = self
+            .connection
+            .pragma_update(None, "journal_mode", "DELETE");
         self.connection.close().map_err(|(_, error)| error.into())
     }
 }
@@ -234,10 +261,17 @@ impl Reader {
         max: usize,
     ) -> Result<Vec<Stored>, SegmentError> {
         let mut statement = self.connection.prepare_cached(ONE)?;
-        let records = range
-            .take(max)
-            .map_while(|sequence| one(&mut statement, sequence));
-        Ok(records.collect())
+        let mut records = Vec::new();
+        for sequence in range.take(max) {
+            match one(&mut statement, sequence) {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => break,
+                // What was read until then is not to be lost for it.
+                Err(_) if !records.is_empty() => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(records)
     }
 
     /// The first record that is not older than that.
@@ -250,20 +284,29 @@ impl Reader {
     }
 }
 
-/// Looks through a file that an earlier run left: what it holds and the epochs that it names. Behind
-/// `through`, where it is known, there are no records.
+/// Up to where a file may have records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Through {
+    /// No further.
+    Exactly(u64),
+    /// At least so far, as far as is known.
+    AtLeast(u64),
+}
+
+/// Looks through a file that an earlier run left: what it holds and the epochs that it names.
 ///
 /// # Errors
 /// [`SegmentError::Newer`]. Whatever else cannot be read is damage.
 pub(super) fn examine(
     path: &Path,
     first: u64,
-    through: Option<u64>,
+    through: Through,
 ) -> Result<(Contents, Epochs), SegmentError> {
     // For writing, so that what its log holds is taken over.
     let Ok(connection) = open_to_read(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
         return Ok((damaged(Contents::default()), Epochs::default()));
     };
+    lock_alone(&connection);
     if let Some(found) = format_of(&connection)
         && found > FORMAT
     {
@@ -273,7 +316,10 @@ pub(super) fn examine(
     let epochs = epochs_of(&connection);
     let mut contents = match scan(&connection) {
         Some(contents) => contents,
-        None => try_each(&connection, first, through),
+        None => {
+            let length = fs::metadata(path).map_or(0, |found| found.len());
+            try_each(&connection, first, through, first + length / LEAST_BYTES)
+        }
     };
     let missing = pairs(
         &connection,
@@ -282,8 +328,21 @@ pub(super) fn examine(
     contents.missing = missing
         .into_iter()
         .map(|(first, last)| first..=last)
+        .filter(|missing| contents.may_miss(missing, first))
         .collect();
     Ok((contents, epochs))
+}
+
+/// Alone with the file, SQLite keeps the index of the log in memory of its own: the disk may be full.
+/// Where somebody else reads it too, that cannot be.
+fn lock_alone(connection: &Connection) {
+    // What fails here because the file is damaged fails again where it is told.
+    let _ = connection.pragma_update(None, "locking_mode", "EXCLUSIVE");
+    let looked = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let busy = Some(rusqlite::ErrorCode::DatabaseBusy);
+    if looked.is_err_and(|error| error.sqlite_error_code() == busy) {
+        let _ = connection.pragma_update(None, "locking_mode", "NORMAL");
+    }
 }
 
 /// The version, where both places agree.
@@ -335,15 +394,20 @@ fn scan(connection: &Connection) -> Option<Contents> {
 }
 
 /// Asks for each number by itself, so that a damaged page costs the records in it and no others.
-fn try_each(connection: &Connection, first: u64, through: Option<u64>) -> Contents {
+/// `ceiling`: more than the file can hold.
+fn try_each(connection: &Connection, first: u64, through: Through, ceiling: u64) -> Contents {
     let mut contents = damaged(Contents::default());
     let Ok(mut statement) = connection.prepare(ONE) else {
         return contents;
     };
     let mut last = first.saturating_sub(1);
     let mut sequence = first;
-    while through.map_or(sequence - last <= TRIES, |through| sequence <= through) {
-        if let Some(stored) = one(&mut statement, sequence) {
+    let goes_on = |sequence: u64, last: u64| match through {
+        Through::Exactly(through) => sequence <= through.min(ceiling),
+        Through::AtLeast(through) => sequence <= through.min(ceiling) || sequence - last <= TRIES,
+    };
+    while goes_on(sequence, last) {
+        if let Ok(Some(stored)) = one(&mut statement, sequence) {
             last = sequence;
             contents.add(&stored);
         }
@@ -352,13 +416,33 @@ fn try_each(connection: &Connection, first: u64, through: Option<u64>) -> Conten
     contents
 }
 
-/// The record with that number, if it is there and whole.
-fn one(statement: &mut Statement<'_>, sequence: u64) -> Option<Stored> {
-    let found = statement.query_row([sequence.cast_signed()], decode);
-    found
-        .ok()
-        .flatten()
-        .filter(|stored| stored.sequence == sequence)
+/// The record with that number; `None` when it is not there, or not as it was written. An error is
+/// not about the record.
+fn one(statement: &mut Statement<'_>, sequence: u64) -> rusqlite::Result<Option<Stored>> {
+    match statement.query_row([sequence.cast_signed()], decode) {
+        Ok(found) => Ok(found.filter(|stored| stored.sequence == sequence)),
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+        Err(error) if is_damage(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file is not as it was written; else something stood in the way that may pass.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi;
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => {
+            matches!(
+                failure.code,
+                rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase
+            ) || matches!(
+                failure.extended_code,
+                ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ
+            )
+        }
+        // A value of another type than was written.
+        _ => true,
+    }
 }
 
 fn damaged(contents: Contents) -> Contents {

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use super::SpoolLimits;
 use super::epochs::Epochs;
 use super::mark::Mark;
-use super::segment::{self, Contents, Segment, SegmentError};
+use super::segment::{self, Contents, Segment, SegmentError, Through};
 use crate::alert::Stored;
 use crate::state_dir::{self, StateDirError};
 
@@ -22,6 +22,8 @@ const SHARES: usize = 8;
 const EXTENSION: &str = "db";
 /// Digits of the largest sequence number.
 const DIGITS: usize = 20;
+/// SQLite's numbers are signed.
+const LARGEST: u64 = i64::MAX as u64;
 
 /// Why the spool's files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,8 @@ pub(super) struct Found {
     pub(super) next: u64,
     /// Records that cannot be read any more.
     pub(super) lost: u64,
+    /// There were records, and no file is left.
+    pub(super) vanished: bool,
 }
 
 /// The write side.
@@ -87,8 +91,8 @@ pub(super) struct Store {
     limits: SpoolLimits,
     mark: Mark,
     active: Option<Active>,
-    /// The epoch that is noted.
-    begun: Option<u64>,
+    /// This run's epoch is noted.
+    begun: bool,
 }
 
 #[derive(Debug)]
@@ -97,6 +101,8 @@ struct Active {
     path: PathBuf,
     bytes: usize,
     records: usize,
+    /// When this run began to write to it.
+    begun: SystemTime,
     /// Readers know it.
     announced: bool,
 }
@@ -108,39 +114,36 @@ impl Store {
         let (mark, newest) = Mark::open(directory)?;
         let mut found = examine(directory, newest)?;
         found.entries.retain(|entry| !is_empty(entry));
-        let active = match found.entries.last() {
-            Some(last) if !last.contents.damaged && last.lost() == 0 => Some(Active {
-                segment: Segment::open(&last.path)?,
+        let whole = |last: &&Entry| !last.contents.damaged && last.lost() == 0;
+        // One that cannot be written now is followed by another, once that is possible.
+        let active = found.entries.last().filter(whole).and_then(|last| {
+            Some(Active {
+                segment: Segment::open(&last.path).ok()?,
                 path: last.path.clone(),
                 bytes: last.contents.bytes,
                 records: last.contents.records,
+                begun: SystemTime::now(),
                 announced: true,
-            }),
-            _ => None,
-        };
+            })
+        });
         let store = Self {
             directory: directory.to_owned(),
             limits,
             mark,
             active,
-            begun: None,
+            begun: false,
         };
         Ok((store, found))
     }
 
-    /// Notes that this run gives the sequence numbers from `first` on, unless that is noted. Fails
-    /// where nothing can be written.
-    pub(super) fn begin(
-        &mut self,
-        epochs: &Epochs,
-        first: u64,
-        epoch: u64,
-    ) -> Result<(), SegmentError> {
-        if self.begun == Some(epoch) {
+    /// Notes which epoch this run gives, the last one, unless that is noted. `next`: the number that
+    /// is written next. Fails where nothing can be written.
+    pub(super) fn begin(&mut self, epochs: &Epochs, next: u64) -> Result<(), SegmentError> {
+        let Some((first, epoch)) = epochs.current().filter(|_| !self.begun) else {
             return Ok(());
-        }
-        self.room(first, epochs)?.segment.begin(first, epoch)?;
-        self.begun = Some(epoch);
+        };
+        self.room(next, epochs)?.segment.begin(first, epoch)?;
+        self.begun = true;
         Ok(())
     }
 
@@ -177,7 +180,12 @@ impl Store {
     /// The segment to write to: the active one, or a new one when that has its share.
     fn room(&mut self, first: u64, epochs: &Epochs) -> Result<&mut Active, SegmentError> {
         let (bytes, records) = (self.limits.bytes / SHARES, self.limits.records / SHARES);
-        let full = |active: &mut Active| active.bytes >= bytes || active.records >= records.max(1);
+        let share = self.limits.age.map(|age| age / SHARES as u32);
+        let full = |active: &mut Active| {
+            let old =
+                share.is_some_and(|share| active.begun.elapsed().is_ok_and(|age| age > share));
+            active.bytes >= bytes || active.records >= records.max(1) || old && active.records > 0
+        };
         if let Some(full) = self.active.take_if(full) {
             full.segment.seal()?;
         }
@@ -190,6 +198,7 @@ impl Store {
                 path,
                 bytes: 0,
                 records: 0,
+                begun: SystemTime::now(),
                 announced: false,
             });
         }
@@ -229,20 +238,22 @@ fn examine(directory: &Path, newest: Option<u64>) -> Result<Found, StoreError> {
         path: directory.to_owned(),
         source,
     })?;
-    let mut found = Found::default();
+    let mut found = Found {
+        vanished: firsts.is_empty() && newest > Some(0),
+        ..Found::default()
+    };
     for (index, &first) in firsts.iter().enumerate() {
         let path = path_of(directory, first);
         let through = match firsts.get(index + 1) {
-            Some(next) => Some(next - 1),
-            None => newest.filter(|newest| *newest + 1 >= first),
+            Some(next) => Through::Exactly(next - 1),
+            // It is written after the records.
+            None => Through::AtLeast(newest.unwrap_or(first - 1)),
         };
         let (contents, epochs) = segment::examine(&path, first, through)?;
-        let read = contents.whole.last().map(|range| *range.end());
-        let through = through.max(read).unwrap_or(first - 1);
         found.epochs.merge(&epochs);
         let entry = Entry {
             first,
-            through,
+            through: last_written(first, through, &contents),
             path,
             contents,
         };
@@ -254,6 +265,15 @@ fn examine(directory: &Path, newest: Option<u64>) -> Result<Found, StoreError> {
     Ok(found)
 }
 
+/// The last sequence number that was written to a file, as far as anything tells.
+fn last_written(first: u64, through: Through, contents: &Contents) -> u64 {
+    let (Through::Exactly(told) | Through::AtLeast(told)) = through;
+    let read = contents.whole.last().map_or(0, |range| *range.end());
+    // Of a damaged file its name is not given again.
+    let least = if contents.damaged { first } else { first - 1 };
+    told.max(read).max(least)
+}
+
 /// The first sequence number of each segment, in order.
 fn list(directory: &Path) -> io::Result<Vec<u64>> {
     let mut firsts = Vec::new();
@@ -261,7 +281,7 @@ fn list(directory: &Path) -> io::Result<Vec<u64>> {
         let name = file?.file_name();
         let number = name.to_str().and_then(|name| name.strip_suffix(".db"));
         if let Some(number) = number.filter(|number| number.len() == DIGITS)
-            && let Ok(first @ 1..) = number.parse()
+            && let Ok(first @ 1..=LARGEST) = number.parse()
         {
             firsts.push(first);
         }

@@ -206,8 +206,10 @@ fn the_next_run_goes_on_in_an_epoch_of_its_own() {
     );
     assert_eq!(disk.files("db").len(), 1);
     // Another run that stores nothing is known all the same.
-    drop((writer, disk.open()));
-    assert_eq!(disk.open().0.spool().last_of(spool.epoch()), Some(15));
+    let epoch = spool.epoch();
+    drop((writer, spool));
+    drop(disk.open());
+    assert_eq!(disk.open().0.spool().last_of(epoch), Some(15));
 }
 
 #[test]
@@ -315,6 +317,13 @@ fn a_file_that_is_gone_is_told_of() {
     assert_eq!((recovered.records, recovered.lost), (25, 10));
     let all = read_all(writer.spool());
     assert_eq!(all.missing, [(11..=20, Missing::Damaged)]);
+    drop(writer);
+    for file in disk.files("db") {
+        fs::remove_file(file).unwrap();
+    }
+    let (writer, recovered) = disk.open();
+    assert!(recovered.vanished);
+    assert_eq!(writer.next_sequence(), 36);
 }
 
 #[test]

@@ -14,6 +14,8 @@ const TOLD: usize = 20;
 pub(super) struct Chain {
     interval: Option<Duration>,
     start: u64,
+    /// Newest record at the begin.
+    goal: u64,
     last: u64,
     received: u64,
     heartbeats: u64,
@@ -40,6 +42,11 @@ impl Chain {
 
     pub(super) fn heartbeats(&self) -> u64 {
         self.heartbeats
+    }
+
+    /// Everything that there was at the begin has come.
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.interval.is_some() && self.last >= self.goal
     }
 
     pub(super) fn problem(&mut self, problem: String) {
@@ -86,6 +93,7 @@ impl Chain {
         self.interval = Some(Duration::from_secs(seconds.into()));
         self.start = hello.progress.unwrap_or_default().complete_through;
         self.last = self.start;
+        self.goal = hello.newest_sequence;
     }
 
     fn placed(&mut self, record: &Record) {
