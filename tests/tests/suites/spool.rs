@@ -45,8 +45,8 @@ const RATE: &str = "2000";
 /// In the others.
 const SLOW: &str = "500";
 const KILLS: u32 = 100;
-const FEW_KILLS: u32 = 5;
-const DAMAGES: u32 = 3;
+const FEW_KILLS: u32 = 3;
+const DAMAGES: u32 = 2;
 const ENDED_LIMIT: Duration = Duration::from_secs(120);
 /// Room for everything that a test stores.
 const ROOM: i64 = 8 << 30;
