@@ -66,7 +66,8 @@ async fn under_load<T>(
     setup.set("rules.bundled", false);
     edit(&mut setup);
     let watched = Watched::start_with(setup, cgroup).await?;
-    let spec = ContainerSpec::new("load", Image::Offenders);
+    // It outlives the longest test.
+    let spec = ContainerSpec::new("load", Image::Offenders).command(&["sleep", "7200"]);
     let container = Container::run(&engine, &watched.cgroup, &spec).await?;
     let program = offenders::in_image("open_flood");
     let load = Exec::new(&[&program, "3600s", "/etc/passwd", rate]);
