@@ -9,11 +9,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
-use tonic::{Code, Status};
 
 use super::{Exit, Failure, Global, client, output};
 use crate::config::RecordFormat;
-use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::record::Body;
 use crate::proto::watch_request::Start;
 use crate::proto::{Cursor, Record, WatchRequest};
@@ -99,9 +97,7 @@ async fn stream(
     request: WatchRequest,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let mut client = AlertServiceClient::new(client::connect(socket).await?)
-        .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
-    let mut records = client.watch(request).await.map_err(refused)?.into_inner();
+    let mut records = client::watch(socket, request).await?;
     let mut silence = Silence::default();
     loop {
         let Ok(next) = timeout(silence.limit(), records.next()).await else {
@@ -109,7 +105,7 @@ async fn stream(
             continue;
         };
         let Some(record) = next else { return Ok(()) };
-        let record = record.map_err(broken)?;
+        let record = record.map_err(client::broken)?;
         silence.broken_by(&record);
         if printer.print(&record)? {
             return Ok(());
@@ -117,11 +113,10 @@ async fn stream(
     }
 }
 
-/// The agent sends a heartbeat at the interval that its HELLO states, also when there is nothing
-/// else to say: twice as long without any record means that it is stopped or hangs.
+/// A silence that lasts longer than the HELLO allows.
 #[derive(Default)]
 struct Silence {
-    interval: Option<Duration>,
+    limit: Option<Duration>,
     told: bool,
 }
 
@@ -130,13 +125,12 @@ impl Silence {
     const UNKNOWN: Duration = Duration::from_secs(3_600);
 
     fn limit(&self) -> Duration {
-        self.interval.map_or(Self::UNKNOWN, |interval| interval * 2)
+        self.limit.unwrap_or(Self::UNKNOWN)
     }
 
     fn broken_by(&mut self, record: &Record) {
         if let Some(Body::Hello(hello)) = &record.body {
-            let seconds = hello.heartbeat_seconds.max(1);
-            self.interval = Some(Duration::from_secs(seconds.into()));
+            self.limit = Some(client::patience(hello));
         }
         if std::mem::take(&mut self.told) {
             eprintln!("gravlens: the agent speaks again");
@@ -152,25 +146,6 @@ impl Silence {
                 self.limit().as_secs()
             );
         }
-    }
-}
-
-/// An agent that refuses the request. Elsewhere the library says "out of range" of messages that
-/// are too large; here the agent says it of a cursor.
-pub(super) fn refused(status: Status) -> Failure {
-    match status.code() {
-        Code::OutOfRange => Failure::new(Exit::Usage, status.message()),
-        _ => broken(status),
-    }
-}
-
-/// A connection that breaks reports one of several codes, depending on where it breaks.
-pub(super) fn broken(status: Status) -> Failure {
-    match status.code() {
-        Code::Unknown | Code::Internal | Code::Cancelled => {
-            Failure::new(Exit::Unreachable, status.message())
-        }
-        _ => status.into(),
     }
 }
 
@@ -236,16 +211,5 @@ mod tests {
         });
         assert_eq!(silence.limit(), Duration::from_secs(10));
         assert!(!silence.told);
-    }
-
-    #[test]
-    fn only_a_refused_cursor_is_a_wrong_argument() {
-        let too_large = || Status::out_of_range("message length too large");
-        assert_eq!(refused(too_large()).exit(), Exit::Usage);
-        assert_eq!(broken(too_large()).exit(), Exit::Failure);
-        assert_eq!(
-            refused(Status::invalid_argument("77 is no severity")).exit(),
-            Exit::Usage
-        );
     }
 }

@@ -3,12 +3,15 @@
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 
 use super::{Exit, Failure, Global};
+use crate::proto::alert_service_client::AlertServiceClient;
+use crate::proto::{Hello, Record, WatchRequest};
 
 /// Largest answer and largest record. gRPC's default of 4 MiB is too small for both: `status` has
 /// an account for each hook in each of 4,096 cgroups, and a command line of 32 KiB has many
@@ -61,6 +64,42 @@ fn unreachable(socket: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
+/// Subscribes to the stream.
+pub(super) async fn watch(
+    socket: &Path,
+    request: WatchRequest,
+) -> Result<Streaming<Record>, Failure> {
+    let mut client = AlertServiceClient::new(connect(socket).await?)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let answer = client.watch(request).await.map_err(refused)?;
+    Ok(answer.into_inner())
+}
+
+/// The agent sends a heartbeat at the interval that its HELLO states, also when there is nothing
+/// else to say: twice as long without any record means that it is stopped or hangs.
+pub(super) fn patience(hello: &Hello) -> Duration {
+    Duration::from_secs(hello.heartbeat_seconds.max(1).into()) * 2
+}
+
+/// An agent that refuses the request. Elsewhere the library says "out of range" of messages that
+/// are too large; here the agent says it of a cursor.
+fn refused(status: Status) -> Failure {
+    match status.code() {
+        Code::OutOfRange => Failure::new(Exit::Usage, status.message()),
+        _ => broken(status),
+    }
+}
+
+/// A connection that breaks reports one of several codes, depending on where it breaks.
+pub(super) fn broken(status: Status) -> Failure {
+    match status.code() {
+        Code::Unknown | Code::Internal | Code::Cancelled => {
+            Failure::new(Exit::Unreachable, status.message())
+        }
+        _ => status.into(),
+    }
+}
+
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let exit = match status.code() {
@@ -73,5 +112,21 @@ impl From<Status> for Failure {
             message => message,
         };
         Self::new(exit, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refused_cursor_is_a_wrong_argument() {
+        let too_large = || Status::out_of_range("message length too large");
+        assert_eq!(refused(too_large()).exit(), Exit::Usage);
+        assert_eq!(broken(too_large()).exit(), Exit::Failure);
+        assert_eq!(
+            refused(Status::invalid_argument("77 is no severity")).exit(),
+            Exit::Usage
+        );
     }
 }

@@ -252,7 +252,8 @@ fn queues(status: &GetStatusResponse) -> Vec<Vec<String>> {
     rows
 }
 
-fn dropped(events: &EventAccount) -> u64 {
+/// Events that were lost for any reason.
+pub(super) fn dropped(events: &EventAccount) -> u64 {
     events.ring_full + events.rate_limited + events.scratch_busy + events.queue + events.decode
 }
 

@@ -10,10 +10,8 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt as _;
 
-use super::alerts::{broken, refused};
 use super::{Exit, Failure, Global, client, output};
 use crate::config::OutputFormat;
-use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::watch_request::Start;
 use crate::proto::{Live, Oldest, WatchRequest};
 use chain::{Chain, Report};
@@ -57,8 +55,6 @@ pub(super) fn run(global: &Global, verb: &StreamVerb) -> Result<(), Failure> {
     Err(Failure::silent(Exit::Failure))
 }
 
-/// Heartbeats after which an agent that says nothing counts as stopped.
-const PATIENCE: u32 = 2;
 /// Heartbeats that are waited for at least.
 const BEATS: u64 = 3;
 /// Until the HELLO has stated the interval.
@@ -74,11 +70,9 @@ async fn check(socket: &Path, args: &CheckArgs) -> Result<Report, Failure> {
         start: Some(start),
         ..WatchRequest::default()
     };
-    let mut client = AlertServiceClient::new(client::connect(socket).await?)
-        .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
     let mut chain = Chain::default();
-    let mut records = match timeout(HELLO_LIMIT, client.watch(request)).await {
-        Ok(answer) => answer.map_err(refused)?.into_inner(),
+    let mut records = match timeout(HELLO_LIMIT, client::watch(socket, request)).await {
+        Ok(records) => records?,
         Err(_) => {
             chain.silence(HELLO_LIMIT);
             return Ok(chain.finish());
@@ -89,7 +83,7 @@ async fn check(socket: &Path, args: &CheckArgs) -> Result<Report, Failure> {
     while Instant::now() < end || chain.heartbeats() < BEATS || !chain.has_caught_up() {
         match timeout(patience, records.next()).await {
             Ok(Some(Ok(record))) => chain.take(&record),
-            Ok(Some(Err(status))) => return Err(broken(status)),
+            Ok(Some(Err(status))) => return Err(client::broken(status)),
             Ok(None) => {
                 chain.problem("the agent ended the stream".to_owned());
                 break;
@@ -99,9 +93,7 @@ async fn check(socket: &Path, args: &CheckArgs) -> Result<Report, Failure> {
                 break;
             }
         }
-        if let Some(interval) = chain.interval() {
-            patience = interval * PATIENCE;
-        }
+        patience = chain.patience().unwrap_or(patience);
     }
     Ok(chain.finish())
 }

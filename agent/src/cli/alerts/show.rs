@@ -4,9 +4,7 @@ use std::path::Path;
 
 use tokio_stream::StreamExt as _;
 
-use super::{broken, refused};
 use crate::cli::{Exit, Failure, Global, client, output};
-use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::record::Body;
 use crate::proto::watch_request::Start;
 use crate::proto::{Cursor, Record, WatchRequest};
@@ -48,22 +46,20 @@ async fn find(
     cursor: Cursor,
     id: &str,
 ) -> Result<Option<(Record, String)>, Failure> {
-    let mut client = AlertServiceClient::new(client::connect(socket).await?)
-        .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
     let request = WatchRequest {
         start: Some(Start::Cursor(cursor)),
         until_now: true,
         ..WatchRequest::default()
     };
-    let mut records = match client.watch(request).await.map_err(refused) {
-        Ok(response) => response.into_inner(),
+    let mut records = match client::watch(socket, request).await {
+        Ok(records) => records,
         // Beyond the end of the stream.
         Err(failure) if failure.exit() == Exit::Usage => return Ok(None),
         Err(failure) => return Err(failure),
     };
     let mut node = String::new();
     while let Some(record) = records.next().await {
-        let record = record.map_err(broken)?;
+        let record = record.map_err(client::broken)?;
         match &record.body {
             Some(Body::Hello(hello)) => node.clone_from(&hello.node),
             Some(Body::Heartbeat(_)) => {}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cli::client;
+use crate::cli::status::dropped;
 use crate::proto::record::Body;
 use crate::proto::{AlertAccount, EventAccount, Gap, Heartbeat, Hello, Progress, Record};
 use crate::sinks::render::enum_word;
@@ -12,7 +14,8 @@ const TOLD: usize = 20;
 /// The check of one subscription.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
-    interval: Option<Duration>,
+    /// How long the agent may say nothing, once HELLO has stated it.
+    patience: Option<Duration>,
     start: u64,
     /// Newest record at the begin.
     goal: u64,
@@ -35,9 +38,9 @@ pub(super) struct Report {
 }
 
 impl Chain {
-    /// Time between heartbeats, once HELLO has stated it.
-    pub(super) fn interval(&self) -> Option<Duration> {
-        self.interval
+    /// How long the agent may say nothing, once HELLO has stated it.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.patience
     }
 
     pub(super) fn heartbeats(&self) -> u64 {
@@ -46,7 +49,7 @@ impl Chain {
 
     /// Everything that there was at the begin has come.
     pub(super) fn has_caught_up(&self) -> bool {
-        self.interval.is_some() && self.last >= self.goal
+        self.patience.is_some() && self.last >= self.goal
     }
 
     pub(super) fn problem(&mut self, problem: String) {
@@ -86,18 +89,17 @@ impl Chain {
     }
 
     fn hello(&mut self, hello: &Hello) {
-        if self.interval.is_some() {
+        if self.patience.is_some() {
             self.problem("a second HELLO came".to_owned());
         }
-        let seconds = hello.heartbeat_seconds.max(1);
-        self.interval = Some(Duration::from_secs(seconds.into()));
+        self.patience = Some(client::patience(hello));
         self.start = hello.progress.unwrap_or_default().complete_through;
         self.last = self.start;
         self.goal = hello.newest_sequence;
     }
 
     fn placed(&mut self, record: &Record) {
-        if self.interval.is_none() {
+        if self.patience.is_none() {
             self.problem("the first record is no HELLO".to_owned());
         }
         let (sequence, previous) = (record.sequence, record.prev_sequence);
@@ -176,14 +178,7 @@ impl Chain {
 
 /// What every event that was seen has become.
 fn became(events: &EventAccount) -> u64 {
-    events.delivered
-        + events.suppressed
-        + events.ring_full
-        + events.rate_limited
-        + events.scratch_busy
-        + events.queue
-        + events.decode
-        + events.in_flight
+    events.delivered + events.suppressed + dropped(events) + events.in_flight
 }
 
 #[cfg(test)]
