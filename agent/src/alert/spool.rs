@@ -111,6 +111,16 @@ pub(super) struct Fetch {
     range: RangeInclusive<u64>,
 }
 
+impl Fetch {
+    fn of(entry: &Entry, range: RangeInclusive<u64>) -> Self {
+        Self {
+            segment: entry.first,
+            path: entry.path.clone(),
+            range,
+        }
+    }
+}
+
 /// What readers wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tail {
@@ -128,7 +138,6 @@ struct Kept {
     /// Sequence number of the first of them, or the next.
     recent_first: u64,
     entries: VecDeque<Entry>,
-    epochs: Epochs,
     oldest: u64,
     evicted_alerts: u64,
     /// Records that turned out not to be readable, and are not told of yet.
@@ -142,6 +151,8 @@ pub struct Spool {
     epoch: u64,
     /// The sequence number before the first of this run.
     before: u64,
+    /// This run's epoch is the last; nothing is added while it runs.
+    epochs: Epochs,
     limits: SpoolLimits,
     kept: Mutex<Kept>,
     /// The newest last.
@@ -257,13 +268,13 @@ impl Spool {
         let spool = Arc::new(Self {
             epoch,
             before: next - 1,
+            epochs: found.epochs,
             limits,
             kept: Mutex::new(Kept {
                 recent: VecDeque::new(),
                 recent_bytes: 0,
                 recent_first: next,
                 entries: found.entries.into(),
-                epochs: found.epochs,
                 oldest: first.unwrap_or(next),
                 evicted_alerts: 0,
                 lost: 0,
@@ -296,8 +307,7 @@ impl Spool {
 
     /// The last sequence number that an epoch gave; `None` when it is not known.
     pub(super) fn last_of(&self, epoch: u64) -> Option<u64> {
-        let kept = self.kept();
-        kept.epochs.last(epoch, kept.newest())
+        self.epochs.last(epoch, self.bounds().newest)
     }
 
     /// The caps.
@@ -348,8 +358,8 @@ impl Spool {
         Read::Batch(Batch { gone, records })
     }
 
-    /// Reads records from a file; it waits for the disk. None: read again, there is something to be
-    /// told of them.
+    /// Reads records from a file; it waits for the disk. When there are none, [`Self::read`] tells
+    /// why.
     pub(super) fn fetch(&self, fetch: &Fetch, max: usize) -> Vec<Arc<Stored>> {
         let read = self.with_reader(fetch, |reader| reader.read(fetch.range.clone(), max));
         let records = match read {
@@ -392,16 +402,10 @@ impl Spool {
     /// The files that have such records, as a whole each.
     fn not_older(&self, time: SystemTime) -> Vec<Fetch> {
         let kept = self.kept();
-        let candidates = kept
-            .entries
-            .iter()
-            .filter(|entry| entry.contents.newest_time >= Some(time));
-        candidates
-            .map(|entry| Fetch {
-                segment: entry.first,
-                path: entry.path.clone(),
-                range: entry.first..=entry.through,
-            })
+        let entries = kept.entries.iter();
+        entries
+            .filter(|entry| entry.contents.newest_time >= Some(time))
+            .map(|entry| Fetch::of(entry, entry.first..=entry.through))
             .collect()
     }
 
@@ -531,11 +535,7 @@ impl Kept {
             .whole
             .iter()
             .find(|range| range.contains(&sequence))?;
-        Some(Fetch {
-            segment: entry.first,
-            path: entry.path.clone(),
-            range: sequence..=*whole.end(),
-        })
+        Some(Fetch::of(entry, sequence..=*whole.end()))
     }
 
     /// Last sequence number that was written to a file.
@@ -591,7 +591,7 @@ impl Kept {
 
     /// Takes the files out that are beyond the caps.
     fn evict(&mut self, limits: SpoolLimits, now: SystemTime) -> Vec<Entry> {
-        let count = store::beyond(self.entries.iter(), limits, now);
+        let count = store::beyond(&self.entries, limits, now);
         let gone: Vec<Entry> = self.entries.drain(..count).collect();
         if let Some(oldest) = self.entries.front()
             && count > 0
@@ -683,20 +683,16 @@ impl SpoolWriter {
             return None;
         }
         self.refused = None;
-        let (epochs, in_files, mut written): (_, _, Vec<_>) = {
+        let (in_files, mut written): (_, Vec<_>) = {
             let kept = self.spool.kept();
-            let waiting = kept.waiting().cloned().collect();
-            (kept.epochs.clone(), kept.in_files(), waiting)
+            (kept.in_files(), kept.waiting().cloned().collect())
         };
         written.extend(records.iter().cloned());
         let first = written.first()?.sequence;
         // What is in the files is followed by what is written, unless memory could not hold it.
         let missing = Some(in_files + 1..=first - 1);
         let missing = missing.filter(|missing| in_files > 0 && !missing.is_empty());
-        let next = missing.as_ref().map_or(first, |missing| *missing.start());
-        let stored = store
-            .begin(&epochs, next)
-            .and_then(|()| store.append(&epochs, missing.as_ref(), &written));
+        let stored = store.append(&self.spool.epochs, missing.as_ref(), &written);
         Some(stored.map(|segment| Written {
             segment,
             missing,

@@ -96,6 +96,14 @@ impl SegmentError {
 }
 
 impl Contents {
+    /// Of a file of which nothing is read yet, and not everything can be.
+    fn damaged() -> Self {
+        Self {
+            damaged: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes a record that is whole into the account.
     pub(super) fn add(&mut self, stored: &Stored) {
         match self.whole.last_mut() {
@@ -304,7 +312,7 @@ pub(super) fn examine(
 ) -> Result<(Contents, Epochs), SegmentError> {
     // For writing, so that what its log holds is taken over.
     let Ok(connection) = open_to_read(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
-        return Ok((damaged(Contents::default()), Epochs::default()));
+        return Ok((Contents::damaged(), Epochs::default()));
     };
     lock_alone(&connection);
     if let Some(found) = format_of(&connection)
@@ -396,7 +404,7 @@ fn scan(connection: &Connection) -> Option<Contents> {
 /// Asks for each number by itself, so that a damaged page costs the records in it and no others.
 /// `ceiling`: more than the file can hold.
 fn try_each(connection: &Connection, first: u64, through: Through, ceiling: u64) -> Contents {
-    let mut contents = damaged(Contents::default());
+    let mut contents = Contents::damaged();
     let Ok(mut statement) = connection.prepare(ONE) else {
         return contents;
     };
@@ -442,13 +450,6 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         }
         // A value of another type than was written.
         _ => true,
-    }
-}
-
-fn damaged(contents: Contents) -> Contents {
-    Contents {
-        damaged: true,
-        ..contents
     }
 }
 

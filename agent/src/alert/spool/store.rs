@@ -3,6 +3,7 @@
 //! Records are appended to the newest segment until it has its share of the cap, and evicted by
 //! removing the oldest. What is damaged stays within its segment.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
@@ -19,7 +20,7 @@ use crate::state_dir::{self, StateDirError};
 
 /// Segments that the cap is divided into.
 const SHARES: usize = 8;
-const EXTENSION: &str = "db";
+const EXTENSION: &str = ".db";
 /// Digits of the largest sequence number.
 const DIGITS: usize = 20;
 /// SQLite's numbers are signed.
@@ -62,6 +63,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Nothing was ever written to it.
+    fn is_empty(&self) -> bool {
+        self.through < self.first && !self.contents.damaged
+    }
+
     /// How many records are in it no more.
     fn lost(&self) -> u64 {
         let missing = self.contents.missing.iter();
@@ -102,7 +108,7 @@ struct Active {
     bytes: usize,
     records: usize,
     /// When this run began to write to it.
-    begun: SystemTime,
+    since: SystemTime,
     /// Readers know it.
     announced: bool,
 }
@@ -113,7 +119,9 @@ impl Store {
         state_dir::prepare(directory)?;
         let (mark, newest) = Mark::open(directory)?;
         let mut found = examine(directory, newest)?;
-        found.entries.retain(|entry| !is_empty(entry));
+        for empty in found.entries.extract_if(.., |entry| entry.is_empty()) {
+            remove(&empty.path);
+        }
         let whole = |last: &&Entry| !last.contents.damaged && last.lost() == 0;
         // One that cannot be written now is followed by another, once that is possible.
         let active = found.entries.last().filter(whole).and_then(|last| {
@@ -122,7 +130,7 @@ impl Store {
                 path: last.path.clone(),
                 bytes: last.contents.bytes,
                 records: last.contents.records,
-                begun: SystemTime::now(),
+                since: SystemTime::now(),
                 announced: true,
             })
         });
@@ -159,6 +167,7 @@ impl Store {
             return Ok(None);
         };
         let first = missing.map_or(first.sequence, |missing| *missing.start());
+        self.begin(epochs, first)?;
         let active = self.room(first, epochs)?;
         active.segment.append(missing, records)?;
         active.bytes += records.iter().map(|record| record.cost()).sum::<usize>();
@@ -183,7 +192,7 @@ impl Store {
         let share = self.limits.age.map(|age| age / SHARES as u32);
         let full = |active: &mut Active| {
             let old =
-                share.is_some_and(|share| active.begun.elapsed().is_ok_and(|age| age > share));
+                share.is_some_and(|share| active.since.elapsed().is_ok_and(|age| age > share));
             active.bytes >= bytes || active.records >= records.max(1) || old && active.records > 0
         };
         if let Some(full) = self.active.take_if(full) {
@@ -198,21 +207,12 @@ impl Store {
                 path,
                 bytes: 0,
                 records: 0,
-                begun: SystemTime::now(),
+                since: SystemTime::now(),
                 announced: false,
             });
         }
         Ok(self.active.as_mut().expect("it was made just now"))
     }
-}
-
-/// Nothing was ever written to it.
-fn is_empty(entry: &Entry) -> bool {
-    let empty = entry.through < entry.first && !entry.contents.damaged;
-    if empty {
-        remove(&entry.path);
-    }
-    empty
 }
 
 /// Removes a segment and what SQLite keeps beside it. One that stays is found by the next run.
@@ -279,7 +279,7 @@ fn list(directory: &Path) -> io::Result<Vec<u64>> {
     let mut firsts = Vec::new();
     for file in fs::read_dir(directory)? {
         let name = file?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".db"));
+        let number = name.to_str().and_then(|name| name.strip_suffix(EXTENSION));
         if let Some(number) = number.filter(|number| number.len() == DIGITS)
             && let Ok(first @ 1..=LARGEST) = number.parse()
         {
@@ -291,31 +291,27 @@ fn list(directory: &Path) -> io::Result<Vec<u64>> {
 }
 
 fn path_of(directory: &Path, first: u64) -> PathBuf {
-    directory.join(format!("{first:0DIGITS$}.{EXTENSION}"))
+    directory.join(format!("{first:0DIGITS$}{EXTENSION}"))
 }
 
-/// How much of the oldest segments is beyond the caps: their number.
-pub(super) fn beyond<'a>(
-    entries: impl ExactSizeIterator<Item = &'a Entry> + Clone,
-    limits: SpoolLimits,
-    now: SystemTime,
-) -> usize {
-    let mut bytes: usize = entries.clone().map(|entry| entry.contents.bytes).sum();
-    let mut records: usize = entries.clone().map(|entry| entry.contents.records).sum();
+/// How many of the oldest segments are beyond the caps.
+pub(super) fn beyond(entries: &VecDeque<Entry>, limits: SpoolLimits, now: SystemTime) -> usize {
+    let contents = || entries.iter().map(|entry| &entry.contents);
+    let mut bytes: usize = contents().map(|contents| contents.bytes).sum();
+    let mut records: usize = contents().map(|contents| contents.records).sum();
     let oldest = limits.age.and_then(|age| now.checked_sub(age));
-    // The newest stays whatever it costs: it is being written.
-    let evictable = entries.len().saturating_sub(1);
     let mut count = 0;
-    for entry in entries.take(evictable) {
-        let newest = entry.contents.newest_time;
-        let aged = newest
+    // The newest stays whatever it costs: it is being written.
+    for contents in contents().take(entries.len().saturating_sub(1)) {
+        let aged = contents
+            .newest_time
             .zip(oldest)
             .is_some_and(|(newest, oldest)| newest < oldest);
         if bytes <= limits.bytes && records <= limits.records && !aged {
             break;
         }
-        bytes -= entry.contents.bytes;
-        records -= entry.contents.records;
+        bytes -= contents.bytes;
+        records -= contents.records;
         count += 1;
     }
     count
