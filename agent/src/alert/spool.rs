@@ -12,16 +12,18 @@
 //! While the files cannot be written, records are in memory alone: readers go on, and are told.
 
 mod epochs;
+mod kept;
 mod mark;
 mod segment;
 mod store;
+mod writer;
 
 use std::collections::VecDeque;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::sync::watch;
@@ -29,13 +31,14 @@ use tokio::sync::watch;
 use super::record::Stored;
 use crate::telemetry::{Counter, Failure};
 use epochs::Epochs;
+use kept::Kept;
 use segment::{Reader, SegmentError};
 use store::{Entry, Found, Store};
 
 pub use store::StoreError;
+pub use writer::SpoolWriter;
+pub(super) use writer::{Change, RETRY};
 
-/// Time between two tries to write files that could not be written.
-pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Segments that are kept open for readers.
 const OPEN_READERS: usize = 4;
 
@@ -130,21 +133,6 @@ pub(super) struct Tail {
     pub(super) closed: bool,
 }
 
-#[derive(Debug)]
-struct Kept {
-    /// The newest records.
-    recent: VecDeque<Arc<Stored>>,
-    recent_bytes: usize,
-    /// Sequence number of the first of them, or the next.
-    recent_first: u64,
-    entries: VecDeque<Entry>,
-    oldest: u64,
-    evicted_alerts: u64,
-    /// Records that turned out not to be readable, and are not told of yet.
-    lost: u64,
-    not_durable: Option<String>,
-}
-
 /// Read side of the spool. Share it in an `Arc`.
 #[derive(Debug)]
 pub struct Spool {
@@ -158,26 +146,6 @@ pub struct Spool {
     /// The newest last.
     readers: Mutex<VecDeque<(u64, Reader)>>,
     tail: watch::Sender<Tail>,
-}
-
-/// Write side of the spool; there is one.
-#[derive(Debug)]
-pub struct SpoolWriter {
-    spool: Arc<Spool>,
-    next: u64,
-    pending: Vec<Arc<Stored>>,
-    store: Option<Store>,
-    /// When the files could not be written last.
-    refused: Option<Instant>,
-}
-
-/// What a commit has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Records are in memory alone from that one on, and why.
-    NotDurable(u64, String),
-    /// Everything that is still kept is in files again.
-    Durable,
 }
 
 /// What an earlier run left.
@@ -480,241 +448,6 @@ fn random_epoch() -> io::Result<u64> {
     getrandom(&mut bytes, GetRandomFlags::empty())?;
     // 0 is what an unset cursor has.
     Ok(u64::from_ne_bytes(bytes).max(1))
-}
-
-impl Kept {
-    fn newest(&self) -> u64 {
-        self.recent_first - 1 + self.recent.len() as u64
-    }
-
-    /// The first number from there on that can be read, and what is skipped for it.
-    fn skip(&self, first: u64) -> (u64, Option<(RangeInclusive<u64>, Missing)>) {
-        if first < self.oldest {
-            let gone = first..=self.oldest - 1;
-            return (self.oldest, Some((gone, Missing::Evicted)));
-        }
-        if first >= self.recent_first {
-            return (first, None);
-        }
-        let readable = self
-            .entries
-            .iter()
-            .flat_map(|entry| &entry.contents.whole)
-            .find(|range| *range.end() >= first)
-            .map_or(self.recent_first, |range| first.max(*range.start()));
-        if readable == first {
-            return (first, None);
-        }
-        let mut missing = self
-            .entries
-            .iter()
-            .flat_map(|entry| &entry.contents.missing);
-        let next_missing = missing.find(|range| *range.end() >= first);
-        if let Some(missing) = next_missing.filter(|range| range.contains(&first)) {
-            let end = *missing.end();
-            return (end + 1, Some((first..=end, Missing::NeverStored)));
-        }
-        // One reason at a time: what is behind the files has left memory.
-        if first > self.in_files() {
-            let gone = first..=self.recent_first - 1;
-            return (self.recent_first, Some((gone, Missing::NeverStored)));
-        }
-        let end = readable.min(self.in_files() + 1).min(self.recent_first);
-        let end = next_missing.map_or(end, |missing| end.min(*missing.start()));
-        (end, Some((first..=end - 1, Missing::Damaged)))
-    }
-
-    /// Where the file is that has that record.
-    fn locate(&self, sequence: u64) -> Option<Fetch> {
-        let entry = self
-            .entries
-            .iter()
-            .find(|entry| entry.through >= sequence)?;
-        let whole = entry
-            .contents
-            .whole
-            .iter()
-            .find(|range| range.contains(&sequence))?;
-        Some(Fetch::of(entry, sequence..=*whole.end()))
-    }
-
-    /// Last sequence number that was written to a file.
-    fn in_files(&self) -> u64 {
-        self.entries.back().map_or(0, |entry| entry.through)
-    }
-
-    /// What is in memory alone.
-    fn waiting(&self) -> impl Iterator<Item = &Arc<Stored>> {
-        let skip = (self.in_files() + 1).saturating_sub(self.recent_first);
-        self.recent
-            .iter()
-            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
-    }
-
-    fn push(&mut self, stored: Arc<Stored>) {
-        self.recent_bytes += stored.cost();
-        self.recent.push_back(stored);
-    }
-
-    /// Takes records that are in a file now into its account.
-    fn stored(&mut self, written: Written) {
-        self.entries.extend(written.segment);
-        if let Some(entry) = self.entries.back_mut() {
-            entry.contents.missing.extend(written.missing);
-            for record in &written.records {
-                entry.contents.add(record);
-                entry.through = record.sequence;
-            }
-        }
-    }
-
-    /// Lets memory go down to its cap. What is in no file is lost by that.
-    fn trim(&mut self, limits: SpoolLimits) {
-        let in_files = self.in_files();
-        // The newest record is kept whatever it costs: a reader that waits must see it.
-        while self.recent.len() > 1
-            && (self.recent_bytes > limits.memory_bytes || self.recent.len() > limits.records)
-        {
-            let Some(evicted) = self.recent.pop_front() else {
-                return;
-            };
-            self.recent_first += 1;
-            self.recent_bytes -= evicted.cost();
-            if evicted.sequence > in_files {
-                self.evicted_alerts += u64::from(evicted.facts.is_alert());
-                if self.entries.is_empty() {
-                    self.oldest = self.recent_first;
-                }
-            }
-        }
-    }
-
-    /// Takes the files out that are beyond the caps.
-    fn evict(&mut self, limits: SpoolLimits, now: SystemTime) -> Vec<Entry> {
-        let count = store::beyond(&self.entries, limits, now);
-        let gone: Vec<Entry> = self.entries.drain(..count).collect();
-        if let Some(oldest) = self.entries.front()
-            && count > 0
-        {
-            self.oldest = oldest.first;
-        }
-        self.evicted_alerts += gone.iter().map(|entry| entry.contents.alerts).sum::<u64>();
-        gone
-    }
-}
-
-impl SpoolWriter {
-    /// The spool it writes to.
-    pub fn spool(&self) -> &Arc<Spool> {
-        &self.spool
-    }
-
-    /// The sequence number that the next record gets.
-    pub fn next_sequence(&self) -> u64 {
-        self.next
-    }
-
-    /// Takes a record, which carries [`Self::next_sequence`]; readers see it after
-    /// [`Self::commit`].
-    pub(super) fn push(&mut self, stored: Stored) {
-        debug_assert_eq!(stored.sequence, self.next);
-        self.next += 1;
-        self.pending.push(Arc::new(stored));
-    }
-
-    /// Stores what was pushed, and wakes the readers. It waits for the disk.
-    pub(super) fn commit(&mut self) -> Option<Change> {
-        let records = std::mem::take(&mut self.pending);
-        let stored = self.store(&records);
-        let mut kept = self.spool.kept();
-        for record in records {
-            kept.push(record);
-        }
-        let change = match stored {
-            Some(Ok(written)) => {
-                kept.stored(written);
-                kept.not_durable.take().map(|_| Change::Durable)
-            }
-            Some(Err(error)) => {
-                self.refused = Some(Instant::now());
-                let why = error.to_string();
-                let was = kept.not_durable.replace(why.clone());
-                was.is_none()
-                    .then(|| Change::NotDurable(kept.in_files() + 1, why))
-            }
-            None => None,
-        };
-        kept.trim(self.spool.limits);
-        drop(kept);
-        self.spool.evict();
-        let newest = self.next - 1;
-        self.spool.tail.send_modify(|tail| tail.newest = newest);
-        change
-    }
-
-    /// Records that turned out not to be readable since the last call.
-    pub(super) fn take_lost(&self) -> u64 {
-        std::mem::take(&mut self.spool.kept().lost)
-    }
-
-    /// The next commit tries the files, however lately they could not be written.
-    pub(super) fn insist(&mut self) {
-        self.refused = None;
-    }
-
-    /// A commit waits for the disk.
-    pub(super) fn waits_for_disk(&self) -> bool {
-        self.store.is_some()
-    }
-
-    /// Records are in memory alone, and wait for a file.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.store.is_some() && self.spool.kept().not_durable.is_some()
-    }
-
-    /// Writes records to the files, after those that wait in memory for that; `None` when nothing
-    /// is to be written now.
-    fn store(&mut self, records: &[Arc<Stored>]) -> Option<Result<Written, SegmentError>> {
-        let store = self.store.as_mut()?;
-        if self
-            .refused
-            .is_some_and(|refused| refused.elapsed() < RETRY)
-        {
-            return None;
-        }
-        self.refused = None;
-        let (in_files, mut written): (_, Vec<_>) = {
-            let kept = self.spool.kept();
-            (kept.in_files(), kept.waiting().cloned().collect())
-        };
-        written.extend(records.iter().cloned());
-        let first = written.first()?.sequence;
-        // What is in the files is followed by what is written, unless memory could not hold it.
-        let missing = Some(in_files + 1..=first - 1);
-        let missing = missing.filter(|missing| in_files > 0 && !missing.is_empty());
-        let stored = store.append(&self.spool.epochs, missing.as_ref(), &written);
-        Some(stored.map(|segment| Written {
-            segment,
-            missing,
-            records: written,
-        }))
-    }
-}
-
-/// What is in a file now.
-struct Written {
-    /// The segment, if it is a new one.
-    segment: Option<Entry>,
-    /// Sequence numbers before the records that never will be.
-    missing: Option<RangeInclusive<u64>>,
-    records: Vec<Arc<Stored>>,
-}
-
-impl Drop for SpoolWriter {
-    /// Nothing will follow: readers end when they have read what is there.
-    fn drop(&mut self) {
-        self.spool.tail.send_modify(|tail| tail.closed = true);
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::time::Instant;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
