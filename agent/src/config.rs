@@ -175,17 +175,23 @@ pub enum RecordFormat {
 }
 
 impl RecordFormat {
-    /// Every form with the word for it.
-    pub const ALL: [(&str, Self); 3] = [
-        ("text", Self::Text),
-        ("json", Self::Json),
-        ("falco", Self::Falco),
-    ];
+    /// The words for them, in the order of [`Self::ALL`].
+    pub const WORDS: &[&str] = &["text", "json", "falco"];
+    /// Every form.
+    pub const ALL: [Self; 3] = [Self::Text, Self::Json, Self::Falco];
+
+    /// The form of that word.
+    pub fn named(word: &str) -> Option<Self> {
+        let mut named = Self::WORDS.iter().zip(Self::ALL);
+        named.find(|(name, _)| **name == word).map(|(_, form)| form)
+    }
 
     /// The word for it.
     pub fn word(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(_, format)| *format == self);
-        named.map_or("", |(word, _)| word)
+        let mut named = Self::WORDS.iter().zip(Self::ALL);
+        named
+            .find(|(_, form)| *form == self)
+            .map_or("", |(name, _)| name)
     }
 }
 

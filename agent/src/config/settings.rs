@@ -54,7 +54,7 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 }
 
 const FORMATS: Kind = Kind::Word(&["text", "json"]);
-const RECORD_FORMATS: Kind = Kind::Word(&["text", "json", "falco"]);
+const RECORD_FORMATS: Kind = Kind::Word(RecordFormat::WORDS);
 
 /// Words for `rules.min_priority`, in the order of [`Priority::ALL`]; the empty word means all.
 const PRIORITIES: &[&str] = &[
@@ -316,9 +316,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: RECORD_FORMATS,
         get: |c| word(c.outputs.stdout.format.word()),
         set: |c, v| {
-            let text = v.into_text();
-            let named = RecordFormat::ALL.iter().find(|(word, _)| *word == text);
-            c.outputs.stdout.format = named.map_or(RecordFormat::Text, |(_, format)| *format);
+            let named = RecordFormat::named(&v.into_text());
+            c.outputs.stdout.format = named.unwrap_or(RecordFormat::Text);
         },
     },
     Setting {
