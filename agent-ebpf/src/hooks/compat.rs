@@ -179,14 +179,13 @@ fn bulk(hook: Hook, call: Call, result: i64, block: u64) {
     calls::of_hook(hook, call, result, || args);
 }
 
-// What may stand in either place is read at once: it is plain numbers from there on, and Linux 6.1 need
-// not go through the rest once for each.
-
 #[inline(always)]
 fn in_registers() -> Arguments {
     Arguments::compat(regs::saved())
 }
 
+/// The arguments, in registers or in a block. Who asks reads their values at once: they are plain
+/// numbers from there on, and Linux 6.1 need not go through the rest once for each place.
 #[inline(always)]
 fn passed(block: u64) -> Arguments {
     match block {

@@ -428,7 +428,13 @@ impl Spool {
     fn evict(&self) {
         let gone = self.kept().evict(self.limits, SystemTime::now());
         for entry in &gone {
-            lock(&self.readers).retain(|open| open.0 != entry.first);
+            let mut readers = lock(&self.readers);
+            let (gone, left): (VecDeque<_>, VecDeque<_>) =
+                readers.drain(..).partition(|open| open.0 == entry.first);
+            *readers = left;
+            drop(readers);
+            // Closing a file takes time, which nobody else waits for.
+            drop(gone);
             store::remove(&entry.path);
         }
     }

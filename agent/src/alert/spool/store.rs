@@ -17,6 +17,7 @@ use super::mark::Mark;
 use super::segment::{self, Contents, Segment, SegmentError, Through};
 use crate::alert::Stored;
 use crate::state_dir::{self, StateDirError};
+use crate::telemetry::{Counter, Failure};
 
 /// Segments that the cap is divided into.
 const SHARES: usize = 8;
@@ -49,6 +50,25 @@ impl StoreError {
     /// A newer version wrote a file.
     pub fn is_newer(&self) -> bool {
         matches!(self, Self::Segment(SegmentError::Newer { .. }))
+    }
+}
+
+struct NewestNotNoted {
+    error: io::Error,
+}
+
+impl Failure for NewestNotNoted {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("spool_newest_not_noted");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message = "The spool's newest number cannot be noted.",
+            error = %self.error,
+            total
+        );
     }
 }
 
@@ -181,7 +201,7 @@ impl Store {
         });
         // The records are there: what is told of a later cut is less exact, and that is all.
         if let Err(error) = self.mark.write(last.sequence) {
-            tracing::warn!(message = "The spool's newest number cannot be noted.", %error);
+            NewestNotNoted { error }.emit();
         }
         Ok(new)
     }
