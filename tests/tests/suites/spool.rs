@@ -1,6 +1,6 @@
 //! The stream outlives kills, full disks and damaged files, or says what it lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::unix::fs::FileExt as _;
@@ -89,7 +89,7 @@ struct Seen {
 struct Comparison {
     hasher: RandomState,
     seen: Vec<Seen>,
-    ids: HashMap<u64, u64>,
+    ids: HashSet<u64>,
     downtimes: u32,
     alerts: u64,
 }
@@ -99,7 +99,7 @@ impl Comparison {
         Self {
             hasher: RandomState::new(),
             seen: Vec::new(),
-            ids: HashMap::new(),
+            ids: HashSet::new(),
             downtimes: 0,
             alerts: 0,
         }
@@ -109,17 +109,23 @@ impl Comparison {
         self.hasher.hash_one(of)
     }
 
+    fn see(&self, record: &Record) -> Seen {
+        Seen {
+            place: (record.stream_epoch, record.sequence),
+            previous: record.prev_sequence,
+            content: self.hash(format!("{:?}", record.body)),
+        }
+    }
+
     /// Takes what one subscription received.
     fn take(&mut self, records: &[Record]) -> Result<()> {
         client::check_account(records)?;
         for record in records.iter().filter(|record| record.sequence > 0) {
-            let content = self.hash(format!("{:?}", record.body));
             match &record.body {
                 Some(Body::Alert(alert)) => {
                     self.alerts += 1;
                     let id = self.hash(&alert.id);
-                    let known = self.ids.insert(id, content);
-                    ensure!(known.is_none(), "{} came twice", alert.id);
+                    ensure!(self.ids.insert(id), "{} came twice", alert.id);
                 }
                 Some(Body::Gap(gap)) => match gap.why() {
                     Why::UncleanExit => {
@@ -130,11 +136,7 @@ impl Comparison {
                 },
                 _ => {}
             }
-            self.seen.push(Seen {
-                place: (record.stream_epoch, record.sequence),
-                previous: record.prev_sequence,
-                content,
-            });
+            self.seen.push(self.see(record));
         }
         Ok(())
     }
@@ -197,11 +199,7 @@ fn compare(seen: &Comparison, replayed: &[Record]) -> Result<()> {
     let mut count = 0;
     for record in kept {
         let expected = received.next().context("more is kept than was received")?;
-        let kept = Seen {
-            place: (record.stream_epoch, record.sequence),
-            previous: record.prev_sequence,
-            content: seen.hash(format!("{:?}", record.body)),
-        };
+        let kept = seen.see(record);
         ensure!(kept == *expected, "{record:?} was received as {expected:?}");
         count += 1;
     }
@@ -267,7 +265,9 @@ fn full_disk(bench: &Bench) -> Result<()> {
         disk.give(setup);
     };
     block_on(under_load(bench, SLOW, small, async |watched| {
-        alert(&watched, "Alert stream not durable").await?;
+        watched
+            .told("Alert stream not durable", ALERT_LIMIT)
+            .await?;
         let status = client::status(watched.agent.socket()).await?;
         let stream = status.stream.context("no stream")?;
         ensure!(stream.not_durable.contains("full"), "{stream:?}");
@@ -280,7 +280,9 @@ fn full_disk(bench: &Bench) -> Result<()> {
         let after = watched.watcher.alerts().len();
         ensure!(after > before, "no alerts came from memory");
         disk.remount("size=1g")?;
-        alert(&watched, "Alert stream durable again").await?;
+        watched
+            .told("Alert stream durable again", ALERT_LIMIT)
+            .await?;
         watched.settle().await?;
         // All of it is in files now: a kill takes nothing.
         let Watched {
@@ -308,16 +310,10 @@ fn full_disk(bench: &Bench) -> Result<()> {
     }))
 }
 
-/// Waits for an alert of a built-in rule.
-async fn alert(watched: &Watched, rule: &str) -> Result<()> {
-    let told = |records: &[Record]| {
-        let mut alerts = records.iter().filter_map(|record| match &record.body {
-            Some(Body::Alert(alert)) => Some(alert),
-            _ => None,
-        });
-        alerts.any(|alert| rule_name(alert) == rule).then_some(())
-    };
-    watched.watcher.wait_until(rule, ALERT_LIMIT, told).await
+/// Whether a rule has an alert among them.
+fn tells(watcher: &Watcher, rule: &str) -> bool {
+    let alerts = watcher.alerts();
+    alerts.iter().any(|alert| rule_name(alert) == rule)
 }
 
 fn gaps(records: &[Record]) -> Vec<gravlens::proto::Gap> {
@@ -340,10 +336,7 @@ fn read_only(bench: &Bench) -> Result<()> {
         let replay = Watcher::start(agent.socket(), from_oldest()).await?;
         let records = replay.wait_ended(ENDED_LIMIT).await?;
         client::check_account(&records)?;
-        let told = replay
-            .alerts()
-            .iter()
-            .any(|alert| rule_name(alert) == "Alert stream not durable");
+        let told = tells(&replay, "Alert stream not durable");
         ensure!(told, "nothing says so: {records:?}");
         let status = client::status(agent.socket()).await?;
         let stream = status.stream.context("no stream")?;
@@ -390,10 +383,7 @@ fn damage(bench: &Bench) -> Result<()> {
                 .filter(|gap| gap.why() == Why::SpoolDamaged)
                 .filter_map(|gap| gap.count)
                 .sum();
-            let told = replay
-                .alerts()
-                .iter()
-                .any(|alert| rule_name(alert) == "Alert stream damaged");
+            let told = tells(&replay, "Alert stream damaged");
             ensure!(
                 lost == 0 || told,
                 "{lost} records are lost and nothing says so"

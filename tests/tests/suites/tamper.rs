@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use gravlens::proto::record::Body;
-use gravlens::proto::{Alert, Severity};
+use gravlens::proto::Severity;
 use integration_test::agent::{self, Agent, AgentSetup};
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, rule_name};
@@ -42,7 +41,7 @@ fn detached(bench: &Bench) -> Result<()> {
         tokio::time::sleep(FIRST_ROUND).await;
         tamper(&watched.agent, "detach", "sendmsg4")?;
         let begin = Instant::now();
-        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        let alert = watched.told(TAMPERED, LIMIT).await?;
         ensure!(alert.output.contains("sendmsg4"), "{}", alert.output);
         ensure!(alert.severity() == Severity::Critical, "{alert:?}");
         ensure!(
@@ -51,7 +50,7 @@ fn detached(bench: &Bench) -> Result<()> {
         );
         // The address of a datagram comes from that program alone.
         let rest = LIMIT.saturating_sub(begin.elapsed());
-        let alert = told(&watched, BLIND, rest).await?;
+        let alert = watched.told(BLIND, rest).await?;
         ensure!(alert.output.contains("hook send"), "{}", alert.output);
         let status = client::status(watched.agent.socket()).await?;
         let integrity = status.integrity.unwrap_or_default();
@@ -68,17 +67,23 @@ fn detached(bench: &Bench) -> Result<()> {
 
 /// Nothing but its link leads to the perf event of a tracepoint: whoever is in the agent closes it.
 fn disabled(bench: &Bench) -> Result<()> {
+    let deed = ("close", "sys_exit_kill");
+    blinds(bench, deed, "sys_exit_kill", "hook signal")
+}
+
+/// A deed that is told as tampering, and then as the blindness that it brings.
+fn blinds(bench: &Bench, (deed, name): (&str, &str), fault: &str, blind: &str) -> Result<()> {
     block_on(async {
         let engine = bench.engine.lock().await;
         let watched = Watched::start(bench, &engine).await?;
         tokio::time::sleep(FIRST_ROUND).await;
-        tamper(&watched.agent, "close", "sys_exit_kill")?;
+        tamper(&watched.agent, deed, name)?;
         let begin = Instant::now();
-        let alert = told(&watched, TAMPERED, LIMIT).await?;
-        ensure!(alert.output.contains("sys_exit_kill"), "{}", alert.output);
+        let alert = watched.told(TAMPERED, LIMIT).await?;
+        ensure!(alert.output.contains(fault), "{}", alert.output);
         let rest = LIMIT.saturating_sub(begin.elapsed());
-        let alert = told(&watched, BLIND, rest).await?;
-        ensure!(alert.output.contains("hook signal"), "{}", alert.output);
+        let alert = watched.told(BLIND, rest).await?;
+        ensure!(alert.output.contains(blind), "{}", alert.output);
         watched.finish()
     })
 }
@@ -88,7 +93,7 @@ fn overwritten(bench: &Bench) -> Result<()> {
         let engine = bench.engine.lock().await;
         let watched = Watched::start(bench, &engine).await?;
         tamper(&watched.agent, "overwrite", "ZERO_COUNTERS")?;
-        let alert = told(&watched, TAMPERED, LIMIT).await?;
+        let alert = watched.told(TAMPERED, LIMIT).await?;
         ensure!(alert.output.contains("ZERO_COUNTERS"), "{}", alert.output);
         watched.finish()
     })
@@ -96,18 +101,8 @@ fn overwritten(bench: &Bench) -> Result<()> {
 
 /// The switch that ends all programs at once, in the hands of somebody else.
 fn silenced(bench: &Bench) -> Result<()> {
-    block_on(async {
-        let engine = bench.engine.lock().await;
-        let watched = Watched::start(bench, &engine).await?;
-        tokio::time::sleep(FIRST_ROUND).await;
-        tamper(&watched.agent, "overwrite", "ENDED")?;
-        let begin = Instant::now();
-        let alert = told(&watched, TAMPERED, LIMIT).await?;
-        ensure!(alert.output.contains("map ENDED"), "{}", alert.output);
-        let rest = LIMIT.saturating_sub(begin.elapsed());
-        told(&watched, BLIND, rest).await?;
-        watched.finish()
-    })
+    // Whichever hook is noticed first.
+    blinds(bench, ("overwrite", "ENDED"), "map ENDED", "hook ")
 }
 
 fn stalled(bench: &Bench) -> Result<()> {
@@ -120,9 +115,9 @@ fn stalled(bench: &Bench) -> Result<()> {
         let watched = Watched::start_with(setup, cgroup).await?;
         tokio::time::sleep(FIRST_ROUND).await;
         File::create(&switch)?;
-        told(&watched, BLIND, LIMIT).await?;
+        watched.told(BLIND, LIMIT).await?;
         fs::remove_file(&switch)?;
-        told(&watched, SEES, RECOVERY).await?;
+        watched.told(SEES, RECOVERY).await?;
         watched.finish()
     })
 }
@@ -165,15 +160,4 @@ fn tamper(agent: &Agent, deed: &str, name: &str) -> Result<()> {
         .output()?;
     ensure!(output.status.success(), "{output:?}");
     Ok(())
-}
-
-async fn told(watched: &Watched, rule: &str, limit: Duration) -> Result<Alert> {
-    let what = format!("an alert of {rule:?}");
-    let search = watched.watcher.wait_until(&what, limit, |records| {
-        records.iter().find_map(|record| match &record.body {
-            Some(Body::Alert(alert)) if rule_name(alert) == rule => Some(alert.clone()),
-            _ => None,
-        })
-    });
-    search.await
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use gravlens::proto::record::Body;
 use gravlens::proto::{Alert, EventAccount, GetStatusResponse, Severity};
 use integration_test::agent::{Agent, AgentSetup};
 use integration_test::cgroup::TestCgroup;
@@ -64,6 +65,18 @@ impl Watched {
     pub(crate) async fn alert(&self, rule: &str, container: &Container) -> Result<Alert> {
         let wait = self.watcher.wait_for(rule, container.id(), ALERT_LIMIT);
         wait.await
+    }
+
+    /// Waits for an alert of a rule, whatever it is about.
+    pub(crate) async fn told(&self, rule: &str, limit: Duration) -> Result<Alert> {
+        let what = format!("an alert of {rule:?}");
+        let search = self.watcher.wait_until(&what, limit, |records| {
+            records.iter().find_map(|record| match &record.body {
+                Some(Body::Alert(alert)) if rule_name(alert) == rule => Some(alert.clone()),
+                _ => None,
+            })
+        });
+        search.await
     }
 
     /// Waits until everything that has happened so far has been told.
