@@ -148,6 +148,16 @@ macro_rules! for_each_offset {
             (TASK_IO_URING, 8, optional, "task_struct.io_uring"),
             (FILENAME_NAME, 8, optional, "filename.name"),
             (OPEN_FLAGS_FLAGS, 4, optional, "open_flags.open_flag"),
+            (REQUEST_FILE, 8, optional, "io_kiocb.file"),
+            (REQUEST_RESULT, 4, optional, "io_kiocb.cqe.res"),
+            (REQUEST_CONNECT_ADDRESS, 8, optional, "io_connect.addr"),
+            (REQUEST_CONNECT_LEN, 4, optional, "io_connect.addr_len"),
+            (REQUEST_SOCKET_DOMAIN, 4, optional, "io_socket.domain"),
+            (REQUEST_SOCKET_TYPE, 4, optional, "io_socket.type"),
+            (REQUEST_SOCKET_PROTOCOL, 4, optional, "io_socket.protocol"),
+            (REQUEST_XATTR_FILENAME, 8, optional, "io_xattr.filename"),
+            (REQUEST_XATTR_NAME, 8, optional, "io_xattr.ctx.kname"),
+            (REQUEST_XATTR_FLAGS, 4, optional, "io_xattr.ctx.flags"),
             (TASK_CALL_STATUS, 4, optional, "task_struct.thread_info.status"),
         }
     };

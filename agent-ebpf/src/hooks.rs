@@ -16,5 +16,6 @@ mod set_ids;
 mod socket;
 mod socket_address;
 mod socket_enter;
+mod socket_trampolines;
 mod task_iter;
 mod trampoline;

@@ -10,6 +10,7 @@ pub mod overlay;
 pub mod packet;
 pub mod path;
 pub mod regs;
+pub mod request;
 pub mod sock;
 pub mod task;
 

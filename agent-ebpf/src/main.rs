@@ -18,6 +18,7 @@ mod hooks;
 mod kernel;
 mod maps;
 mod ongoing;
+mod ring_request;
 mod scope;
 mod scratch;
 mod verifier;

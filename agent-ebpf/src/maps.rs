@@ -56,9 +56,9 @@ pub static ONGOING: HashMap<u64, OngoingCall> =
 #[map]
 pub static OPENED: HashMap<u64, Opened> = HashMap::with_max_entries(1 << 15, BPF_F_NO_PREALLOC);
 
-/// Calls that open a file by its name: their [`gravlens_common::Call`], by the kernel's number.
+/// Calls whose functions io_uring runs too: their [`gravlens_common::Call`], by the kernel's number.
 #[map]
-pub static OPEN_CALLS: Array<u8> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
+pub static TWIN_CALLS: Array<u8> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
 
 /// 32-bit system calls by the kernel's number, filled in by the loader.
 #[map]

@@ -2,9 +2,9 @@
 //!
 //! The entry tracepoint of a call opens a slot under its thread, the cgroup hook puts the address
 //! into it, and the exit tracepoint takes both away. A 32-bit call has no entry tracepoint: the hook
-//! opens the slot, if the program on the ends of those calls is there to take it. Any other hook that
-//! finds no slot runs for io_uring or one of its workers, which no exit follows: it must report by
-//! itself.
+//! opens the slot, if the program on the ends of those calls is there to take it. Where trampolines are
+//! granted, a request of io_uring opens a slot and takes it as a call does. Any other hook that finds
+//! no slot runs for io_uring or one of its workers, which no exit follows: it must report by itself.
 
 use aya_ebpf::{bindings::BPF_ANY, helpers::bpf_get_current_pid_tgid};
 use gravlens_common::{Call, DropReason, SocketEnds};

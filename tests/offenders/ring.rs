@@ -7,9 +7,21 @@ use std::{io, ptr};
 const PAGE: usize = 4096;
 /// IOSQE_ASYNC.
 pub(crate) const BY_A_WORKER: u8 = 1 << 4;
+const IORING_OP_SENDMSG: u8 = 9;
+const IORING_OP_ACCEPT: u8 = 13;
 const IORING_OP_CONNECT: u8 = 16;
 const IORING_OP_OPENAT: u8 = 18;
+const IORING_OP_RENAMEAT: u8 = 35;
 const IORING_OP_UNLINKAT: u8 = 36;
+const IORING_OP_MKDIRAT: u8 = 37;
+const IORING_OP_SYMLINKAT: u8 = 38;
+const IORING_OP_LINKAT: u8 = 39;
+const IORING_OP_FSETXATTR: u8 = 41;
+const IORING_OP_SETXATTR: u8 = 42;
+const IORING_OP_SOCKET: u8 = 45;
+const IORING_OP_FTRUNCATE: u8 = 55;
+const IORING_OP_BIND: u8 = 56;
+const IORING_OP_LISTEN: u8 = 57;
 const IORING_OFF_SQES: i64 = 0x1000_0000;
 const IORING_ENTER_GETEVENTS: u32 = 1;
 const IORING_REGISTER_FILES: u32 = 2;
@@ -34,7 +46,8 @@ pub(crate) struct Request {
     buffer: u16,
     personality: u16,
     file_index: u32,
-    rest: [u64; 2],
+    address3: u64,
+    rest: u64,
 }
 
 impl Request {
@@ -46,6 +59,85 @@ impl Request {
             offset: len,
             address,
             ..Self::default()
+        }
+    }
+
+    /// A new socket.
+    pub(crate) fn socket(domain: i32, kind: i32) -> Self {
+        Self {
+            opcode: IORING_OP_SOCKET,
+            fd: domain,
+            offset: u64::try_from(kind).expect("a kind of socket"),
+            ..Self::default()
+        }
+    }
+
+    /// The socket takes an address; Linux 6.11 and later.
+    pub(crate) fn bind(socket: i32, address: u64, len: u64) -> Self {
+        Self {
+            opcode: IORING_OP_BIND,
+            ..Self::connect(socket, address, len)
+        }
+    }
+
+    /// The socket listens; Linux 6.11 and later.
+    pub(crate) fn listen(socket: i32) -> Self {
+        Self {
+            opcode: IORING_OP_LISTEN,
+            fd: socket,
+            len: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The next connection.
+    pub(crate) fn accept(listener: i32) -> Self {
+        Self {
+            opcode: IORING_OP_ACCEPT,
+            fd: listener,
+            ..Self::default()
+        }
+    }
+
+    /// A `struct msghdr` is sent.
+    pub(crate) fn send_message(socket: i32, message: &libc::msghdr) -> Self {
+        Self {
+            opcode: IORING_OP_SENDMSG,
+            fd: socket,
+            address: std::ptr::from_ref(message) as u64,
+            len: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The file gets that length; Linux 6.9 and later.
+    pub(crate) fn truncate(file: i32, length: u64) -> Self {
+        Self {
+            opcode: IORING_OP_FTRUNCATE,
+            fd: file,
+            offset: length,
+            ..Self::default()
+        }
+    }
+
+    /// The file gets an extended attribute of one byte.
+    pub(crate) fn set_attribute(file: i32, name: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_FSETXATTR,
+            fd: file,
+            offset: b"x".as_ptr() as u64,
+            address: name.as_ptr() as u64,
+            len: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The same of the file by its path.
+    pub(crate) fn set_attribute_of(path: &std::ffi::CStr, name: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_SETXATTR,
+            address3: path.as_ptr() as u64,
+            ..Self::set_attribute(0, name)
         }
     }
 
@@ -64,6 +156,41 @@ impl Request {
         Self {
             opcode: IORING_OP_UNLINKAT,
             ..Self::open(path)
+        }
+    }
+
+    /// A new directory.
+    pub(crate) fn make_directory(path: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_MKDIRAT,
+            len: 0o750,
+            ..Self::open(path)
+        }
+    }
+
+    /// A symbolic link to the first that is named as the second.
+    pub(crate) fn symlink(target: &std::ffi::CStr, path: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_SYMLINKAT,
+            offset: path.as_ptr() as u64,
+            ..Self::open(target)
+        }
+    }
+
+    /// A second name of a file.
+    pub(crate) fn link(old: &std::ffi::CStr, new: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_LINKAT,
+            len: libc::AT_FDCWD.cast_unsigned(),
+            ..Self::symlink(old, new)
+        }
+    }
+
+    /// Another name for a file.
+    pub(crate) fn rename(old: &std::ffi::CStr, new: &std::ffi::CStr) -> Self {
+        Self {
+            opcode: IORING_OP_RENAMEAT,
+            ..Self::link(old, new)
         }
     }
 

@@ -23,9 +23,10 @@ use crate::{
         file::File,
         path::{self, Memory},
         read_or_zero, read_ptr, regs,
+        request::EAGAIN,
         task::Task,
     },
-    maps::{OPEN_CALLS, OPENED},
+    maps::{TWIN_CALLS, OPENED},
     scope::{self, Caller},
     scratch::{self, PathScratch},
 };
@@ -34,8 +35,6 @@ use crate::{
 const FMODE_EXEC: u32 = 0x20;
 /// Errors are the last 4,095 addresses (`MAX_ERRNO` in include/linux/err.h).
 const MAX_ERRNO: i64 = 4095;
-/// The first try of io_uring, which waits for nothing and is made again by a worker.
-const EAGAIN: i32 = 11;
 
 /// A file that is open and has no descriptor yet.
 #[repr(C)]
@@ -104,7 +103,7 @@ struct Opener {
 fn opener() -> Option<Opener> {
     let task = Task::current();
     let call = match regs::native_number(task) {
-        Some(number) => OPEN_CALLS.get(number).copied().and_then(Call::from_number),
+        Some(number) => TWIN_CALLS.get(number).copied().and_then(Call::from_number),
         None => compat_call::current(task).map(|made| made.call),
     };
     match call.filter(|call| call.opens_by_name()) {

@@ -20,11 +20,12 @@ use super::{
 };
 use crate::{
     account, compat_call, emit, fairness,
-    globals::FILENAME_NAME,
+    globals::*,
     kernel::{
         path::{self, BuiltPath, Memory},
         read_ptr,
         regs::{self, Arguments},
+        request::{EAGAIN, Request},
         task::Task,
     },
     maps::{HELD_PATHS, HOLDERS, PATH_CALLS, PATH_SCRATCH},
@@ -52,6 +53,8 @@ enum Given {
     BelowOrFile(i32, u64),
     /// A string that is no path of the caller's.
     Verbatim(u64),
+    /// The same, by the address of its bytes.
+    Text(u64),
 }
 
 /// A call as the function sees it.
@@ -124,6 +127,28 @@ pub fn mkdir_begins(ctx: FEntryContext) -> i32 {
     })
 }
 
+/// A request of io_uring; calls do not come here.
+#[fentry(function = "io_setxattr")]
+pub fn setxattr_begins(ctx: FEntryContext) -> i32 {
+    let request = Request::at(ctx.arg::<u64>(0));
+    begin(Change {
+        call: Call::Setxattr,
+        first: Given::Below(AT_FDCWD, request.get(&REQUEST_XATTR_FILENAME)),
+        second: Given::Text(request.get(&REQUEST_XATTR_NAME)),
+        number: request.get(&REQUEST_XATTR_FLAGS),
+    })
+}
+
+#[fexit(function = "io_setxattr")]
+pub fn setxattr_ends(ctx: FExitContext) -> i32 {
+    let result = Request::at(ctx.arg::<u64>(0)).result(&ctx);
+    if result == -EAGAIN {
+        forget(bpf_get_current_pid_tgid());
+        return 0;
+    }
+    end_with(result)
+}
+
 #[fexit(function = "do_unlinkat")]
 pub fn unlink_ends(ctx: FExitContext) -> i32 {
     end(&ctx)
@@ -190,12 +215,17 @@ fn begin(change: Change) -> i32 {
 /// Tells the call, now that its result is known.
 #[inline(always)]
 fn end(ctx: &FExitContext) -> i32 {
+    match ctx.ret::<i64>() {
+        Ok(result) => end_with(result as i32),
+        Err(_) => 0,
+    }
+}
+
+#[inline(always)]
+fn end_with(result: i32) -> i32 {
     let pid_tgid = bpf_get_current_pid_tgid();
-    let Ok(result) = ctx.ret::<i64>() else {
-        return 0;
-    };
     let Some(index) = held_by(pid_tgid) else {
-        observe(result as i32);
+        observe(result);
         return 0;
     };
     if let Some(caller) = scope::caller() {
@@ -204,7 +234,7 @@ fn end(ctx: &FExitContext) -> i32 {
             fairness::pay(caller.cgroup_id, account),
             HELD_PATHS.get_ptr_mut(index),
         ) {
-            let size = paths::end(held, caller, result as i32);
+            let size = paths::end(held, caller, result);
             // SAFETY: `begin` and `paths::end` initialised `size` bytes.
             unsafe { emit::bulk(Growing::record(held), size, paid) };
         }
@@ -263,13 +293,13 @@ fn asked(task: Task, by_io_uring: Call) -> Option<Call> {
 fn descriptor(call: Call, first: Given) -> i32 {
     if matches!(
         call,
-        Call::Unlink | Call::Rmdir | Call::Rename | Call::Link | Call::Mkdir
+        Call::Unlink | Call::Rmdir | Call::Rename | Call::Link | Call::Mkdir | Call::Setxattr
     ) {
         return NO_DESCRIPTOR;
     }
     match first {
         Given::Below(descriptor, _) | Given::BelowOrFile(descriptor, _) => descriptor,
-        Given::Nothing | Given::Verbatim(_) => NO_DESCRIPTOR,
+        Given::Nothing | Given::Verbatim(_) | Given::Text(_) => NO_DESCRIPTOR,
     }
 }
 
@@ -289,6 +319,7 @@ impl Reader {
                 Some(string) => (path::copy(Memory::Kernel, string, self.buffer), 0),
                 None => (BuiltPath::unreadable(), 0),
             },
+            Given::Text(string) => (path::copy(Memory::Kernel, string, self.buffer), 0),
             Given::Below(descriptor, name) => self.below(descriptor, name, false),
             Given::BelowOrFile(descriptor, name) => self.below(descriptor, name, true),
         }

@@ -6,7 +6,7 @@
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use gravlens_common::{
-    BulkContext, DropReason, Hook, Kind, PathCall, PathSource, PathsRecord, argument, open_marks,
+    BulkContext, Call, DropReason, Hook, Kind, PathCall, PathSource, PathsRecord, argument, open_marks,
     path_source,
 };
 
@@ -17,6 +17,7 @@ use crate::{
     emit::{self, Wake},
     fairness,
     kernel::{
+        file::File,
         path::{self, BuiltPath, Memory},
         regs::{self, Arguments},
         task::Task,
@@ -122,6 +123,42 @@ pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments, f
     }
     if let Some(record) = record {
         scratch::release(record);
+    }
+    if let Some(paths) = paths {
+        scratch::release(paths);
+    }
+}
+
+/// Reports a change of a file that is known, by its address; `text` is the address of a string of the
+/// kernel's that is no path, or zero.
+#[inline(always)]
+pub fn of_file(call: Call, result: i32, file: u64, numbers: [u32; 2], text: u64) {
+    let Some(caller) = scope::caller() else {
+        return;
+    };
+    let account = account::seen(caller.cgroup_id, call.hook());
+    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+        return;
+    };
+    let buffer = scratch::take(&PATHS_SCRATCH);
+    let paths = scratch::take(&PATH_SCRATCH);
+    if let (Some(buffer), Some(paths)) = (buffer, paths) {
+        let mut record = Record::begin(buffer, paths, caller);
+        record.call(call as u8, numbers, NO_DESCRIPTOR);
+        record.first(built(File::at(file).path(), Task::current(), paths), 0);
+        let second = match text {
+            0 => nothing(),
+            text => path::copy(Memory::Kernel, text, paths),
+        };
+        record.second(second, 0);
+        let size = end(buffer, caller, result);
+        // SAFETY: `size` bytes are initialised.
+        unsafe { emit::bulk(Growing::record(buffer), size, paid) };
+    } else if let Some(account) = account {
+        account.dropped(DropReason::ScratchBusy);
+    }
+    if let Some(buffer) = buffer {
+        scratch::release(buffer);
     }
     if let Some(paths) = paths {
         scratch::release(paths);

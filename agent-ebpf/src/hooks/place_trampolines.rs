@@ -12,11 +12,14 @@ use gravlens_common::{Call, Hook};
 
 use super::paths::{self, Found};
 use crate::{
+    globals::*,
     kernel::{
         regs::{self, Arguments},
+        request::{EAGAIN, Request},
         task::Task,
     },
     maps::{PATH_CALLS, TOLD},
+    ring_request,
 };
 
 #[fexit(function = "chmod_common")]
@@ -41,6 +44,37 @@ pub fn mount_ends(ctx: FExitContext) -> i32 {
         place: ctx.arg::<u64>(1),
     };
     end(&ctx, Hook::Mount, found)
+}
+
+/// A request of io_uring; calls do not come here.
+#[fexit(function = "io_fsetxattr")]
+pub fn fsetxattr_ends(ctx: FExitContext) -> i32 {
+    let request = Request::at(ctx.arg::<u64>(0));
+    let result = request.result(&ctx);
+    if result != -EAGAIN {
+        paths::of_file(
+            Call::Fsetxattr,
+            result,
+            request.file(),
+            [request.get(&REQUEST_XATTR_FLAGS), 0],
+            request.get(&REQUEST_XATTR_NAME),
+        );
+    }
+    0
+}
+
+/// The file and its new length; calls end here too, and are told by their own program.
+#[fexit(function = "do_ftruncate")]
+pub fn ftruncate_ends(ctx: FExitContext) -> i32 {
+    let Ok(result) = ctx.ret::<i64>() else {
+        return 0;
+    };
+    if ring_request::is_made_by(Task::current(), |call| matches!(call, Call::Ftruncate)) {
+        let length = ctx.arg::<u64>(1);
+        let halves = [length as u32, (length >> 32) as u32];
+        paths::of_file(Call::Ftruncate, result as i32, ctx.arg::<u64>(0), halves, 0);
+    }
+    0
 }
 
 /// Tells the call that has led here, if it is one of the topic: the kernel changes files for itself

@@ -12,6 +12,7 @@ use gravlens_common::{
 use crate::{
     account, emit, fairness,
     kernel::{
+        file::File,
         regs::{self, Arguments},
         sock::{self, AF_UNIX, Sock, UnixName},
         task::Task,
@@ -27,6 +28,8 @@ const UNIX_ROOM: usize = 128;
 const UNIX_FAMILY: u64 = 2;
 /// Bounds a unix path's length.
 const UNIX_LEN_MASK: i32 = UNIX_ROOM as i32 - 1;
+/// What stands for the descriptor where there is none.
+const NO_DESCRIPTOR: u64 = u64::MAX;
 
 macro_rules! socket_programs {
     ($($program:ident => $call:ident),* $(,)?) => {
@@ -66,8 +69,10 @@ pub struct Passed {
     fd: u64,
     address: u64,
     address_len: u64,
-    /// They stood in the caller's memory, where another thread can have changed them.
-    in_memory: bool,
+    /// [`socket_flags`] of how they were passed.
+    flags: u16,
+    /// Address of the socket's file, where it is known; else the descriptor tells.
+    file: u64,
 }
 
 impl Passed {
@@ -78,7 +83,21 @@ impl Passed {
             fd,
             address,
             address_len,
-            in_memory,
+            // Another thread can have changed them.
+            flags: if in_memory { socket_flags::FD_SHARED } else { 0 },
+            file: 0,
+        }
+    }
+
+    /// A file in place of a descriptor, the caller's address, and [`socket_flags`].
+    #[inline(always)]
+    pub fn by_file(file: u64, address: u64, address_len: u64, flags: u16) -> Self {
+        Self {
+            fd: NO_DESCRIPTOR,
+            address,
+            address_len,
+            flags,
+            file,
         }
     }
 }
@@ -113,18 +132,41 @@ pub fn observe(call: Call, result: i32, passed: impl FnOnce() -> Passed) {
         // connection that connect or accept reported.
         return;
     }
+    report(call, caller, result, &noted, passed);
+}
+
+/// Reports a call, with what a cgroup hook noted of it.
+#[inline(always)]
+pub fn report(
+    call: Call,
+    caller: Caller,
+    result: i32,
+    noted: &OngoingCall,
+    passed: impl FnOnce() -> Passed,
+) {
     let account = account::seen(caller.cgroup_id, call.hook());
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
     };
     let passed = passed();
     let mut message = message(call, caller, result, &passed);
-    describe(&mut message, call, &noted, &passed);
+    describe(&mut message, call, noted, &passed);
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);
     // SAFETY: the message is initialised and `size` is at most its length.
     unsafe { emit::bulk((&raw const message).cast(), size, paid) };
+}
+
+/// The file is a unix socket's.
+#[inline(always)]
+pub fn is_unix(file: u64) -> bool {
+    let Some(sock) = Sock::of_file(File::at(file)) else {
+        return false;
+    };
+    let mut ends = SocketEnds::default();
+    sock.describe(&mut ends);
+    ends.family == AF_UNIX
 }
 
 /// What a cgroup hook noted during this call.
@@ -139,16 +181,15 @@ fn take_noted(call: Call, caller: Caller) -> OngoingCall {
 
 #[inline(always)]
 fn message(call: Call, caller: Caller, result: i32, passed: &Passed) -> Message {
-    let (fd, may_be_another) = if is_accept(call) {
-        (result, false)
+    let by_file = passed.file != 0;
+    let (fd, mut flags) = if is_accept(call) && !by_file {
+        (result, 0)
     } else {
-        (passed.fd as i32, passed.in_memory)
+        (passed.fd as i32, passed.flags)
     };
-    let flags = if may_be_another || Task::shares_files() {
-        socket_flags::FD_SHARED
-    } else {
-        0
-    };
+    if !by_file && Task::shares_files() {
+        flags |= socket_flags::FD_SHARED;
+    }
     Message {
         record: SocketRecord {
             header: RecordHeader::default(),
@@ -171,10 +212,13 @@ fn message(call: Call, caller: Caller, result: i32, passed: &Passed) -> Message 
 
 #[inline(always)]
 fn describe(message: &mut Message, call: Call, noted: &OngoingCall, passed: &Passed) {
-    let sock = u32::try_from(message.record.fd)
-        .ok()
-        .and_then(|fd| Task::file(fd))
-        .and_then(Sock::of_file);
+    let file = if passed.file != 0 {
+        Some(File::at(passed.file))
+    } else {
+        let fd = u32::try_from(message.record.fd).ok();
+        fd.and_then(|fd| Task::file(fd))
+    };
+    let sock = file.and_then(Sock::of_file);
     if noted.has_address() {
         describe_noted(message, noted, sock);
         return;

@@ -2,7 +2,7 @@
 //!
 //! These hooks run inside connect and sendmsg after the kernel has copied the address from user
 //! memory, so no other thread can change it any more. In a system call that is traced the address
-//! waits for the exit, which knows the result. Outside one (io_uring), and for each message of a
+//! waits for the exit, which knows the result. Outside one (io_uring without trampolines), and for each message of a
 //! sendmmsg, no exit tells the result of this address: the hook reports it, without.
 
 use aya_ebpf::{

@@ -161,9 +161,10 @@ impl Attacher<'_> {
         let better = match topic.trampolines {
             Some(trampolines) => match self.attach_trampolines(topic, trampolines) {
                 Ok(attached) => {
+                    let names = attached.iter().map(HeldLink::program).collect();
                     links.extend(attached);
                     compat::on_trampolines(self.ebpf, trampolines.serve)?;
-                    return Ok(on_trampolines(topic, trampolines));
+                    return Ok(on_trampolines(topic, trampolines, names));
                 }
                 Err(why) => Some(Refusal {
                     hook: trampolines.taken.to_owned(),
@@ -198,7 +199,13 @@ impl Attacher<'_> {
         if !self.use_trampolines {
             return Err("sensor.trampolines is off".to_owned());
         }
-        let programs = present(topic, trampolines);
+        let btf = self.btf;
+        let lacks = |program: &Program| lacks_request(program, btf);
+        if trampolines.programs.iter().all(lacks) {
+            return Err("this kernel's io_uring has no such requests".to_owned());
+        }
+        let programs = topic.programs_with(trampolines);
+        let programs = programs.filter(|program| !lacks_call(program) && !lacks(program));
         let links = programs.map(|program| {
             let link = self
                 .attach_program(program)
@@ -227,12 +234,14 @@ impl Attacher<'_> {
             (Attach::SyscallExit(call), AyaProgram::TracePoint(loaded)) => {
                 attach_tracepoint(loaded, &format!("sys_exit_{}", call.name()))
             }
-            (Attach::FunctionEntry(name, _), AyaProgram::FEntry(loaded)) => {
-                trampolines::attach_entry(loaded, name, self.btf)
-            }
-            (Attach::FunctionExit(name, _), AyaProgram::FExit(loaded)) => {
-                trampolines::attach_exit(loaded, name, self.btf)
-            }
+            (
+                Attach::FunctionEntry(name, _) | Attach::RequestEntry(name, _),
+                AyaProgram::FEntry(loaded),
+            ) => trampolines::attach_entry(loaded, name, self.btf),
+            (
+                Attach::FunctionExit(name, _) | Attach::RequestExit(name, _),
+                AyaProgram::FExit(loaded),
+            ) => trampolines::attach_exit(loaded, name, self.btf),
             (Attach::SharedExit { .. }, AyaProgram::TracePoint(loaded)) => {
                 attach_tracepoint(loaded, program.name)
             }
@@ -250,20 +259,17 @@ impl Attacher<'_> {
     }
 }
 
-/// The programs that serve the topic with trampolines, without those whose calls the kernel lacks.
-fn present(topic: &Topic, trampolines: Trampolines) -> impl Iterator<Item = &'static Program> {
-    let programs = topic.programs_with(trampolines);
-    programs.filter(|program| !lacks_call(program))
-}
-
-fn on_trampolines(topic: &Topic, trampolines: Trampolines) -> AttachedTopic {
-    let programs = present(topic, trampolines);
+fn on_trampolines(
+    topic: &Topic,
+    trampolines: Trampolines,
+    attached: Vec<&'static str>,
+) -> AttachedTopic {
     AttachedTopic {
         hook: topic.hook,
         name: topic.name,
         mandatory: topic.mandatory,
         taken: Some(trampolines.taken),
-        attached: programs.map(|program| program.name).collect(),
+        attached,
         missing: Vec::new(),
         refused: Vec::new(),
     }
@@ -297,6 +303,16 @@ fn lacks_call(program: &Program) -> bool {
             .name
             .strip_prefix("sys_exit_")
             .is_some_and(tracefs::lacks_call),
+        _ => false,
+    }
+}
+
+/// The kernel's io_uring does not have what the program is for.
+fn lacks_request(program: &Program, btf: &Btf) -> bool {
+    match program.attach {
+        Attach::RequestEntry(function, _) | Attach::RequestExit(function, _) => {
+            trampolines::lacks_function(btf, function)
+        }
         _ => false,
     }
 }
@@ -467,13 +483,19 @@ mod tests {
 
     #[test]
     fn what_begins_on_a_trampoline_ends_on_one_that_was_there_before() {
-        let programs = topic("file_change").trampolines.unwrap().programs;
-        let mut ends = Vec::new();
-        for program in programs {
-            match program.attach {
-                Attach::FunctionExit(function, _) => ends.push(function),
-                Attach::FunctionEntry(function, _) => assert!(ends.contains(&function)),
-                other => panic!("{} is on no function: {other:?}", program.name),
+        for name in ["file_change", "connect", "send"] {
+            let programs = topic(name).trampolines.unwrap().programs;
+            let mut ends = Vec::new();
+            for program in programs {
+                match program.attach {
+                    Attach::FunctionExit(function, _) | Attach::RequestExit(function, _) => {
+                        ends.push(function);
+                    }
+                    Attach::FunctionEntry(function, _) | Attach::RequestEntry(function, _) => {
+                        assert!(ends.contains(&function), "{function}");
+                    }
+                    other => panic!("{} is on no function: {other:?}", program.name),
+                }
             }
         }
     }

@@ -10,8 +10,7 @@ use crate::canary;
 use crate::telemetry::{MissingProgram, TopicState};
 
 /// What the hooks on calls without a path leave out, by name.
-const UNWATCHED_CALLS: [&str; 7] = [
-    "io_uring accepts and new sockets, which make no system call of their own",
+const UNWATCHED_CALLS: [&str; 6] = [
     "signals that are queued with a value (rt_sigqueueinfo, rt_tgsigqueueinfo)",
     "descriptors that fcntl copies (F_DUPFD) or that come over a unix socket (SCM_RIGHTS)",
     "memory that is made executable after it was written: a call is seen that asks for both at once",
@@ -20,13 +19,12 @@ const UNWATCHED_CALLS: [&str; 7] = [
     "kernels that kexec_load and kexec_file_load load",
 ];
 
-/// For tracepoints, as is the next.
+/// For tracepoints, as are the next two.
 const IO_URING_OPENS: &str = "io_uring opens, which make no system call of their own; who sets up \
                               a ring is told (io_uring_setup)";
 const IO_URING_CHANGES: &str = "io_uring changes of files, which make no system call of their own";
-/// The same with trampolines on those that remove, move and make names.
-const IO_URING_OTHER_CHANGES: &str = "io_uring changes of the length and the attributes of files, \
-                                      which make no system call of their own";
+const IO_URING_SOCKETS: &str = "io_uring accepts, binds, listens and new sockets, which make no \
+                                system call of their own";
 const COMPAT_OFF: &str = "32-bit system calls (int 0x80), of which executions and IP addresses are \
                           told at least: sensor.compat_calls is off";
 /// What the hooks on DNS packets leave out.
@@ -110,12 +108,12 @@ fn blind_spots(topics: &[AttachedTopic]) -> Vec<String> {
     if !on_trampolines(Hook::Open) {
         spots.push(IO_URING_OPENS.to_owned());
     }
-    let changes = if on_trampolines(Hook::FileChange) {
-        IO_URING_OTHER_CHANGES
-    } else {
-        IO_URING_CHANGES
-    };
-    spots.push(changes.to_owned());
+    if !on_trampolines(Hook::FileChange) {
+        spots.push(IO_URING_CHANGES.to_owned());
+    }
+    if !on_trampolines(Hook::Accept) || !on_trampolines(Hook::Socket) {
+        spots.push(IO_URING_SOCKETS.to_owned());
+    }
     let watched = topics.iter().any(|topic| topic.name == topics::COMPAT);
     if compat::kernel_runs_ia32() && !watched {
         spots.push(COMPAT_OFF.to_owned());

@@ -29,7 +29,7 @@ const CONSTANT_MAPS: [&str; 6] = [
     "ENDED",
     "PATH_CALLS",
     "COMPAT_CALLS",
-    "OPEN_CALLS",
+    "TWIN_CALLS",
 ];
 
 /// A link with the place that it led to when it was made.
@@ -52,6 +52,11 @@ impl HeldLink {
             target,
             _link: link,
         })
+    }
+
+    /// Name of its program.
+    pub(super) fn program(&self) -> &'static str {
+        self.program
     }
 
     /// What is wrong with it.

@@ -36,6 +36,13 @@ const fn tells(name: &'static str, function: &'static str, sees: &'static str) -
     }
 }
 
+const fn request(name: &'static str, attach: Attach) -> Program {
+    Program { name, attach }
+}
+
+/// What programs on extended attributes see.
+const XATTR: &str = "extended attributes that io_uring sets";
+
 /// Changes of files.
 pub(super) const FILE_CHANGE: &[Program] = &[
     #[cfg(target_arch = "x86_64")]
@@ -101,6 +108,16 @@ pub(super) const FILE_CHANGE_TRAMPOLINES: &[Program] = &[
         "vfs_truncate",
         "files that are cut by name",
     ),
+    request(
+        "ftruncate_ends",
+        Attach::RequestExit("do_ftruncate", "files that io_uring cuts"),
+    ),
+    request("setxattr_ends", Attach::RequestExit("io_setxattr", XATTR)),
+    request(
+        "setxattr_begins",
+        Attach::RequestEntry("io_setxattr", XATTR),
+    ),
+    request("fsetxattr_ends", Attach::RequestExit("io_fsetxattr", XATTR)),
 ];
 
 /// Programs on the functions in which mounts end.

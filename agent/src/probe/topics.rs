@@ -17,7 +17,12 @@ pub(super) enum Attach {
     FunctionEntry(&'static str, &'static str),
     /// The end of a kernel function; what it sees.
     FunctionExit(&'static str, &'static str),
-    /// The same, by a program that serves several calls and has a name of its own in the object.
+    /// The entry of the function that works off requests of io_uring; what it sees. A kernel that
+    /// lacks the function has no such requests.
+    RequestEntry(&'static str, &'static str),
+    /// Likewise the end of such a function.
+    RequestExit(&'static str, &'static str),
+    /// The exit tracepoint, by a program that serves several calls and has a name of its own in the object.
     SharedExit {
         /// Name in the object.
         program: &'static str,
@@ -45,7 +50,9 @@ impl Attach {
             | Self::CgroupIngress(what)
             | Self::CgroupEgress(what)
             | Self::FunctionEntry(_, what)
-            | Self::FunctionExit(_, what) => what.to_owned(),
+            | Self::FunctionExit(_, what)
+            | Self::RequestEntry(_, what)
+            | Self::RequestExit(_, what) => what.to_owned(),
         }
     }
 }
@@ -124,6 +131,35 @@ const fn on_cgroup(name: &'static str, sees: &'static str) -> Program {
     Program {
         name,
         attach: Attach::CgroupSockAddr(sees),
+    }
+}
+
+const fn request_begins(name: &'static str, function: &'static str, sees: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::RequestEntry(function, sees),
+    }
+}
+
+const fn request_ends(name: &'static str, function: &'static str, sees: &'static str) -> Program {
+    Program {
+        name,
+        attach: Attach::RequestExit(function, sees),
+    }
+}
+
+/// Programs on what io_uring runs, beside those on calls: see `hooks/socket_trampolines.rs` in the
+/// kernel programs.
+const fn beside(
+    taken: &'static str,
+    gain: &'static str,
+    programs: &'static [Program],
+) -> Trampolines {
+    Trampolines {
+        taken,
+        gain,
+        programs,
+        serve: &[],
     }
 }
 
@@ -229,6 +265,9 @@ const MOUNT_TRAMPOLINES: Trampolines = Trampolines {
     programs: path_calls::MOUNT_TRAMPOLINES,
     serve: &[],
 };
+
+/// What programs on the sends of io_uring see.
+const SENT: &str = "how io_uring's ended";
 
 /// Name of the topic of 32-bit calls, which is left out where there are none.
 pub(super) const COMPAT: &str = "compat";
@@ -338,8 +377,20 @@ pub(super) const TOPICS: &[Topic] = &[
         Hook::Connect,
         "tracepoint/syscalls/sys_exit_connect",
         &[exit_of("sys_exit_connect", Call::Connect)],
-        Some(("fexit/__sys_connect_file", "the results of io_uring's")),
-    ),
+        None,
+    )
+    .or_trampolines(beside(
+        "tracepoint/syscalls/sys_exit_connect and fentry,fexit/io_connect",
+        "the results of io_uring's, and those to unix sockets",
+        &[
+            request_ends("ring_connect_ends", "io_connect", "how io_uring's ended"),
+            request_begins(
+                "ring_connect_begins",
+                "io_connect",
+                "io_uring's to unix sockets",
+            ),
+        ],
+    )),
     calls(
         Hook::Send,
         "tracepoint/syscalls/sys_exit_send*",
@@ -348,11 +399,22 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_sendmsg", Call::Sendmsg),
             exit_of("sys_exit_sendmmsg", Call::Sendmmsg),
         ],
-        Some((
-            "fexit/udp_sendmsg",
-            "the results of io_uring's and of each message of sendmmsg",
-        )),
-    ),
+        None,
+    )
+    .or_trampolines(beside(
+        "tracepoint/syscalls/sys_exit_send* and fentry,fexit/io_send*",
+        "the results of io_uring's",
+        &[
+            request_ends("ring_send_ends", "io_send", SENT),
+            request_begins("ring_send_begins", "io_send", SENT),
+            request_ends("ring_sendmsg_ends", "io_sendmsg", SENT),
+            request_begins("ring_sendmsg_begins", "io_sendmsg", SENT),
+            request_ends("ring_send_zc_ends", "io_send_zc", SENT),
+            request_begins("ring_send_zc_begins", "io_send_zc", SENT),
+            request_ends("ring_sendmsg_zc_ends", "io_sendmsg_zc", SENT),
+            request_begins("ring_sendmsg_zc_begins", "io_sendmsg_zc", SENT),
+        ],
+    )),
     // After the exits, and entries before hooks: whoever is in a call now is told of by its exit,
     // and no slot is opened that no exit would close.
     Topic {
@@ -405,14 +467,32 @@ pub(super) const TOPICS: &[Topic] = &[
         Hook::Bind,
         "tracepoint/syscalls/sys_exit_bind",
         &[exit_of("sys_exit_bind", Call::Bind)],
-        Some(("fexit/__sys_bind_socket", "io_uring's")),
-    ),
+        None,
+    )
+    .or_trampolines(beside(
+        "tracepoint/syscalls/sys_exit_bind and fexit/io_bind",
+        "io_uring's",
+        &[request_ends(
+            "ring_bind_ends",
+            "io_bind",
+            "io_uring's binds",
+        )],
+    )),
     calls(
         Hook::Listen,
         "tracepoint/syscalls/sys_exit_listen",
         &[exit_of("sys_exit_listen", Call::Listen)],
-        Some(("fexit/__sys_listen_socket", "io_uring's")),
-    ),
+        None,
+    )
+    .or_trampolines(beside(
+        "tracepoint/syscalls/sys_exit_listen and fexit/io_listen",
+        "io_uring's",
+        &[request_ends(
+            "ring_listen_ends",
+            "io_listen",
+            "io_uring's listens",
+        )],
+    )),
     calls(
         Hook::Accept,
         "tracepoint/syscalls/sys_exit_accept*",
@@ -420,8 +500,16 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_accept", Call::Accept),
             exit_of("sys_exit_accept4", Call::Accept4),
         ],
-        Some(("fexit/inet_csk_accept", "io_uring's")),
-    ),
+        None,
+    )
+    .or_trampolines(beside(
+        "tracepoint/syscalls/sys_exit_accept* and fexit/do_accept",
+        "io_uring's",
+        &[Program {
+            name: "ring_accept_ends",
+            attach: Attach::FunctionExit("do_accept", "io_uring's accepts"),
+        }],
+    )),
     calls(
         Hook::Privilege,
         "tracepoint/syscalls/sys_exit_*",
@@ -485,6 +573,15 @@ pub(super) const TOPICS: &[Topic] = &[
             exit_of("sys_exit_socket", Call::Socket),
             exit_of("sys_exit_socketpair", Call::Socketpair),
         ],
-        Some(("lsm/socket_post_create", "io_uring's")),
-    ),
+        None,
+    )
+    .or_trampolines(beside(
+        "tracepoint/syscalls/sys_exit_socket* and fexit/io_socket",
+        "io_uring's",
+        &[request_ends(
+            "ring_socket_ends",
+            "io_socket",
+            "io_uring's sockets",
+        )],
+    )),
 ];

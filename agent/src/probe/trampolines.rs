@@ -4,6 +4,7 @@ use aya::{
     Btf, Ebpf,
     programs::{FEntry, FExit, links::FdLink},
 };
+use aya_obj::btf::BtfKind;
 use gravlens_common::Call;
 
 use super::{
@@ -15,15 +16,23 @@ use super::{
 /// A kernel function that every supported kernel has and that is rarely called.
 const TARGET: &str = "bprm_execve";
 
-/// Calls that open a file by its name.
-const OPENS: &[(libc::c_long, Call)] = &[
+/// Calls whose functions io_uring runs too.
+const TWINS: &[(libc::c_long, Call)] = &[
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, Call::Open),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_creat, Call::Creat),
     (libc::SYS_openat, Call::Openat),
     (libc::SYS_openat2, Call::Openat2),
+    (libc::SYS_accept, Call::Accept),
+    (libc::SYS_accept4, Call::Accept4),
+    (libc::SYS_ftruncate, Call::Ftruncate),
 ];
+
+/// The kernel has no function of that name.
+pub(super) fn lacks_function(btf: &Btf, name: &str) -> bool {
+    btf.id_by_type_name_kind(name, BtfKind::Func).is_err()
+}
 
 /// Loads and attaches an empty program for a moment.
 pub(super) fn check(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> {
@@ -59,14 +68,14 @@ pub(super) fn attach_exit(
     Ok(link.into())
 }
 
-/// Tells the programs by which numbers files are opened.
+/// Tells the programs the numbers of those calls.
 pub(super) fn prepare(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    let mut calls = array::<u8>(ebpf, "OPEN_CALLS")?;
-    for &(number, call) in OPENS {
-        let number = u32::try_from(number).map_err(|_| failed("OPEN_CALLS", &number))?;
+    let mut calls = array::<u8>(ebpf, "TWIN_CALLS")?;
+    for &(number, call) in TWINS {
+        let number = u32::try_from(number).map_err(|_| failed("TWIN_CALLS", &number))?;
         calls
             .set(number, call as u8, 0)
-            .map_err(|error| failed("OPEN_CALLS", &error))?;
+            .map_err(|error| failed("TWIN_CALLS", &error))?;
     }
     Ok(())
 }
@@ -79,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_number_has_a_place() {
-        let mut numbers = OPENS.iter().map(|(number, _)| *number);
+        let mut numbers = TWINS.iter().map(|(number, _)| *number);
         assert!(numbers.all(|number| number < limits::CALL_NUMBERS.into()));
     }
 }

@@ -52,6 +52,9 @@ const JUDGED: &[&str] = &[
     "linkat",
     "symlinkat",
     "fchmodat",
+    "ftruncate",
+    "setxattr",
+    "fsetxattr",
     "mount",
     "chroot",
     "connect",
@@ -143,6 +146,11 @@ impl Bench {
     /// The same of names that are removed, moved and made.
     pub(crate) fn changes_are_exact(&self) -> Result<bool> {
         self.is_exact("file_change")
+    }
+
+    /// Whether trampolines see what io_uring does with sockets.
+    pub(crate) fn sees_ring_sockets(&self) -> Result<bool> {
+        self.is_exact("accept")
     }
 
     /// A name that a program's library removed, as this kernel lets it be told.

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use gravlens::proto::hook_status::State;
 use integration_test::expectation::Expectation;
+use integration_test::facts::UNSET;
 use integration_test::offence::Offence;
 
 use crate::Test;
@@ -15,6 +16,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("blind_spots::an_open_by_an_io_uring_worker", open_by_worker),
     ("blind_spots::a_file_that_io_uring_keeps", open_kept),
     ("blind_spots::a_name_removed_by_io_uring", unlink_by_ring),
+    ("blind_spots::files_changed_by_io_uring", changes_by_ring),
+    ("blind_spots::sockets_of_io_uring", sockets_of_ring),
     #[cfg(target_arch = "x86_64")]
     (
         "blind_spots::a_name_removed_by_a_32_bit_call",
@@ -113,6 +116,98 @@ fn unlink_by_ring(bench: &Bench) -> Result<()> {
 #[cfg(target_arch = "x86_64")]
 fn unlink_by_int80(bench: &Bench) -> Result<()> {
     removed(bench, "int80", "unlink", None, Vec::new())
+}
+
+/// Length, attributes and names of a file. A kernel whose io_uring has no such request says so by an error,
+/// and there is nothing to tell.
+fn changes_by_ring(bench: &Bench) -> Result<()> {
+    let exact = bench.changes_are_exact()?;
+    let file = bench.folder("ring-files")?.join("file");
+    let offence = Offence::offender("ring_calls")?.arg("files").arg(&file);
+    bench.expect(&offence, |told| {
+        let made = Expectation::opened(file.display())
+            .is("read", false)
+            .is("write", true)
+            .is("created", true);
+        let mut expected = rings(7);
+        expected.extend([made, Expectation::exited(0)]);
+        if exact {
+            let at = |end: &str| format!("{}{end}", file.display());
+            let done = |call, path| Expectation::of(call).is("result", 0).is("path", path);
+            expected.extend([
+                done("mkdirat", at("-directory")).is("mode", "0o750"),
+                done("symlinkat", "to".to_owned()).is("second", at("-symbolic")),
+                done("linkat", at("")).is("second", at("-second")),
+                done("renameat2", at("")).is("second", at("-other")),
+            ]);
+        }
+        for (call, needs) in [
+            ("ftruncate", true),
+            ("fsetxattr", false),
+            ("setxattr", false),
+        ] {
+            let result: i32 = told.value(call)?.parse()?;
+            if exact && !(needs && result == -libc::EINVAL) {
+                let change = Expectation::of(call).is("result", result);
+                expected.push(change.is("path", file.display()).is("provenance", "kernel"));
+            }
+        }
+        Ok(expected)
+    })
+}
+
+fn rings(number: usize) -> Vec<Expectation> {
+    vec![Expectation::of("io_uring_setup").descriptor("result"); number]
+}
+
+/// Trampolines see all of it; tracepoints the addresses that are connected and sent to.
+fn sockets_of_ring(bench: &Bench) -> Result<()> {
+    let exact = bench.sees_ring_sockets()?;
+    let unseen = bench.doctor()["not_seen"].to_string();
+    ensure!(
+        unseen.contains("io_uring accepts") != exact,
+        "doctor does not say what is not seen: {unseen}"
+    );
+    bench.expect(&Offence::offender("ring_calls")?.arg("sockets"), |told| {
+        let address = told.value("address")?;
+        let by_ring = |call, result: i32| {
+            let socket = if exact {
+                Expectation::socket(call, "inet", result)
+            } else {
+                Expectation::socket(call, "inet", UNSET)
+            };
+            socket.is("fd", UNSET)
+        };
+        let mut expected = rings(7);
+        expected.extend([
+            by_ring("connect", -libc::EINPROGRESS).is("remote", address),
+            by_ring("sendmsg", 4).is("remote", address),
+            Expectation::exited(0),
+        ]);
+        if exact {
+            expected.extend([
+                Expectation::of("socket").is("result", told.value("socket")?),
+                Expectation::socket("accept4", "inet", UNSET)
+                    .is("fd", UNSET)
+                    .is("local", address),
+                Expectation::of("connect")
+                    .is("family", "unix")
+                    .is("result", -libc::ECONNREFUSED)
+                    .is("remote", "@grav")
+                    .is("provenance", "user_memory"),
+            ]);
+        }
+        for call in ["bind", "listen"] {
+            let own = if told.value(call)? == "0" {
+                exact.then(|| by_ring(call, 0))
+            } else {
+                let own = Expectation::socket(call, "inet", 0);
+                Some(own.is("fd", told.value("server")?))
+            };
+            expected.extend(own.map(|own| own.is("local", address)));
+        }
+        Ok(expected)
+    })
 }
 
 /// Trampolines see it. Tracepoints may not, and `doctor` then names the blind spot, in these words.

@@ -41,7 +41,7 @@ family! { Evt {
     DatetimeS = text("evt.datetime.s", "Date and time without the fraction, UTC.");
     Rawtime = number("evt.rawtime", "Nanoseconds since 1970.");
     RawtimeS = number("evt.rawtime.s", "Seconds since 1970.");
-    Res = text("evt.res", "`SUCCESS` or the name of the error; unknown for connects and sends by io_uring and for sendmmsg.");
+    Res = text("evt.res", "`SUCCESS` or the name of the error; unknown for sendmmsg, for accepts by io_uring and, without trampolines, for its connects and sends.");
     Rawres = number("evt.rawres", "Return value: a descriptor, 0 or a negative error number; unknown as `evt.res` is.");
     Failed = flag("evt.failed", "The call failed; unknown as `evt.res` is.");
     IsOpenRead = flag("evt.is_open_read", "A file was opened for reading (`O_PATH` is no reading).");
