@@ -13,6 +13,7 @@ mod encode;
 mod facts;
 mod filter;
 mod loss;
+mod mask;
 mod record;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -32,6 +33,7 @@ pub(crate) use encode::{rule as encode_rule, severity as encode_severity, timest
 pub use facts::Facts;
 pub use filter::{Filter, FilterError};
 pub use loss::LossWatch;
+pub use mask::{FieldMask, MaskError};
 pub use record::{OutgoingRecord, Stored};
 pub use sensor::SensorFinding;
 pub use spool::{Bounds, Recovered, Spool, SpoolLimits, SpoolUsage, SpoolWriter, StoreError};

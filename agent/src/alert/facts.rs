@@ -1,6 +1,8 @@
 //! What filters look at. It is kept beside each record, in the spool too, so that a filter judges a
 //! record that another run stored as it judges a new one.
 
+use std::collections::HashMap;
+
 use crate::model::{Container, ContainerView, RuleInfo};
 use crate::proto;
 use crate::telemetry::ContainerName;
@@ -18,6 +20,9 @@ pub struct Facts {
     /// Of an alert, of an addition (as the alert told it), and of lost events.
     #[prost(message, optional, tag = "3")]
     pub(super) container: Option<ContainerFacts>,
+    /// Of an alert and of an addition to one: the type of its event, empty where there is none.
+    #[prost(string, optional, tag = "4")]
+    pub(super) event_type: Option<String>,
 }
 
 /// Kind of a record.
@@ -28,6 +33,7 @@ pub(super) enum Kind {
     Alert = 1,
     Amend = 2,
     Loss = 3,
+    Throttle = 4,
 }
 
 /// A rule.
@@ -55,6 +61,15 @@ pub(super) struct ContainerFacts {
     pub(super) name: Option<String>,
     #[prost(message, optional, tag = "4")]
     pub(super) image: Option<ImageFacts>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) labels: Option<LabelFacts>,
+}
+
+/// Labels of a container.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct LabelFacts {
+    #[prost(map = "string, string", tag = "1")]
+    pub(super) labels: HashMap<String, String>,
 }
 
 /// An image.
@@ -68,12 +83,22 @@ pub(super) struct ImageFacts {
 }
 
 impl Facts {
-    /// Of an alert.
-    pub fn alert(rule: &RuleInfo, container: &ContainerView) -> Self {
+    /// Of an alert; `event_type` is empty where it is about no event.
+    pub fn alert(rule: &RuleInfo, container: &ContainerView, event_type: &str) -> Self {
         Self {
             kind: Kind::Alert.into(),
             rule: Some(RuleFacts::of(rule)),
             container: Some(ContainerFacts::of(container)),
+            event_type: Some(event_type.to_owned()),
+        }
+    }
+
+    /// Of alerts of a rule that were kept back.
+    pub fn throttle(rule: &RuleInfo) -> Self {
+        Self {
+            kind: Kind::Throttle.into(),
+            rule: Some(RuleFacts::of(rule)),
+            ..Self::default()
         }
     }
 
@@ -94,8 +119,8 @@ impl Facts {
         });
         Self {
             kind: Kind::Loss.into(),
-            rule: None,
             container: Some(known.unwrap_or_default()),
+            ..Self::default()
         }
     }
 
@@ -142,6 +167,9 @@ impl ContainerFacts {
             image: metadata.map(|metadata| ImageFacts {
                 reference: metadata.image.clone(),
                 repository: metadata.image_repository.clone(),
+            }),
+            labels: metadata.map(|metadata| LabelFacts {
+                labels: metadata.labels.clone().into_iter().collect(),
             }),
         }
     }

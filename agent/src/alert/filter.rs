@@ -1,10 +1,15 @@
 //! Which records a subscriber wants. Evaluated in three values: what is not known yet neither
 //! admits nor excludes, so a record is kept back only for a reason that holds.
 
-use crate::proto;
+mod labels;
+
+use std::collections::HashMap;
+
+use labels::LabelSelector;
 
 use super::Facts;
 use super::facts::{ContainerFacts, Kind, RuleFacts};
+use crate::proto::{self, RecordKind};
 
 const MAX_SELECTORS: usize = 64;
 const MAX_PATTERNS: usize = 1_000;
@@ -29,6 +34,20 @@ pub enum FilterError {
     /// Not a container id.
     #[error("{0:?} is no container id: give `host` or at least {MIN_ID_DIGITS} hexadecimal digits")]
     NoContainerId(String),
+    /// Not a label selector.
+    #[error(
+        "{selector:?} is no label selector: {why}; write requirements such as `app=web`, \
+         `tier in (a,b)`, `team`, `!team`, joined by commas"
+    )]
+    NoLabelSelector {
+        /// As it was given.
+        selector: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A number that no kind of record has.
+    #[error("{0} is no kind of record")]
+    NoKind(i32),
     /// A number that no severity has.
     #[error("{0} is no severity")]
     NoSeverity(i32),
@@ -39,12 +58,22 @@ pub enum FilterError {
 pub struct Filter {
     /// Severities are numbered in rising order.
     min: i32,
+    /// Empty: all.
+    kinds: Vec<Kind>,
     allow: Vec<Selector>,
     deny: Vec<Selector>,
 }
 
 #[derive(Clone, Debug)]
-struct Selector(proto::Selector);
+struct Selector {
+    wanted: proto::Selector,
+    labels: Vec<LabelSelector>,
+}
+
+/// Label of a container's pod, as every CRI runtime sets it.
+const POD: &str = "io.kubernetes.pod.name";
+/// Label of the pod's namespace.
+const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 
 /// The answer to "does it match?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +100,18 @@ impl Filter {
             return Err(FilterError::TooManySelectors(selectors));
         }
         check_patterns(filter.allow.iter().chain(&filter.deny))?;
-        let compile = |selectors: Vec<_>| selectors.into_iter().map(Selector).collect();
+        let compile = |selectors: Vec<_>| -> Result<Vec<_>, _> {
+            selectors.into_iter().map(Selector::new).collect()
+        };
         Ok(Self {
             min: least(filter.min_severity)?,
-            allow: compile(filter.allow),
-            deny: compile(filter.deny),
+            kinds: filter
+                .kinds
+                .into_iter()
+                .map(kind)
+                .collect::<Result<_, _>>()?,
+            allow: compile(filter.allow)?,
+            deny: compile(filter.deny)?,
         })
     }
 
@@ -85,7 +121,9 @@ impl Filter {
             .rule
             .as_ref()
             .is_none_or(|rule| rule.severity >= self.min);
-        severe && (facts.kind() == Kind::Gap || self.selectors_admit(facts))
+        let kind = facts.kind();
+        let wanted = self.kinds.is_empty() || self.kinds.contains(&kind);
+        kind == Kind::Gap || severe && wanted && self.selectors_admit(facts)
     }
 
     fn selectors_admit(&self, facts: &Facts) -> bool {
@@ -102,6 +140,16 @@ fn least(number: i32) -> Result<i32, FilterError> {
     }
 }
 
+fn kind(number: i32) -> Result<Kind, FilterError> {
+    match RecordKind::try_from(number) {
+        Ok(RecordKind::Alert) => Ok(Kind::Alert),
+        Ok(RecordKind::Amend) => Ok(Kind::Amend),
+        Ok(RecordKind::Loss) => Ok(Kind::Loss),
+        Ok(RecordKind::Throttle) => Ok(Kind::Throttle),
+        Ok(RecordKind::Unspecified) | Err(_) => Err(FilterError::NoKind(number)),
+    }
+}
+
 fn check_patterns<'a>(
     selectors: impl Iterator<Item = &'a proto::Selector>,
 ) -> Result<(), FilterError> {
@@ -114,6 +162,10 @@ fn check_patterns<'a>(
             &selector.container_ids,
             &selector.container_names,
             &selector.images,
+            &selector.event_types,
+            &selector.namespaces,
+            &selector.pods,
+            &selector.label_selectors,
         ];
         for pattern in lists.into_iter().flatten() {
             count += 1;
@@ -140,6 +192,20 @@ fn is_id_prefix(text: &str) -> bool {
 const HOST: &str = "host";
 
 impl Selector {
+    fn new(wanted: proto::Selector) -> Result<Self, FilterError> {
+        let parse = |selector: &String| {
+            LabelSelector::parse(selector).map_err(|why| FilterError::NoLabelSelector {
+                selector: selector.clone(),
+                why,
+            })
+        };
+        let labels = wanted.label_selectors.iter().map(parse);
+        Ok(Self {
+            labels: labels.collect::<Result<_, _>>()?,
+            wanted,
+        })
+    }
+
     /// An addition goes where its alert went, so both are judged by what the alert told.
     fn matches(&self, facts: &Facts) -> Match {
         let rule = match &facts.rule {
@@ -150,11 +216,16 @@ impl Selector {
             Some(container) => self.matches_container(container),
             None => self.matches_container(&ContainerFacts::default()),
         };
-        both(rule, container)
+        let event = known(
+            &self.wanted.event_types,
+            facts.event_type.as_ref(),
+            |name, pattern| glob(pattern, name),
+        );
+        both(event, both(rule, container))
     }
 
     fn matches_rule(&self, rule: &RuleFacts) -> Match {
-        let Self(wanted) = self;
+        let wanted = &self.wanted;
         let any_tag = |pattern: &str| rule.tags.iter().any(|tag| glob(pattern, tag));
         let any_id = |pattern: &str| rule.attack_ids.iter().any(|id| covers(pattern, id));
         let yes = any(&wanted.rules, |pattern| glob(pattern, &rule.name))
@@ -164,17 +235,21 @@ impl Selector {
     }
 
     fn rule_unknown(&self) -> Match {
-        let Self(wanted) = self;
+        let wanted = &self.wanted;
         unknown_unless(
             wanted.rules.is_empty() && wanted.tags.is_empty() && wanted.attack_ids.is_empty(),
         )
     }
 
     fn matches_container(&self, container: &ContainerFacts) -> Match {
-        let Self(wanted) = self;
+        let wanted = &self.wanted;
         if container.host {
-            let no_metadata = wanted.container_names.is_empty() && wanted.images.is_empty();
-            return (any(&wanted.container_ids, |id| id == HOST) && no_metadata).into();
+            let asks_nothing_else = wanted.container_names.is_empty()
+                && wanted.images.is_empty()
+                && wanted.namespaces.is_empty()
+                && wanted.pods.is_empty()
+                && self.labels.is_empty();
+            return (any(&wanted.container_ids, |id| id == HOST) && asks_nothing_else).into();
         }
         let id = known(
             &wanted.container_ids,
@@ -191,7 +266,27 @@ impl Selector {
             container.image.as_ref(),
             |image, pattern| glob(pattern, &image.reference) || glob(pattern, &image.repository),
         );
-        both(id, both(name, image))
+        let labels = container.labels.as_ref().map(|facts| &facts.labels);
+        both(both(id, name), both(image, self.matches_labels(labels)))
+    }
+
+    fn matches_labels(&self, labels: Option<&HashMap<String, String>>) -> Match {
+        let labelled = |patterns: &[String], label: &str| {
+            known(patterns, labels, |labels, pattern| {
+                let value = labels.get(label);
+                value.is_some_and(|value| glob(pattern, value))
+            })
+        };
+        let namespace = labelled(&self.wanted.namespaces, NAMESPACE);
+        let pod = labelled(&self.wanted.pods, POD);
+        let selected = match labels {
+            Some(labels) => {
+                let matches = |selector: &LabelSelector| selector.matches(labels);
+                Match::from(self.labels.is_empty() || self.labels.iter().any(matches))
+            }
+            None => unknown_unless(self.labels.is_empty()),
+        };
+        both(namespace, both(pod, selected))
     }
 }
 

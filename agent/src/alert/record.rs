@@ -6,8 +6,8 @@ use bytes::{BufMut, Bytes};
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::Facts;
 use super::encode::timestamp;
+use super::{Facts, FieldMask};
 use crate::proto;
 
 /// A record in the spool.
@@ -99,6 +99,15 @@ impl OutgoingRecord {
             sequence,
             prev_sequence,
             tail: encode_tail(time, body),
+        }
+    }
+
+    /// The record with what the mask wants of it. Bytes that are no record stay as they are: whoever
+    /// decodes them says so.
+    pub fn masked(self, mask: &FieldMask) -> Self {
+        match mask.cut(&self.tail) {
+            Ok(tail) => Self { tail, ..self },
+            Err(_) => self,
         }
     }
 

@@ -341,7 +341,11 @@ impl AlertStage {
     fn store_alert(&mut self, alert: &Alert) {
         let sequence = self.writer.next_sequence();
         let id = self.next_id();
-        let facts = Facts::alert(&alert.finding.rule, &alert.event.container);
+        let facts = Facts::alert(
+            &alert.finding.rule,
+            &alert.event.container,
+            alert.event.syscall.name(),
+        );
         if let Some(awaited) = Awaited::of(&alert.event.container) {
             let sent = Sent {
                 sequence,
@@ -358,7 +362,7 @@ impl AlertStage {
     fn store_sensor(&mut self, finding: &SensorFinding) {
         let id = self.next_id();
         let body = proto::record::Body::Alert(encode::sensor(id, finding));
-        let facts = Facts::alert(&finding.rule, &ContainerView::Host);
+        let facts = Facts::alert(&finding.rule, &ContainerView::Host, "");
         self.store(facts, body);
         self.uncommitted += 1;
     }

@@ -33,7 +33,7 @@ fn list(values: &[&str]) -> Vec<String> {
 
 /// An alert of rule `Shell in container` (WARNING, tag `shell`, T1059.004) in the container.
 fn alert(container: &ContainerView) -> Facts {
-    Facts::alert(&sample::rule(), container)
+    Facts::alert(&sample::rule(), container, "execve")
 }
 
 fn known() -> Facts {
@@ -134,6 +134,48 @@ fn a_loss_is_judged_by_its_container_alone() {
 }
 
 #[test]
+fn event_types_kinds_and_labels_are_looked_at() {
+    assert!(allow(|s| s.event_types = list(&["execve*"])).admits(&known()));
+    assert!(!allow(|s| s.event_types = list(&["connect"])).admits(&known()));
+    assert!(allow(|s| s.label_selectors = list(&["team=shop,!tier"])).admits(&known()));
+    assert!(!allow(|s| s.label_selectors = list(&["team!=shop"])).admits(&known()));
+    assert!(allow(|s| s.label_selectors = list(&["team!=shop"])).admits(&pending()));
+    assert!(!allow(|s| s.namespaces = list(&["*"])).admits(&known()));
+    assert!(!allow(|s| s.label_selectors = list(&["!team"])).admits(&alert(&ContainerView::Host)));
+    let only = |kinds: &[RecordKind]| {
+        let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
+        Filter::new(proto::Filter {
+            kinds,
+            ..Default::default()
+        })
+    };
+    let losses = only(&[RecordKind::Loss]).unwrap();
+    assert!(losses.admits(&loss("web")) && losses.admits(&Facts::gap()));
+    assert!(!losses.admits(&known()) && !losses.admits(&amend(&known())));
+    assert_eq!(
+        only(&[RecordKind::Unspecified]).unwrap_err(),
+        FilterError::NoKind(0)
+    );
+}
+
+#[test]
+fn a_pod_is_found_by_its_labels() {
+    let mut facts = known();
+    let labels = [
+        ("io.kubernetes.pod.namespace", "shop"),
+        ("io.kubernetes.pod.name", "web-7"),
+    ];
+    let container = facts.container.as_mut().unwrap();
+    container.labels.as_mut().unwrap().labels = labels
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    assert!(allow(|s| s.namespaces = list(&["shop"])).admits(&facts));
+    assert!(!allow(|s| s.namespaces = list(&["kube-*"])).admits(&facts));
+    assert!(allow(|s| s.pods = list(&["web-*"])).admits(&facts));
+    assert!(!deny(|s| s.pods = list(&["web-*"])).admits(&facts));
+}
+
+#[test]
 fn deny_wins_over_allow() {
     let filter = Filter::new(proto::Filter {
         allow: vec![selector(|s| s.rules = list(&["*"]))],
@@ -170,6 +212,10 @@ fn bad_filters_are_refused() {
         refused(|s| s.container_ids = vec!["web".into()]),
         FilterError::NoContainerId(_)
     ));
+    assert!(matches!(
+        refused(|s| s.label_selectors = vec!["a b".into()]),
+        FilterError::NoLabelSelector { .. }
+    ));
     let filter = proto::Filter {
         min_severity: 99,
         ..Default::default()
@@ -204,7 +250,7 @@ proptest! {
         min_severity in 0..9i32,
         identified: bool,
     ) {
-        let filter = Filter::new(proto::Filter { min_severity, allow, deny }).unwrap();
+        let filter = Filter::new(proto::Filter { min_severity, allow, deny, kinds: Vec::new() }).unwrap();
         let alert = if identified { known() } else { pending() };
         prop_assert_eq!(filter.admits(&amend(&alert)), filter.admits(&alert));
     }
@@ -231,6 +277,7 @@ fn selectors() -> impl Strategy<Value = proto::Selector> {
                 container_ids,
                 container_names,
                 images,
+                ..proto::Selector::default()
             },
         )
 }

@@ -234,7 +234,7 @@ async fn downtime_says_how_long_and_why() {
 fn the_list_of_awaiting_alerts_is_bounded() {
     let mut awaiting = Awaiting::default();
     let container = |number: u64| Awaited::Container(format!("c{number}"));
-    let facts = Facts::alert(&sample::rule(), &sample::pending_container_view());
+    let facts = Facts::alert(&sample::rule(), &sample::pending_container_view(), "execve");
     for sequence in 1..=MAX_AWAITING as u64 + 10 {
         let sent = Sent {
             sequence,

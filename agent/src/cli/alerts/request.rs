@@ -8,7 +8,7 @@ use prost_types::Timestamp;
 
 use crate::cli::{Exit, Failure};
 use crate::proto::watch_request::Start;
-use crate::proto::{Filter, Live, Oldest, Selector, Severity, WatchRequest};
+use crate::proto::{Filter, Live, Oldest, RecordKind, Selector, Severity, WatchRequest};
 
 /// Which alerts, and from when.
 #[derive(Debug, Default, Args)]
@@ -46,12 +46,36 @@ pub(in crate::cli) struct AlertsArgs {
     /// Image, with or without tag
     #[arg(long, value_name = "IMAGE")]
     image: Vec<String>,
+    /// Type of the event, as `execve` or `connect`
+    #[arg(long, value_name = "TYPE")]
+    event_type: Vec<String>,
+    /// Kubernetes namespace of the container's pod
+    #[arg(long, value_name = "NAME")]
+    namespace: Vec<String>,
+    /// Kubernetes pod
+    #[arg(long, value_name = "NAME")]
+    pod: Vec<String>,
+    /// Labels of the container, as Kubernetes selects them: `app=web,tier!=db`
+    #[arg(long, value_name = "SELECTOR")]
+    selector: Vec<String>,
+    /// Kind of records
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Vec<Kind>,
+    /// Only these fields: `alert.output,alert.rule.name`
+    #[arg(long, value_name = "PATH", value_delimiter = ',')]
+    fields: Vec<String>,
     /// Leave out this rule
     #[arg(long, value_name = "NAME")]
     not_rule: Vec<String>,
     /// Leave out this container
     #[arg(long, value_name = "NAME|ID")]
     not_container: Vec<String>,
+    /// Leave out this namespace
+    #[arg(long, value_name = "NAME")]
+    not_namespace: Vec<String>,
+    /// Leave out containers with these labels
+    #[arg(long, value_name = "SELECTOR")]
+    not_selector: Vec<String>,
     /// Leave out this image
     #[arg(long, value_name = "IMAGE")]
     not_image: Vec<String>,
@@ -84,9 +108,28 @@ impl From<Least> for Severity {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Alert,
+    Amend,
+    Loss,
+    Throttle,
+}
+
+impl From<Kind> for RecordKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Alert => Self::Alert,
+            Kind::Amend => Self::Amend,
+            Kind::Loss => Self::Loss,
+            Kind::Throttle => Self::Throttle,
+        }
+    }
+}
+
 impl AlertsArgs {
     /// The request.
-    pub(super) fn request(self) -> Result<WatchRequest, Failure> {
+    pub(super) fn request(mut self) -> Result<WatchRequest, Failure> {
         let start = match &self.since {
             Some(since) => {
                 let time = parse_since(since, SystemTime::now())
@@ -99,6 +142,7 @@ impl AlertsArgs {
         Ok(WatchRequest {
             start: Some(start),
             until_now: !self.follow,
+            fields: std::mem::take(&mut self.fields),
             filter: Some(self.filter()),
         })
     }
@@ -109,6 +153,10 @@ impl AlertsArgs {
             tags: self.tag,
             attack_ids: self.attack,
             images: self.image,
+            event_types: self.event_type,
+            namespaces: self.namespace,
+            pods: self.pod,
+            label_selectors: self.selector,
             ..Selector::default()
         };
         let allow = match by_container(&base, self.container) {
@@ -122,15 +170,28 @@ impl AlertsArgs {
             rules: vec![rule],
             ..Selector::default()
         }));
+        deny.extend(self.not_namespace.into_iter().map(|namespace| Selector {
+            namespaces: vec![namespace],
+            ..Selector::default()
+        }));
+        deny.extend(self.not_selector.into_iter().map(|selector| Selector {
+            label_selectors: vec![selector],
+            ..Selector::default()
+        }));
         deny.extend(self.not_image.into_iter().map(|image| Selector {
             images: vec![image],
             ..Selector::default()
         }));
+        let kinds = self
+            .kind
+            .into_iter()
+            .map(|kind| RecordKind::from(kind).into());
         let min_severity = self
             .min_severity
             .map_or(Severity::Unspecified, Severity::from);
         Filter {
             min_severity: min_severity.into(),
+            kinds: kinds.collect(),
             allow,
             deny,
         }

@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Response, Status};
 
 use super::{Services, convert};
-use crate::alert::{Filter, OutgoingRecord, Start, StartError, Step, Subscription, timestamp};
+use crate::alert::{
+    FieldMask, Filter, OutgoingRecord, Start, StartError, Step, Subscription, timestamp,
+};
 use crate::proto::record::Body;
 use crate::proto::stream_server::alert_service_server::AlertService;
 use crate::proto::{self, WatchRequest, watch_request};
@@ -39,6 +41,8 @@ impl AlertService for Watch {
         })?;
         let services = Arc::clone(&self.services);
         let request = request.into_inner();
+        let mask = FieldMask::new(&request.fields)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
         // A time is looked for in files.
         let (subscription, until) = spawn_blocking(move || subscribe(&services, request))
             .await
@@ -47,6 +51,7 @@ impl AlertService for Watch {
             services: Arc::clone(&self.services),
             next_heartbeat: Instant::now() + self.services.heartbeat,
             subscription,
+            mask,
             until,
             phase: Phase::Hello,
             _slot: slot,
@@ -96,6 +101,7 @@ enum Phase {
 struct Open {
     services: Arc<Services>,
     subscription: Subscription,
+    mask: Option<FieldMask>,
     next_heartbeat: Instant,
     until: Option<u64>,
     phase: Phase,
@@ -133,7 +139,7 @@ impl Open {
                 return Some(Ok(self.heartbeat_record()));
             }
             match self.subscription.step() {
-                Step::Record(record) => return Some(Ok(record)),
+                Step::Record(record) => return Some(Ok(self.wanted(record))),
                 Step::Filtered => tokio::task::yield_now().await,
                 Step::Behind => self.subscription.load().await,
                 Step::Idle => self.wait().await,
@@ -142,6 +148,13 @@ impl Open {
                     return Some(Ok(self.heartbeat_record()));
                 }
             }
+        }
+    }
+
+    fn wanted(&self, record: OutgoingRecord) -> OutgoingRecord {
+        match &self.mask {
+            Some(mask) => record.masked(mask),
+            None => record,
         }
     }
 
