@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod dedup;
 mod encode;
 mod facts;
 mod filter;
@@ -22,6 +23,7 @@ mod spool;
 mod stage;
 mod subscription;
 mod text;
+mod throttle;
 
 use std::time::SystemTime;
 
@@ -37,7 +39,7 @@ pub use mask::{FieldMask, MaskError};
 pub use record::{OutgoingRecord, Stored};
 pub use sensor::SensorFinding;
 pub use spool::{Bounds, Recovered, Spool, SpoolLimits, SpoolUsage, SpoolWriter, StoreError};
-pub use stage::{AlertCounts, AlertSender, AlertStage, channel};
+pub use stage::{AlertCounts, AlertLimits, AlertSender, AlertStage, channel};
 pub use subscription::{Progress, Start, StartError, Step, Subscription};
 pub use text::printable;
 

@@ -64,7 +64,7 @@ enum Verb {
     /// Say how the running agent does: hooks, losses, queues, stream
     Status,
     /// Print alerts, and what else the stream says, from the running agent
-    Alerts(alerts::AlertsCommand),
+    Alerts(Box<alerts::AlertsCommand>),
     /// Check that the running agent's stream is whole
     #[command(subcommand)]
     Stream(stream::StreamVerb),
@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&global, &args),
         Verb::Doctor(args) => run::doctor(&global, &args),
         Verb::Status => status::run(&global),
-        Verb::Alerts(args) => alerts::run(&global, args),
+        Verb::Alerts(args) => alerts::run(&global, *args),
         Verb::Stream(verb) => stream::run(&global, &verb),
         Verb::Containers => containers::run(&global),
         Verb::Rules(verb) => rules::run(&global, verb),

@@ -10,10 +10,11 @@ mod load;
 mod settings;
 mod value;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::alert::SpoolLimits;
+use crate::alert::{AlertLimits, SpoolLimits};
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub identity: Identity,
     /// The gRPC stream.
     pub stream: Stream,
+    /// How much is told of alerts that come in masses.
+    pub alerts: AlertLimits,
     /// Other outputs.
     pub outputs: Outputs,
     /// Logs of the agent.
@@ -259,6 +262,10 @@ impl Default for Config {
                     memory_bytes: 8 << 20,
                 },
                 max_streams: 64,
+            },
+            alerts: AlertLimits {
+                dedup: Some(Duration::from_secs(60)),
+                per_minute: NonZeroU32::new(1_000),
             },
             outputs: Outputs {
                 stdout: Stdout {

@@ -52,6 +52,9 @@ impl AgentSetup {
         setup.set("state_dir", setup.path_text("state"));
         setup.set("stream.socket", setup.path_text("grpc.sock"));
         setup.set("stream.heartbeat_seconds", 1);
+        // Tests count alerts: each is told.
+        setup.set("alerts.dedup_seconds", 0);
+        setup.set("alerts.rule_per_minute", 0);
         setup.set("docker.socket", docker.to_string_lossy().into_owned());
         Ok(setup)
     }

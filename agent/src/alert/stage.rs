@@ -1,15 +1,18 @@
 //! The alert stage: gives alerts their ids and stores them.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::dedup::{Dedup, RollUp};
 use super::spool::{Change, RETRY};
+use super::throttle::{Throttle, Throttled};
 use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView};
 use crate::proto;
@@ -41,6 +44,8 @@ pub struct AlertCounts {
     stored: AtomicU64,
     queue_full: AtomicU64,
     amended: AtomicU64,
+    rolled_up: AtomicU64,
+    throttled: AtomicU64,
 }
 
 impl AlertCounts {
@@ -49,15 +54,19 @@ impl AlertCounts {
         // Read against the flow, so that no alert is counted at its end but not at its beginning.
         let amended = self.amended.load(Ordering::Acquire);
         let stored = self.stored.load(Ordering::Acquire);
+        let rolled_up = self.rolled_up.load(Ordering::Acquire);
+        let throttled = self.throttled.load(Ordering::Acquire);
         let queue_full = self.queue_full.load(Ordering::Acquire);
         let raised = self.raised.load(Ordering::Acquire);
         proto::AlertAccount {
             raised,
             stored,
             queue_full,
-            in_flight: raised - stored - queue_full,
+            in_flight: raised - stored - rolled_up - throttled - queue_full,
             evicted,
             amended,
+            rolled_up,
+            throttled,
         }
     }
 }
@@ -115,9 +124,20 @@ pub struct AlertStage {
     counts: Arc<AlertCounts>,
     writer: SpoolWriter,
     awaiting: Awaiting,
+    repeats: Dedup<Sent>,
+    throttle: Throttle,
     drops_told: u64,
     /// Alerts that the next commit stores.
     uncommitted: u64,
+}
+
+/// How much is told of alerts that come in masses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlertLimits {
+    /// Equal alerts are counted for so long before the count is told; `None`: each is told.
+    pub dedup: Option<Duration>,
+    /// Alerts that a rule may tell in a minute; `None`: all.
+    pub per_minute: Option<NonZeroU32>,
 }
 
 /// The stage and the way to it, with room for `capacity` inputs between them.
@@ -133,6 +153,8 @@ pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage
         counts,
         writer,
         awaiting: Awaiting::default(),
+        repeats: Dedup::new(None),
+        throttle: Throttle::new(None),
         drops_told: 0,
         uncommitted: 0,
     };
@@ -235,6 +257,16 @@ impl AlertSender {
 }
 
 impl AlertStage {
+    /// The stage with limits, of which it has none else.
+    #[must_use]
+    pub fn limited(self, limits: AlertLimits) -> Self {
+        Self {
+            repeats: Dedup::new(limits.dedup),
+            throttle: Throttle::new(limits.per_minute),
+            ..self
+        }
+    }
+
     /// Stores what comes until every sender is gone; then the spool ends. What comes while a
     /// transaction is written goes into the next one together.
     pub async fn run(mut self) {
@@ -245,12 +277,14 @@ impl AlertStage {
             } else {
                 IDLE
             };
+            let wake = self.next_count().unwrap_or(Instant::now() + pause);
             let open = tokio::select! {
                 count = self.inputs.recv_many(&mut inputs, BATCH) => count > 0,
-                () = sleep(pause) => true,
+                () = sleep_until(wake.min(Instant::now() + pause)) => true,
             };
             if !open {
                 self.writer.insist();
+                self.tell_last_counts();
             }
             self = self.store_off_thread(inputs).await;
             if !open {
@@ -275,10 +309,17 @@ impl AlertStage {
         }
     }
 
+    /// When a count of alerts that were not sent is to be told.
+    fn next_count(&self) -> Option<Instant> {
+        let times = [self.repeats.next_end(), self.throttle.next_tell()];
+        times.into_iter().flatten().min()
+    }
+
     fn store_all(&mut self, inputs: Vec<Input>) {
         for input in inputs {
             self.handle(input);
         }
+        self.tell_counts(Instant::now());
         self.tell_drops();
         let lost = self.writer.take_lost();
         if lost > 0 {
@@ -319,7 +360,7 @@ impl AlertStage {
     fn handle(&mut self, input: Input) {
         self.tell_drops();
         match input {
-            Input::Alert(alert) => self.store_alert(&alert),
+            Input::Alert(alert) => self.take_alert(&alert),
             Input::Sensor(finding) => self.store_sensor(&finding),
             Input::Identified(container) => self.identified(&container),
             Input::Located(cgroup_id, view) => self.located(cgroup_id, &view),
@@ -338,7 +379,22 @@ impl AlertStage {
         }
     }
 
-    fn store_alert(&mut self, alert: &Alert) {
+    fn take_alert(&mut self, alert: &Alert) {
+        let now = Instant::now();
+        if self.repeats.absorb(alert) {
+            self.counts.rolled_up.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        let rule = &alert.finding.rule;
+        if !self.throttle.admits(rule, alert.event.time, now) {
+            self.counts.throttled.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        let sent = self.store_alert(alert);
+        self.repeats.told(alert, sent, now);
+    }
+
+    fn store_alert(&mut self, alert: &Alert) -> Sent {
         let sequence = self.writer.next_sequence();
         let id = self.next_id();
         let facts = Facts::alert(
@@ -346,17 +402,64 @@ impl AlertStage {
             &alert.event.container,
             alert.event.syscall.name(),
         );
+        let sent = Sent {
+            sequence,
+            id: id.clone(),
+            facts: facts.clone(),
+        };
         if let Some(awaited) = Awaited::of(&alert.event.container) {
-            let sent = Sent {
-                sequence,
-                id: id.clone(),
-                facts: facts.clone(),
-            };
-            self.awaiting.add(awaited, sent);
+            self.awaiting.add(awaited, sent.clone());
         }
         let body = proto::record::Body::Alert(encode::alert(id, alert));
         self.store(facts, body);
         self.uncommitted += 1;
+        sent
+    }
+
+    fn tell_counts(&mut self, now: Instant) {
+        for news in self.repeats.ended(now) {
+            self.store_roll_up(news);
+        }
+        for kept in self.throttle.due(now) {
+            self.store_throttle(&kept);
+        }
+    }
+
+    /// What has been counted and not told, at the end.
+    fn tell_last_counts(&mut self) {
+        for news in self.repeats.finish() {
+            self.store_roll_up(news);
+        }
+        for kept in self.throttle.finish() {
+            self.store_throttle(&kept);
+        }
+    }
+
+    fn store_roll_up(&mut self, news: RollUp<Sent>) {
+        let body = proto::record::Body::Amend(proto::Amend {
+            alert_id: news.told.id,
+            alert_sequence: news.told.sequence,
+            container: None,
+            roll_up: Some(proto::RollUp {
+                count: news.count,
+                total: news.total,
+                first: Some(encode::timestamp(news.first)),
+                last: Some(encode::timestamp(news.last)),
+                samples: news.samples,
+            }),
+        });
+        self.store(Facts::amend(news.told.facts), body);
+    }
+
+    fn store_throttle(&mut self, kept: &Throttled) {
+        let body = proto::record::Body::Throttle(proto::Throttle {
+            rule: Some(encode::rule(&kept.rule)),
+            count: kept.count,
+            from_time: Some(encode::timestamp(kept.first)),
+            to_time: Some(encode::timestamp(kept.last)),
+            limit_per_minute: self.throttle.per_minute(),
+        });
+        self.store(Facts::throttle(&kept.rule), body);
     }
 
     fn store_sensor(&mut self, finding: &SensorFinding) {
@@ -398,6 +501,7 @@ impl AlertStage {
                 alert_id: sent.id,
                 alert_sequence: sent.sequence,
                 container: container.cloned(),
+                roll_up: None,
             });
             self.store(Facts::amend(sent.facts), body);
             self.counts.amended.fetch_add(1, Ordering::AcqRel);
@@ -459,7 +563,7 @@ struct Awaiting {
     order: VecDeque<(u64, Awaited)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Sent {
     sequence: u64,
     id: String,

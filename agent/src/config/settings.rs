@@ -1,5 +1,6 @@
 //! The table of settings.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -302,6 +303,29 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
         get: |c| count(c.stream.max_streams),
         set: |c, v| c.stream.max_streams = v.into_usize(),
+    },
+    Setting {
+        key: "alerts.dedup_seconds",
+        about: "equal alerts are counted for so long, and the count is told; 0: each is told",
+        kind: Kind::Integer {
+            min: 0,
+            max: 86_400,
+        },
+        get: |c| Value::Number(c.alerts.dedup.map_or(0, |window| window.as_secs())),
+        set: |c, v| {
+            let seconds = v.into_number();
+            c.alerts.dedup = (seconds > 0).then(|| Duration::from_secs(seconds));
+        },
+    },
+    Setting {
+        key: "alerts.rule_per_minute",
+        about: "alerts that a rule may tell in a minute; the others are counted, and the count is told; 0: all",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        get: |c| Value::Number(c.alerts.per_minute.map_or(0, |limit| limit.get().into())),
+        set: |c, v| c.alerts.per_minute = NonZeroU32::new(v.into_u32()),
     },
     Setting {
         key: "outputs.stdout.enabled",

@@ -110,6 +110,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (writer, news) = start::open_spool(config)?;
     let spool = Arc::clone(writer.spool());
     let (alerts, stage) = alert::channel(writer, ALERTS);
+    let stage = stage.limited(config.alerts);
     let (queries, questions) = query::channel();
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (messages, message_queue) = mpsc::channel(MESSAGES);

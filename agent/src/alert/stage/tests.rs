@@ -248,3 +248,68 @@ fn the_list_of_awaiting_alerts_is_bounded() {
     assert_eq!(left, MAX_AWAITING);
     assert!(awaiting.order.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn alerts_in_masses_are_told_once_and_counted() {
+    let (sender, stage) = channel_of(64);
+    let stage = stage.limited(AlertLimits {
+        dedup: Some(Duration::from_secs(60)),
+        per_minute: NonZeroU32::new(2),
+    });
+    let numbered = |number: u32| {
+        let mut alert = sample::alert_in(ContainerViewHost);
+        alert.finding.evidence[0].value = Some(number.to_string());
+        alert
+    };
+    // Three that differ, of which the rule may tell two; each three times.
+    for number in [1, 2, 3, 1, 2, 3, 1, 2, 3] {
+        sender.raise(numbered(number));
+    }
+    let counts = Arc::clone(sender.counts());
+    drop(sender);
+    let records = stored(stage).await;
+    let mut told = Vec::new();
+    for record in &records {
+        match record.body.as_ref().unwrap() {
+            Body::Alert(alert) => told.push(format!("alert {}", alert.id)),
+            Body::Amend(amend) => {
+                let news = amend.roll_up.as_ref().unwrap();
+                told.push(format!("{} more like {}", news.count, amend.alert_id));
+            }
+            Body::Throttle(kept) => told.push(format!("{} throttled", kept.count)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let ids: Vec<&String> = told.iter().take(2).collect();
+    assert!(ids.iter().all(|id| id.starts_with("alert ")), "{told:?}");
+    for id in &ids {
+        let more = format!("2 more like {}", id.strip_prefix("alert ").unwrap());
+        assert!(told.contains(&more), "{told:?}");
+    }
+    assert_eq!(told.last().unwrap(), "3 throttled");
+    let account = counts.account(0);
+    assert_eq!((account.raised, account.stored), (9, 2));
+    assert_eq!((account.rolled_up, account.throttled), (4, 3));
+    assert_eq!((account.queue_full, account.in_flight), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_roll_up_comes_when_its_window_ends() {
+    let (sender, stage) = channel_of(64);
+    let stage = stage.limited(AlertLimits {
+        dedup: Some(Duration::from_secs(60)),
+        per_minute: None,
+    });
+    let spool = Arc::clone(stage.writer.spool());
+    let stage = tokio::spawn(stage.run());
+    for _ in 0..3 {
+        sender.raise(sample::alert_in(ContainerViewHost));
+    }
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(spool.bounds().newest, 1);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(spool.bounds().newest, 2);
+    drop(sender);
+    stage.await.unwrap();
+    assert_eq!(spool.bounds().newest, 2);
+}

@@ -131,11 +131,13 @@ impl Chain {
         let AlertAccount {
             raised,
             stored,
+            rolled_up,
+            throttled,
             queue_full,
             in_flight,
             ..
         } = alerts;
-        if raised != stored + queue_full + in_flight {
+        if raised != stored + rolled_up + throttled + queue_full + in_flight {
             self.problem(format!(
                 "the account of alerts does not balance: {alerts:?}"
             ));

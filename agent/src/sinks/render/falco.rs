@@ -46,10 +46,20 @@ pub(super) fn line(record: &Record, node: &str) -> Option<String> {
         Body::Hello(_) | Body::Heartbeat(_) => return None,
         Body::Alert(alert) => of_alert(alert, node),
         Body::Amend(amend) => {
-            let output = format!("The container of alert {} is known now.", amend.alert_id);
+            let id = &amend.alert_id;
             let mut fields = Fields::new();
-            add(&mut fields, "gravlens.alert_id", &amend.alert_id);
+            add(&mut fields, "gravlens.alert_id", id);
             container(&mut fields, amend.container.as_ref());
+            let output = match &amend.roll_up {
+                Some(news) => {
+                    fields.insert("gravlens.count", news.count.into());
+                    format!(
+                        "{} more alerts like {id}, {} in all.",
+                        news.count, news.total
+                    )
+                }
+                None => format!("The container of alert {id} is known now."),
+            };
             internal(
                 record,
                 node,
@@ -72,6 +82,24 @@ pub(super) fn line(record: &Record, node: &str) -> Option<String> {
                 "Gravlens: gap",
                 "Critical",
                 &gap.message,
+                fields,
+            )
+        }
+        Body::Throttle(throttle) => {
+            let rule = throttle.rule.as_ref().map_or("", |rule| &rule.name);
+            let output = format!(
+                "{} alerts of {rule} are not told: it may tell {} a minute",
+                throttle.count, throttle.limit_per_minute
+            );
+            let mut fields = Fields::new();
+            add(&mut fields, "gravlens.rule", rule);
+            fields.insert("gravlens.count", throttle.count.into());
+            internal(
+                record,
+                node,
+                "Gravlens: alerts throttled",
+                "Warning",
+                &output,
                 fields,
             )
         }

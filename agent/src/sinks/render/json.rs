@@ -35,6 +35,7 @@ enum Body<'a> {
     Amend(Amend<'a>),
     Gap(Gap<'a>),
     Loss(Loss<'a>),
+    Throttle(Throttle<'a>),
     Heartbeat(Heartbeat),
     /// A record of a later version.
     Unknown {},
@@ -49,6 +50,7 @@ impl<'a> From<&'a proto::Record> for Record<'a> {
             Some(In::Amend(amend)) => ("amend", Body::Amend(amend.into())),
             Some(In::Gap(gap)) => ("gap", Body::Gap(gap.into())),
             Some(In::Loss(loss)) => ("loss", Body::Loss(loss.into())),
+            Some(In::Throttle(throttle)) => ("throttle", Body::Throttle(throttle.into())),
             Some(In::Heartbeat(heartbeat)) => ("heartbeat", Body::Heartbeat(heartbeat.into())),
             None => ("unknown", Body::Unknown {}),
         };
@@ -209,6 +211,51 @@ struct Amend<'a> {
     alert_id: &'a str,
     alert_sequence: u64,
     container: Option<Container<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roll_up: Option<RollUp<'a>>,
+}
+
+/// Equal alerts that followed.
+#[derive(Debug, Serialize)]
+struct RollUp<'a> {
+    count: u64,
+    total: u64,
+    first: String,
+    last: String,
+    samples: &'a [String],
+}
+
+impl<'a> From<&'a proto::RollUp> for RollUp<'a> {
+    fn from(news: &'a proto::RollUp) -> Self {
+        Self {
+            count: news.count,
+            total: news.total,
+            first: time(news.first.as_ref()),
+            last: time(news.last.as_ref()),
+            samples: &news.samples,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Throttle<'a> {
+    rule: &'a str,
+    count: u64,
+    from_time: String,
+    to_time: String,
+    limit_per_minute: u32,
+}
+
+impl<'a> From<&'a proto::Throttle> for Throttle<'a> {
+    fn from(throttle: &'a proto::Throttle) -> Self {
+        Self {
+            rule: throttle.rule.as_ref().map_or("", |rule| &rule.name),
+            count: throttle.count,
+            from_time: time(throttle.from_time.as_ref()),
+            to_time: time(throttle.to_time.as_ref()),
+            limit_per_minute: throttle.limit_per_minute,
+        }
+    }
 }
 
 impl<'a> From<&'a proto::Amend> for Amend<'a> {
@@ -217,6 +264,7 @@ impl<'a> From<&'a proto::Amend> for Amend<'a> {
             alert_id: &amend.alert_id,
             alert_sequence: amend.alert_sequence,
             container: amend.container.as_ref().map(Container::from),
+            roll_up: amend.roll_up.as_ref().map(RollUp::from),
         }
     }
 }
@@ -346,6 +394,8 @@ struct AlertAccount {
     in_flight: u64,
     evicted: u64,
     amended: u64,
+    rolled_up: u64,
+    throttled: u64,
 }
 
 impl From<&proto::Heartbeat> for Heartbeat {
@@ -363,6 +413,8 @@ impl From<&proto::Heartbeat> for Heartbeat {
                 in_flight: alerts.in_flight,
                 evicted: alerts.evicted,
                 amended: alerts.amended,
+                rolled_up: alerts.rolled_up,
+                throttled: alerts.throttled,
             },
         }
     }

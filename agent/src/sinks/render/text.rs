@@ -27,13 +27,10 @@ pub fn record(record: &proto::Record) -> String {
         }
         Some(Body::Loss(body)) => head(&mut out, record, "LOSS", &loss(body)),
         Some(Body::Amend(body)) => {
-            let named = body
-                .container
-                .as_ref()
-                .map_or_else(|| "a process of the node".to_owned(), container);
-            let text = format!("alert {}: {named}", printable(&body.alert_id));
+            let text = format!("alert {}: {}", printable(&body.alert_id), amend(body));
             head(&mut out, record, "AMEND", &text);
         }
+        Some(Body::Throttle(body)) => head(&mut out, record, "THROTTLE", &throttle(body)),
         None => head(&mut out, record, "UNKNOWN", "a record of a later version"),
     }
     out
@@ -88,7 +85,7 @@ fn heartbeat(heartbeat: &proto::Heartbeat) -> String {
     });
     format!(
         "complete through {}: {} sent, {} filtered, {} missed; {}; alerts: {} raised, {} stored, \
-         {} dropped{canary}",
+         {} rolled up, {} throttled, {} dropped{canary}",
         progress.complete_through,
         progress.delivered,
         progress.filtered_count,
@@ -96,6 +93,8 @@ fn heartbeat(heartbeat: &proto::Heartbeat) -> String {
         event_account(heartbeat.events.unwrap_or_default()),
         alerts.raised,
         alerts.stored,
+        alerts.rolled_up,
+        alerts.throttled,
         alerts.queue_full,
     )
 }
@@ -142,6 +141,32 @@ fn loss(loss: &proto::Loss) -> String {
         loss.count,
         printable(&loss.hook),
         duration(length),
+    )
+}
+
+fn amend(amend: &proto::Amend) -> String {
+    if let Some(news) = &amend.roll_up {
+        let length = between(news.first.as_ref(), news.last.as_ref());
+        return format!(
+            "{} more like it within {}, {} in all",
+            news.count,
+            duration(length),
+            news.total
+        );
+    }
+    let named = amend.container.as_ref().map(container);
+    named.unwrap_or_else(|| "a process of the node".to_owned())
+}
+
+fn throttle(throttle: &proto::Throttle) -> String {
+    let rule = throttle.rule.as_ref().map_or("", |rule| &rule.name);
+    let length = between(throttle.from_time.as_ref(), throttle.to_time.as_ref());
+    format!(
+        "{} alerts of {} within {} are not told: it may tell {} a minute",
+        throttle.count,
+        printable(rule),
+        duration(length),
+        throttle.limit_per_minute,
     )
 }
 

@@ -1,0 +1,294 @@
+//! Equal alerts told once, and counted: the first leaves at once, those that follow are rolled up.
+//!
+//! Alerts are equal when rule, rule set, container, event type and evidence are. While equal ones
+//! come, each window tells how many there were, as an addition to the first; a window without any
+//! ends it, and the next one is a new alert.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::Alert;
+use crate::model::ContainerView;
+
+/// Alerts whose repetitions are counted at a time; what comes beyond them leaves as it is.
+const MAX_OPEN: usize = 16_384;
+/// Outputs that a roll-up shows.
+const MAX_SAMPLES: usize = 3;
+
+/// What makes alerts equal, as a digest: evidence can be long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key([u8; 32]);
+
+impl Key {
+    fn of(alert: &Alert) -> Self {
+        let mut digest = Sha256::new();
+        let mut add = |text: &str| {
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        };
+        let rule = &alert.finding.rule;
+        add(&rule.name);
+        add(&rule.set_digest);
+        match &alert.event.container {
+            ContainerView::Host => add("host"),
+            ContainerView::Container(container) => add(&container.id),
+            ContainerView::Unknown { cgroup_id, .. } => add(&cgroup_id.to_string()),
+        }
+        add(alert.event.syscall.name());
+        for term in &alert.finding.evidence {
+            add(&term.field);
+            add(&term.operator);
+            add(&term.operand);
+            add(if term.negated { "not" } else { "" });
+            // No value differs from an empty one.
+            add(term.value.as_ref().map_or("-", |_| "+"));
+            add(term.value.as_deref().unwrap_or_default());
+        }
+        Self(digest.finalize().into())
+    }
+}
+
+/// Equal alerts since the first of them was told, or since the last roll-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RollUp<T> {
+    /// The alert that was told.
+    pub(super) told: T,
+    /// How many.
+    pub(super) count: u64,
+    /// How many since that alert.
+    pub(super) total: u64,
+    /// Time of the first event.
+    pub(super) first: SystemTime,
+    /// Time of the last.
+    pub(super) last: SystemTime,
+    /// Outputs of some, where they differ from one another.
+    pub(super) samples: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Open<T> {
+    told: T,
+    total: u64,
+    news: Option<News>,
+}
+
+#[derive(Debug)]
+struct News {
+    count: u64,
+    first: SystemTime,
+    last: SystemTime,
+    samples: Vec<String>,
+}
+
+/// Counts repetitions. `T` says which alert was told.
+#[derive(Debug)]
+pub(super) struct Dedup<T> {
+    /// `None`: every alert is told.
+    window: Option<Duration>,
+    open: HashMap<Key, Open<T>>,
+    /// When each window ends, soonest first: all have the same length.
+    ends: VecDeque<(Instant, Key)>,
+}
+
+impl<T: Clone> Dedup<T> {
+    pub(super) fn new(window: Option<Duration>) -> Self {
+        Self {
+            window,
+            open: HashMap::new(),
+            ends: VecDeque::new(),
+        }
+    }
+
+    /// Counts an alert that repeats one that was told; false for one that has to be told.
+    pub(super) fn absorb(&mut self, alert: &Alert) -> bool {
+        if self.open.is_empty() {
+            return false;
+        }
+        let Some(open) = self.open.get_mut(&Key::of(alert)) else {
+            return false;
+        };
+        open.total += 1;
+        let time = alert.event.time;
+        let news = open.news.get_or_insert_with(|| News {
+            count: 0,
+            first: time,
+            last: time,
+            samples: Vec::new(),
+        });
+        news.count += 1;
+        news.first = news.first.min(time);
+        news.last = news.last.max(time);
+        let output = &alert.finding.output;
+        if news.samples.len() < MAX_SAMPLES && !news.samples.contains(output) {
+            news.samples.push(output.clone());
+        }
+        true
+    }
+
+    /// An alert is told.
+    pub(super) fn told(&mut self, alert: &Alert, told: T, now: Instant) {
+        let Some(window) = self.window else { return };
+        if self.open.len() >= MAX_OPEN {
+            return;
+        }
+        let key = Key::of(alert);
+        let open = Open {
+            told,
+            total: 0,
+            news: None,
+        };
+        self.open.insert(key, open);
+        self.ends.push_back((now + window, key));
+    }
+
+    /// When the next window ends.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.ends.front().map(|(end, _)| *end)
+    }
+
+    /// The roll-ups of windows that have ended.
+    pub(super) fn ended(&mut self, now: Instant) -> Vec<RollUp<T>> {
+        let mut rolled = Vec::new();
+        while let Some(&(end, key)) = self.ends.front()
+            && end <= now
+        {
+            self.ends.pop_front();
+            let news = self.open.get_mut(&key).and_then(Open::take);
+            match (news, self.window) {
+                (Some(news), Some(window)) => {
+                    rolled.push(news);
+                    self.ends.push_back((now + window, key));
+                }
+                _ => drop(self.open.remove(&key)),
+            }
+        }
+        rolled
+    }
+
+    /// The roll-ups of every window, which all end now.
+    pub(super) fn finish(&mut self) -> Vec<RollUp<T>> {
+        self.ends.clear();
+        let mut open = std::mem::take(&mut self.open);
+        open.values_mut().filter_map(Open::take).collect()
+    }
+}
+
+impl<T: Clone> Open<T> {
+    fn take(&mut self) -> Option<RollUp<T>> {
+        let news = self.news.take()?;
+        Some(RollUp {
+            told: self.told.clone(),
+            count: news.count,
+            total: self.total,
+            first: news.first,
+            last: news.last,
+            samples: news.samples,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::alert::sample;
+
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    fn alert(output: &str) -> Alert {
+        let mut alert = sample::alert_in(sample::container_view());
+        alert.finding.output = output.to_owned();
+        alert
+    }
+
+    /// Tells the alert or counts it, and says which.
+    fn take(dedup: &mut Dedup<u64>, alert: &Alert, id: u64, now: Instant) -> bool {
+        if dedup.absorb(alert) {
+            return false;
+        }
+        dedup.told(alert, id, now);
+        true
+    }
+
+    #[tokio::test]
+    async fn the_first_is_told_and_the_others_are_counted() {
+        let now = Instant::now();
+        let mut dedup = Dedup::new(Some(WINDOW));
+        assert!(take(&mut dedup, &alert("one"), 1, now));
+        for output in ["one", "two", "two", "three", "four"] {
+            assert!(!take(&mut dedup, &alert(output), 2, now));
+        }
+        assert!(dedup.ended(now + WINDOW / 2).is_empty());
+        let rolled = dedup.ended(now + WINDOW);
+        assert_eq!(rolled.len(), 1);
+        assert_eq!(
+            (rolled[0].told, rolled[0].count, rolled[0].total),
+            (1, 5, 5)
+        );
+        assert_eq!(rolled[0].samples, ["one", "two", "three"]);
+        // It goes on while equal ones come, and ends with a window without.
+        assert!(!take(&mut dedup, &alert("one"), 3, now + WINDOW));
+        let rolled = dedup.ended(now + WINDOW * 2);
+        assert_eq!((rolled[0].count, rolled[0].total), (1, 6));
+        assert!(dedup.ended(now + WINDOW * 3).is_empty());
+        assert!(take(&mut dedup, &alert("one"), 4, now + WINDOW * 3));
+    }
+
+    #[tokio::test]
+    async fn what_differs_is_told() {
+        let now = Instant::now();
+        let mut dedup = Dedup::new(Some(WINDOW));
+        assert!(take(&mut dedup, &alert("one"), 1, now));
+        let mut other = alert("one");
+        other.event.container = ContainerView::Host;
+        assert!(take(&mut dedup, &other, 2, now));
+        let mut other = alert("one");
+        other.finding.evidence[0].value = None;
+        assert!(take(&mut dedup, &other, 3, now));
+        let mut everything = Dedup::new(None);
+        assert!(take(&mut everything, &alert("one"), 1, now));
+        assert!(take(&mut everything, &alert("one"), 2, now));
+    }
+
+    #[tokio::test]
+    async fn beyond_the_room_alerts_leave_as_they_are() {
+        let now = Instant::now();
+        let mut dedup = Dedup::new(Some(WINDOW));
+        let numbered = |number: usize| {
+            let mut alert = alert("one");
+            alert.finding.evidence[0].value = Some(number.to_string());
+            alert
+        };
+        for number in 0..MAX_OPEN {
+            assert!(take(&mut dedup, &numbered(number), 1, now));
+        }
+        assert!(take(&mut dedup, &numbered(MAX_OPEN), 1, now));
+        assert!(take(&mut dedup, &numbered(MAX_OPEN), 1, now));
+        assert!(!take(&mut dedup, &numbered(0), 1, now));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Told and rolled up are all there were, whatever comes when.
+        #[test]
+        fn nothing_is_lost(steps in prop::collection::vec((0..4u64, 0..90u64), 1..60)) {
+            let mut now = Instant::now();
+            let mut dedup = Dedup::new(Some(WINDOW));
+            let (mut told, mut rolled) = (0, 0);
+            for (number, pause) in &steps {
+                now += Duration::from_secs(*pause);
+                rolled += dedup.ended(now).iter().map(|news| news.count).sum::<u64>();
+                let mut alert = alert("one");
+                alert.finding.evidence[0].value = Some(number.to_string());
+                told += u64::from(take(&mut dedup, &alert, 0, now));
+            }
+            rolled += dedup.finish().iter().map(|news| news.count).sum::<u64>();
+            prop_assert_eq!(told + rolled, steps.len() as u64);
+            prop_assert!(dedup.finish().is_empty());
+        }
+    }
+}
