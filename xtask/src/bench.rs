@@ -18,10 +18,23 @@ pub(crate) enum Bench {
         )]
         args: Vec<String>,
     },
+    /// How fast alerts reach a subscriber, from memory and through the spool's files, and how long
+    /// an event takes from the kernel to a client
+    Stream {
+        /// Arguments of the benchmark itself (`-- --help` lists them)
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGS"
+        )]
+        args: Vec<String>,
+    },
 }
 
 /// Runs `cargo xtask bench`; returns only if the benchmark could not start.
 pub(crate) fn verb(bench: &Bench) -> Result<()> {
-    let Bench::Capture { args } = bench;
-    become_tool("bench_capture", args)
+    match bench {
+        Bench::Capture { args } => become_tool("bench_capture", args),
+        Bench::Stream { args } => become_tool("bench_stream", args),
+    }
 }
