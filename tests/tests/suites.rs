@@ -47,6 +47,8 @@ mod spool;
 mod stock_client;
 #[path = "suites/stream_tools.rs"]
 mod stream_tools;
+#[path = "suites/subscribers.rs"]
+mod subscribers;
 #[path = "suites/tamper.rs"]
 mod tamper;
 #[path = "suites/watched.rs"]
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         loss::TESTS,
         spool::TESTS,
         stream_tools::TESTS,
+        subscribers::TESTS,
         fairness::TESTS,
         canary::TESTS,
         tamper::TESTS,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use gravlens::proto::record::Body;
-use gravlens::proto::{Progress, Record};
+use gravlens::proto::{AlertAccount, Progress, Record};
 
 /// Checks the chain of sequence numbers and the sums of every heartbeat.
 pub fn check_account(records: &[Record]) -> Result<()> {
@@ -24,6 +24,7 @@ pub fn check_account(records: &[Record]) -> Result<()> {
                 );
                 let progress = heartbeat.progress.as_ref().context("no progress")?;
                 check_progress(progress, hello.complete_through, received)?;
+                check_alerts(heartbeat.alerts.as_ref().context("no account of alerts")?)?;
                 ensure!(
                     progress.complete_through >= last,
                     "a heartbeat is complete through {}, yet {last} was sent",
@@ -59,6 +60,13 @@ fn check_epoch(epochs: &mut Vec<u64>, record: &Record) -> Result<()> {
         record.sequence
     );
     epochs.push(record.stream_epoch);
+    Ok(())
+}
+
+fn check_alerts(alerts: &AlertAccount) -> Result<()> {
+    let became =
+        alerts.stored + alerts.rolled_up + alerts.throttled + alerts.queue_full + alerts.in_flight;
+    ensure!(alerts.raised == became, "the sums differ: {alerts:?}");
     Ok(())
 }
 

@@ -35,6 +35,8 @@ pub(super) enum Entry {
     Fairness,
     /// The agent is killed 100 times while it stores 2,000 alerts a second
     Kills,
+    /// 5,000 alerts a second for 60 s to a fast, a slow and a stalled subscriber
+    Subscribers,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -56,6 +58,7 @@ impl Entry {
             Self::RacesChmod => "races-chmod",
             Self::Fairness => "fairness",
             Self::Kills => "kills",
+            Self::Subscribers => "subscribers",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -119,6 +122,11 @@ impl Entry {
                 program: Program::Suites,
                 test: "spool::kills_at_random_moments_lose_nothing",
                 minutes: 40,
+            },
+            Self::Subscribers => Place::Here {
+                program: Program::Suites,
+                test: "subscribers::a_stalled_and_a_slow_one_cost_a_fast_one_nothing",
+                minutes: 15,
             },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
