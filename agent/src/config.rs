@@ -53,6 +53,8 @@ pub struct Config {
     pub alerts: AlertLimits,
     /// Other outputs.
     pub outputs: Outputs,
+    /// The agent takes from itself what it has no use for.
+    pub sandbox: Sandbox,
     /// Logs of the agent.
     pub log: Log,
     /// Directory of the run lock and of what outlives a restart.
@@ -64,6 +66,13 @@ pub struct Config {
 pub struct Scope {
     /// A cgroup, as a path below the cgroup2 mount or with it; `None` watches everything.
     pub cgroup: Option<PathBuf>,
+}
+
+/// What the agent takes from itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Capabilities and system calls that it has no use for.
+    pub enabled: bool,
 }
 
 /// What is traced.
@@ -273,6 +282,7 @@ impl Default for Config {
                     format: RecordFormat::Text,
                 },
             },
+            sandbox: Sandbox { enabled: true },
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Text,

@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod probe;
 pub mod proto;
 pub mod run_lock;
+pub mod sandbox;
 pub mod sinks;
 pub mod state_dir;
 pub mod telemetry;

@@ -9,6 +9,7 @@ mod failure;
 mod guard;
 mod log;
 mod queue;
+pub mod service_manager;
 mod status;
 
 pub(crate) use board::boot_id;

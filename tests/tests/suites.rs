@@ -41,6 +41,8 @@ mod lifecycle;
 mod loss;
 #[path = "suites/privileges.rs"]
 mod privileges;
+#[path = "suites/sandbox.rs"]
+mod sandbox;
 #[path = "suites/spool.rs"]
 mod spool;
 #[path = "suites/stock_client.rs"]
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         spool::TESTS,
         stream_tools::TESTS,
         subscribers::TESTS,
+        sandbox::TESTS,
         fairness::TESTS,
         canary::TESTS,
         tamper::TESTS,

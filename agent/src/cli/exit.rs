@@ -8,6 +8,7 @@ use crate::detect::ReadError;
 use crate::pipeline::RunError;
 use crate::probe::ProbeError;
 use crate::run_lock::RunLockError;
+use crate::sandbox::SandboxError;
 use crate::sinks::grpc::BindError;
 use crate::state_dir::StateDirError;
 
@@ -126,6 +127,12 @@ fn exit_of_probe(error: &ProbeError) -> Exit {
         ProbeError::Scope { .. } => Exit::Usage,
         ProbeError::Io { source, .. } | ProbeError::Tracefs(source) => exit_of_io(source),
         ProbeError::Load(_) => Exit::Failure,
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        Self::new(Exit::Failure, error)
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Failure, Flag, Global, doctor, output};
 use crate::config::{Effective, OutputFormat, RecordFormat};
-use crate::{pipeline, probe, telemetry};
+use crate::{pipeline, probe, sandbox, telemetry};
 
 /// Settings as flags; each outranks the environment and the file.
 #[derive(Debug, Default, Args)]
@@ -94,6 +94,9 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     probe::check_requirements()?;
     // Before the runtime: its threads must share the mount namespace.
     probe::ensure_tracefs()?;
+    if config.sandbox.enabled {
+        sandbox::drop_capabilities()?;
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let outcome = runtime.block_on(pipeline::run(&config, started));
     // A write to an output that nobody reads must not keep the process.

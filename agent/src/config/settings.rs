@@ -345,6 +345,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "sandbox.enabled",
+        about: "the agent gives up capabilities and system calls that it has no use for",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.sandbox.enabled),
+        set: |c, v| c.sandbox.enabled = v.into_bool(),
+    },
+    Setting {
         key: "log.level",
         about: "filter for the agent's own log: `info`, or `info,gravlens::ingest=debug`",
         kind: Kind::LogFilter,

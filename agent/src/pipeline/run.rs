@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -25,10 +25,11 @@ use crate::ingest::{self, Batch, IngestError, boot_ns};
 use crate::model::Runtime;
 use crate::probe::{AttachedTopic, Hooks, Probe, ProbeError};
 use crate::run_lock::{RunLock, RunLockError};
+use crate::sandbox::{self, SandboxError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
 use crate::sinks::stdout;
-use crate::telemetry::{AgentFacts, Board, WhenFull, queue_gauge};
+use crate::telemetry::{AgentFacts, Board, WhenFull, queue_gauge, service_manager};
 
 /// Batches under way from ingest to detection; *wait* when full.
 const BATCHES: usize = 8;
@@ -71,6 +72,9 @@ pub enum RunError {
     /// A newer version wrote the spool.
     #[error(transparent)]
     Spool(#[from] StoreError),
+    /// The agent cannot take from itself what it has no use for.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// The socket.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -200,14 +204,20 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
             lookups,
         ),
     });
+    // Before the services answer: whoever sees them do so may stop the agent.
+    let stop = StopSignals::new()?;
     let sinks = sinks(server, services, &config.outputs.stdout)?;
+    if config.sandbox.enabled {
+        sandbox::filter_calls()?;
+    }
+    service_manager::ready();
     tracing::info!(
         message = "Watching.",
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
         socket = %config.stream.socket.display(),
         rules = rules.facts.active,
     );
-    stages.until_stopped(sinks, stop_signal()).await?;
+    stages.until_stopped(sinks, stop.received()).await?;
     pulse.stop(unwatched.get());
     drop(canary);
     Ok(())
@@ -387,6 +397,7 @@ impl Inputs {
                 if self.unwatched.get().is_none() {
                     pulse.beat();
                 }
+                service_manager::alive();
             }
         }
         let last_call = last_call.or_else(|| self.concluding.try_recv().ok());
@@ -418,12 +429,28 @@ pub(super) fn is_over(until: Option<Instant>) -> bool {
     until.is_some_and(|until| Instant::now() >= until)
 }
 
-async fn stop_signal() -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(io("cannot wait for SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(io("cannot wait for SIGINT"))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What tells the agent to stop in order, from here on.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> Result<Self, RunError> {
+        let of = |kind, what| signal(kind).map_err(io(what));
+        Ok(Self {
+            terminate: of(SignalKind::terminate(), "cannot wait for SIGTERM")?,
+            interrupt: of(SignalKind::interrupt(), "cannot wait for SIGINT")?,
+        })
     }
-    Ok(())
+
+    /// Waits for one.
+    async fn received(mut self) -> Result<(), RunError> {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        service_manager::stopping();
+        Ok(())
+    }
 }

@@ -1,0 +1,180 @@
+//! What the agent takes from itself, so that whoever takes it over gets little: capabilities that it
+//! has no use for, and system calls that it never makes.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+
+use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitySet, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs,
+};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter_all_threads};
+
+/// What the agent needs, and what for.
+const NEEDED: &[(CapabilitySet, &str)] = &[
+    (CapabilitySet::BPF, "programs and maps"),
+    (
+        CapabilitySet::PERFMON,
+        "programs on tracepoints and functions",
+    ),
+    (CapabilitySet::NET_ADMIN, "programs on sockets and packets"),
+    (
+        CapabilitySet::SYS_ADMIN,
+        "programs on cgroups, and looking at links by their ids",
+    ),
+    (
+        CapabilitySet::SYS_PTRACE,
+        "the roots of containers, below /proc",
+    ),
+    (
+        CapabilitySet::DAC_READ_SEARCH,
+        "files of containers that belong to other users",
+    ),
+    (
+        CapabilitySet::SYS_RESOURCE,
+        "memory for maps on old kernels",
+    ),
+];
+
+/// Calls that the agent never makes once it runs. They start other programs, reach into other
+/// processes, change the kernel or the mounts, or change who the agent is.
+const REFUSED: &[libc::c_long] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_fsopen,
+    libc::SYS_fsmount,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_mount_setattr,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setgroups,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+    libc::SYS_capset,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_syslog,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_mknodat,
+    libc::SYS_personality,
+];
+
+/// Why the agent cannot take something from itself.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Capabilities.
+    #[error("the agent cannot give up capabilities: {0}; sandbox.enabled = false keeps them")]
+    Capabilities(#[source] io::Error),
+    /// System calls.
+    #[error("the agent cannot filter its system calls: {0}; sandbox.enabled = false does without")]
+    Calls(String),
+}
+
+/// Gives up every capability but the needed ones, and the way to more. To be called before any
+/// thread starts: capabilities are a thread's, and those that follow have what this one has.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn drop_capabilities() -> Result<(), SandboxError> {
+    let failed = |error: Errno| SandboxError::Capabilities(error.into());
+    let needed = NEEDED
+        .iter()
+        .fold(CapabilitySet::empty(), |all, (one, _)| all | *one);
+    // First: it takes CAP_SETPCAP, which goes with the others. Without it the set is somebody
+    // else's, and executions are refused later on.
+    for capability in CapabilitySet::all().difference(needed).iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // Older kernels know fewer.
+            Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    match clear_ambient_capability_set() {
+        Ok(()) | Err(Errno::INVAL) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let mut sets = capabilities(None).map_err(failed)?;
+    sets.effective &= needed;
+    sets.permitted &= needed;
+    sets.inheritable = CapabilitySet::empty();
+    set_capabilities(None, sets).map_err(failed)?;
+    set_no_new_privs(true).map_err(failed)
+}
+
+/// Refuses, for every thread from now on, the calls that a running agent never makes: they fail with
+/// EPERM. Calls of another width end the agent.
+///
+/// # Errors
+/// The kernel refuses, or the architecture is not known.
+pub fn filter_calls() -> Result<(), SandboxError> {
+    let program = compile().map_err(SandboxError::Calls)?;
+    apply_filter_all_threads(&program).map_err(|error| SandboxError::Calls(error.to_string()))
+}
+
+fn compile() -> Result<BpfProgram, String> {
+    let rules: BTreeMap<i64, Vec<_>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
+    let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
+    SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)
+        .and_then(BpfProgram::try_from)
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_refused_once_and_the_filter_compiles() {
+        let mut calls = REFUSED.to_vec();
+        calls.sort_unstable();
+        calls.dedup();
+        assert_eq!(calls.len(), REFUSED.len());
+        assert!(!compile().unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_capability_says_what_it_is_for() {
+        for (capability, purpose) in NEEDED {
+            assert_eq!(capability.iter().count(), 1);
+            assert!(!purpose.is_empty());
+        }
+    }
+}
