@@ -26,7 +26,7 @@ use crate::{
         request::EAGAIN,
         task::Task,
     },
-    maps::{TWIN_CALLS, OPENED},
+    maps::{OPENED, TWIN_CALLS},
     scope::{self, Caller},
     scratch::{self, PathScratch},
 };

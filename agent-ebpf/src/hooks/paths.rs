@@ -6,8 +6,8 @@
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use gravlens_common::{
-    BulkContext, Call, DropReason, Hook, Kind, PathCall, PathSource, PathsRecord, argument, open_marks,
-    path_source,
+    BulkContext, Call, DropReason, Hook, Kind, PathCall, PathSource, PathsRecord, argument,
+    open_marks, path_source,
 };
 
 use super::{open::AT_FDCWD, place_trampolines};

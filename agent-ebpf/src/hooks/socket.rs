@@ -84,7 +84,11 @@ impl Passed {
             address,
             address_len,
             // Another thread can have changed them.
-            flags: if in_memory { socket_flags::FD_SHARED } else { 0 },
+            flags: if in_memory {
+                socket_flags::FD_SHARED
+            } else {
+                0
+            },
             file: 0,
         }
     }
