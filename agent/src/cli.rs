@@ -44,7 +44,7 @@ struct Global {
     /// Socket of the agent [default: the configured one, /run/gravlens/gravlens.sock]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Form of what is printed; `falco` for alerts alone
+    /// Form of what is printed; `falco` and `ocsf` for alerts alone
     #[arg(
         long,
         global = true,
@@ -111,7 +111,7 @@ impl Global {
         match self.output {
             RecordFormat::Text => Ok(OutputFormat::Text),
             RecordFormat::Json => Ok(OutputFormat::Json),
-            RecordFormat::Falco => Err(Failure::new(
+            RecordFormat::Falco | RecordFormat::Ocsf => Err(Failure::new(
                 Exit::Usage,
                 format!(
                     "--output {}: only alerts have that form",

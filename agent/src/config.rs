@@ -184,13 +184,15 @@ pub enum RecordFormat {
     Json,
     /// One JSON object a line, as Falco writes it.
     Falco,
+    /// One JSON object a line: a Detection Finding of OCSF.
+    Ocsf,
 }
 
 impl RecordFormat {
     /// The words for them, in the order of [`Self::ALL`].
-    pub const WORDS: &[&str] = &["text", "json", "falco"];
+    pub const WORDS: &[&str] = &["text", "json", "falco", "ocsf"];
     /// Every form.
-    pub const ALL: [Self; 3] = [Self::Text, Self::Json, Self::Falco];
+    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Falco, Self::Ocsf];
 
     /// The form of that word.
     pub fn named(word: &str) -> Option<Self> {

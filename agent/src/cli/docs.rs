@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Failure, output};
+use crate::sinks::render::json;
 use crate::{config, detect, probe};
 
 /// Which part.
@@ -21,6 +22,8 @@ enum Part {
     Rules,
     /// Events, their hooks and messages
     Events,
+    /// JSON Schema of the stream's records
+    Schema,
 }
 
 /// `gravlens docs PART`
@@ -30,6 +33,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
         Part::Config => config::settings_markdown(),
         Part::Rules => detect::bundled_markdown(),
         Part::Events => probe::events_markdown(),
+        Part::Schema => json::schema(),
     };
     output::text(&text)
 }

@@ -2,6 +2,7 @@
 
 mod falco;
 pub mod json;
+mod ocsf;
 mod text;
 
 pub use text::{duration, event_account, record as text_record};
@@ -16,6 +17,7 @@ pub fn record(record: &proto::Record, format: RecordFormat, node: &str) -> Optio
         RecordFormat::Text => Some(text_record(record)),
         RecordFormat::Json => Some(json_record(record) + "\n"),
         RecordFormat::Falco => falco::line(record, node).map(|line| line + "\n"),
+        RecordFormat::Ocsf => ocsf::line(record, node).map(|line| line + "\n"),
     }
 }
 
@@ -51,5 +53,9 @@ pub(crate) fn enum_word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase()
 }
 
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod snapshots;
 #[cfg(test)]
 mod tests;

@@ -287,3 +287,6 @@ fn nanos(time: &prost_types::Timestamp) -> Option<i64> {
         .checked_mul(1_000_000_000)?
         .checked_add(time.nanos.into())
 }
+
+#[cfg(test)]
+mod tests;

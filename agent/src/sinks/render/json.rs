@@ -1,41 +1,71 @@
-//! The JSON schema of the stream, which `docs/stream.md` explains. Names here are a promise.
+//! The JSON of the stream, which `docs/stream.md` explains. Names here are a promise.
 //! What is not known is left out.
 
 mod alert;
 mod dns;
 mod event;
 mod paths;
+mod schema;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{enum_word, time};
 use crate::proto;
 pub use alert::{Alert, Container};
 pub use event::Process;
+pub use schema::schema;
 
 /// One line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Record<'a> {
-    record: &'static str,
+    /// What kind of record this is; the field of that name has the rest.
+    record: Kind,
+    /// The run of the agent that gave the sequence number: 16 hexadecimal digits.
     epoch: String,
+    /// Place in the stream; HELLO and HEARTBEAT have none.
     #[serde(skip_serializing_if = "is_zero")]
     sequence: u64,
+    /// Sequence number of the record that was sent to this reader before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     prev_sequence: Option<u64>,
+    /// When the agent made the record.
+    #[schemars(extend("format" = "date-time"))]
     time: String,
     #[serde(flatten)]
     body: Body<'a>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Hello,
+    Alert,
+    Amend,
+    Gap,
+    Loss,
+    Throttle,
+    Heartbeat,
+    /// A record of a later version.
+    Unknown,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Body<'a> {
+    /// First record of a stream: who speaks, and what it can see.
     Hello(Hello<'a>),
+    /// A rule matched.
     Alert(Box<Alert<'a>>),
+    /// What became known after an alert had been sent.
     Amend(Amend<'a>),
+    /// Something is missing from the stream, or was not watched.
     Gap(Gap<'a>),
+    /// The kernel or the agent had to drop events.
     Loss(Loss<'a>),
+    /// Alerts of a rule were not told, since it raised more than it may.
     Throttle(Throttle<'a>),
+    /// Sent at a fixed interval: what became of everything so far.
     Heartbeat(Heartbeat),
     /// A record of a later version.
     Unknown {},
@@ -44,19 +74,19 @@ enum Body<'a> {
 impl<'a> From<&'a proto::Record> for Record<'a> {
     fn from(record: &'a proto::Record) -> Self {
         use proto::record::Body as In;
-        let (name, body) = match &record.body {
-            Some(In::Hello(hello)) => ("hello", Body::Hello(hello.into())),
-            Some(In::Alert(alert)) => ("alert", Body::Alert(Box::new(alert.into()))),
-            Some(In::Amend(amend)) => ("amend", Body::Amend(amend.into())),
-            Some(In::Gap(gap)) => ("gap", Body::Gap(gap.into())),
-            Some(In::Loss(loss)) => ("loss", Body::Loss(loss.into())),
-            Some(In::Throttle(throttle)) => ("throttle", Body::Throttle(throttle.into())),
-            Some(In::Heartbeat(heartbeat)) => ("heartbeat", Body::Heartbeat(heartbeat.into())),
-            None => ("unknown", Body::Unknown {}),
+        let (kind, body) = match &record.body {
+            Some(In::Hello(hello)) => (Kind::Hello, Body::Hello(hello.into())),
+            Some(In::Alert(alert)) => (Kind::Alert, Body::Alert(Box::new(alert.into()))),
+            Some(In::Amend(amend)) => (Kind::Amend, Body::Amend(amend.into())),
+            Some(In::Gap(gap)) => (Kind::Gap, Body::Gap(gap.into())),
+            Some(In::Loss(loss)) => (Kind::Loss, Body::Loss(loss.into())),
+            Some(In::Throttle(throttle)) => (Kind::Throttle, Body::Throttle(throttle.into())),
+            Some(In::Heartbeat(heartbeat)) => (Kind::Heartbeat, Body::Heartbeat(heartbeat.into())),
+            None => (Kind::Unknown, Body::Unknown {}),
         };
         let placed = !matches!(body, Body::Hello(_) | Body::Heartbeat(_));
         Self {
-            record: name,
+            record: kind,
             epoch: epoch(record.stream_epoch),
             sequence: record.sequence,
             prev_sequence: placed.then_some(record.prev_sequence),
@@ -84,12 +114,17 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 struct Progress {
+    /// Every record up to here that matches the filter has been sent; serves as a cursor.
     complete_through: u64,
+    /// Where this subscription began.
     start: u64,
+    /// Records sent, not counting GAPs that stand for evicted ones.
     delivered: u64,
+    /// Records that the filter kept back.
     filtered: u64,
+    /// Records that were gone before they could be sent; a GAP covers each.
     missed: u64,
 }
 
@@ -105,27 +140,39 @@ impl From<Option<&proto::Progress>> for Progress {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Hello<'a> {
     progress: Progress,
+    /// Name of the node.
     node: &'a str,
     agent_version: &'a str,
+    /// When this run of the agent began.
+    #[schemars(extend("format" = "date-time"))]
     agent_started: String,
     kernel_release: &'a str,
+    /// The kernel's boot id.
     boot_id: &'a str,
     rules: RuleSet<'a>,
+    /// What is watched, topic by topic.
     hooks: Vec<Hook<'a>>,
+    /// Oldest record kept.
     oldest_sequence: u64,
+    /// Newest record kept; less than the oldest when there is none.
     newest_sequence: u64,
+    /// Seconds between heartbeats.
     heartbeat_seconds: u32,
 }
 
 /// The rule set in numbers.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct RuleSet<'a> {
+    /// Digest of the whole set.
     digest: &'a str,
+    /// Rules that are evaluated.
     active: u32,
+    /// Rules that are switched off.
     disabled: u32,
+    /// Rules that could not be loaded.
     refused: u32,
 }
 
@@ -141,25 +188,33 @@ impl<'a> From<Option<&'a proto::RuleSetStatus>> for RuleSet<'a> {
 }
 
 /// A topic and its hook.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Hook<'a> {
+    /// What is watched.
     topic: &'a str,
+    /// `full`, `partial` or `off`.
     state: String,
+    /// Kind of hook in use; `null` when the topic is not watched.
     taken: Option<&'a str>,
+    /// The agent does not start without it.
     mandatory: bool,
+    /// Programs that are attached.
     attached: &'a [String],
+    /// Programs that are not.
     missing: Vec<Missing<'a>>,
+    /// Kinds of hooks that would see more and that the kernel refused.
     refused: Vec<Refused<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Missing<'a> {
     program: &'a str,
+    /// What is not seen without it.
     not_seen: &'a str,
     why: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Refused<'a> {
     hook: &'a str,
     why: &'a str,
@@ -206,22 +261,31 @@ impl<'a> From<&'a proto::Hello> for Hello<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Amend<'a> {
+    /// Id of the alert.
     alert_id: &'a str,
+    /// Its place in the stream.
     alert_sequence: u64,
+    /// The container as it is known now; `null` when the alert was about the node.
     container: Option<Container<'a>>,
+    /// Equal alerts that followed; then nothing is said of the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     roll_up: Option<RollUp<'a>>,
 }
 
 /// Equal alerts that followed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct RollUp<'a> {
+    /// How many since the alert or its last roll-up.
     count: u64,
+    /// How many since the alert.
     total: u64,
+    /// Time of the first event of `count`.
     first: String,
+    /// Time of the last.
     last: String,
+    /// Outputs of some of them that differ from one another.
     samples: &'a [String],
 }
 
@@ -237,12 +301,17 @@ impl<'a> From<&'a proto::RollUp> for RollUp<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Throttle<'a> {
+    /// Name of the rule.
     rule: &'a str,
+    /// How many were not told.
     count: u64,
+    /// Time of the first event of them.
     from_time: String,
+    /// Time of the last.
     to_time: String,
+    /// What the rule may tell in a minute.
     limit_per_minute: u32,
 }
 
@@ -269,28 +338,40 @@ impl<'a> From<&'a proto::Amend> for Amend<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Gap<'a> {
+    /// `agent_not_running`, `unclean_exit`, `client_too_slow`, `spool_cap`, `spool_lost`, `spool_damaged`, `not_durable` or `queue_full`.
     why: String,
+    /// A sentence for people.
     message: &'a str,
+    /// Begin of the time that nobody watched.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("format" = "date-time"))]
     from_time: String,
+    /// Its end.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("format" = "date-time"))]
     to_time: String,
+    /// First missing sequence number.
     #[serde(skip_serializing_if = "is_zero")]
     from_sequence: u64,
+    /// Last missing sequence number.
     #[serde(skip_serializing_if = "is_zero")]
     to_sequence: u64,
+    /// Missing records or alerts, where they can be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// The cursor that could not be found.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost_cursor: Option<Cursor>,
+    /// The node is known to have booted anew in between.
     #[serde(skip_serializing_if = "is_default")]
     rebooted: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Cursor {
+    /// 16 hexadecimal digits.
     epoch: String,
     sequence: u64,
 }
@@ -314,13 +395,21 @@ impl<'a> From<&'a proto::Gap> for Gap<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Loss<'a> {
+    /// Hook that lost the events.
     hook: &'a str,
+    /// `ring_full`, `rate_limited`, `scratch_busy`, `queue` or `decode`.
     reason: String,
+    /// Events lost in the interval, not since the start.
     count: u64,
+    /// Begin of the interval.
+    #[schemars(extend("format" = "date-time"))]
     from_time: String,
+    /// Its end.
+    #[schemars(extend("format" = "date-time"))]
     to_time: String,
+    /// The cgroup that lost them; 0 where they cannot be told apart any more.
     cgroup_id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     cgroup_path: &'a str,
@@ -346,27 +435,39 @@ impl<'a> From<&'a proto::Loss> for Loss<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Heartbeat {
     progress: Progress,
     events: EventAccount,
+    /// When `events` was taken.
+    #[schemars(extend("format" = "date-time"))]
     events_time: String,
     alerts: AlertAccount,
+    /// Age of the oldest sign of the canary over all hooks.
     #[serde(skip_serializing_if = "Option::is_none")]
     canary_age_ms: Option<u64>,
 }
 
 /// What became of events.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct EventAccount {
+    /// Events that a hook saw: the sum of the other numbers.
     seen: u64,
+    /// Came to detection.
     delivered: u64,
+    /// Kept back in the kernel on purpose.
     suppressed: u64,
+    /// Lost: no room in the ring.
     ring_full: u64,
+    /// Lost: the container used up its share.
     rate_limited: u64,
+    /// Lost: a nested program found no scratch space.
     scratch_busy: u64,
+    /// Lost: a queue inside the agent was full.
     queue: u64,
+    /// Lost: a record could not be decoded.
     decode: u64,
+    /// Under way at the time of the count.
     in_flight: u64,
 }
 
@@ -386,15 +487,23 @@ impl From<Option<&proto::EventAccount>> for EventAccount {
     }
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 struct AlertAccount {
+    /// Raised by detection.
     raised: u64,
+    /// Given a sequence number.
     stored: u64,
+    /// Dropped between detection and the spool.
     queue_full: u64,
+    /// Waiting in between at the time of the count.
     in_flight: u64,
+    /// Evicted to keep the spool below its caps.
     evicted: u64,
+    /// Amended after they had been sent.
     amended: u64,
+    /// Equal to one that was told, and counted in a roll-up.
     rolled_up: u64,
+    /// Beyond what their rule may tell.
     throttled: u64,
 }
 

@@ -1,53 +1,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::sample::{alert_in, received};
 use super::*;
-use crate::alert::{AlertSender, Filter, Spool, SpoolLimits, Start, Step, Subscription};
-use crate::alert::{channel, sample};
+use crate::alert::sample;
 use crate::config::RecordFormat;
 use crate::model::{Call, ContainerView, Payload, Stdio, StdioKind, Syscall};
 use crate::proto::record::Body;
 
-/// What a subscriber receives of what `raise` sends.
-fn records(raise: impl FnOnce(&AlertSender)) -> Vec<proto::Record> {
-    let limits = SpoolLimits {
-        bytes: 1 << 20,
-        records: 100,
-        age: None,
-        memory_bytes: 1 << 20,
-    };
-    let writer = Spool::in_memory(limits, "a test").unwrap();
-    let spool = Arc::clone(writer.spool());
-    let (sender, stage) = channel(writer, 16);
-    raise(&sender);
-    drop(sender);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(stage.run());
-    let mut subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
-    let mut records = Vec::new();
-    while let Step::Record(record) = subscription.step() {
-        let mut record = record.decode().unwrap();
-        record.stream_epoch = 0xab;
-        record.time = Some(SystemTime::UNIX_EPOCH.into());
-        if let Some(Body::Alert(alert)) = &mut record.body {
-            alert.id = "00000000000000ab-1".into();
-        }
-        records.push(record);
-    }
-    records
-}
-
-fn one(container: ContainerView) -> proto::Record {
-    records(|sender| sender.raise(sample::alert_in(container))).remove(0)
-}
-
 #[test]
 fn an_alert_reads_like_this() {
     assert_eq!(
-        text_record(&one(sample::container_view())),
+        text_record(&alert_in(sample::container_view())),
         "\
 2027-01-15T08:00:00Z WARNING   Shell in container
     container  web (abcdef012345) image docker.io/nginx:1.27
@@ -64,7 +28,7 @@ fn an_alert_reads_like_this() {
 
 #[test]
 fn an_alert_is_one_line_of_json() {
-    let line = json_record(&one(sample::container_view()));
+    let line = json_record(&alert_in(sample::container_view()));
     assert!(!line.contains('\n'));
     let json: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(json["record"], "alert");
@@ -88,7 +52,7 @@ fn an_alert_is_one_line_of_json() {
 
 #[test]
 fn falco_has_the_fields_that_its_readers_look_for() {
-    let alert = one(sample::container_view());
+    let alert = alert_in(sample::container_view());
     let line = record(&alert, RecordFormat::Falco, "node-1").unwrap();
     let json: serde_json::Value = serde_json::from_str(&line).unwrap();
     let text = |name: &str| json[name].as_str().unwrap().to_owned();
@@ -153,7 +117,7 @@ fn falco_is_told_of_what_is_missing_and_of_the_node() {
     ] {
         assert!(told(body).is_some());
     }
-    let host = record(&one(ContainerView::Host), RecordFormat::Falco, "n").unwrap();
+    let host = record(&alert_in(ContainerView::Host), RecordFormat::Falco, "n").unwrap();
     let host: serde_json::Value = serde_json::from_str(&host).unwrap();
     assert_eq!(host["output_fields"]["container.id"], "host");
 }
@@ -170,7 +134,7 @@ fn a_call_shows_its_arguments() {
         }),
         fd_shared: true,
     });
-    let record = records(|sender| sender.raise(alert)).remove(0);
+    let record = received(|sender| sender.raise(alert)).remove(0);
     let text = text_record(&record);
     assert!(
         text.contains("event      dup2 oldfd=3 newfd=1 = 3\n"),
@@ -187,13 +151,13 @@ fn a_call_shows_its_arguments() {
 
 #[test]
 fn what_is_not_known_is_left_out() {
-    let line = json_record(&one(sample::pending_container_view()));
+    let line = json_record(&alert_in(sample::pending_container_view()));
     let json: serde_json::Value = serde_json::from_str(&line).unwrap();
     let container = &json["alert"]["container"];
     assert_eq!(container["identity"], "cgroup_only");
     assert!(container.get("name").is_none() && container.get("image").is_none());
     let host: serde_json::Value =
-        serde_json::from_str(&json_record(&one(ContainerView::Host))).unwrap();
+        serde_json::from_str(&json_record(&alert_in(ContainerView::Host))).unwrap();
     assert!(host["alert"]["container"].is_null());
 }
 
@@ -205,7 +169,7 @@ fn a_container_cannot_write_to_the_terminal() {
     image.cmdline = b"sh \x1b]0;owned\x07\nfake line".as_slice().into();
     alert.event.process = Arc::new(process);
     alert.finding.output = "x\r\nCRITICAL \u{202e}forged".into();
-    let records = records(|sender| sender.raise(alert));
+    let records = received(|sender| sender.raise(alert));
     let text = text_record(&records[0]);
     assert!(
         text.chars()

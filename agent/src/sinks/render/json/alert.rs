@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::event::{Event, Process};
@@ -10,21 +11,34 @@ use crate::proto;
 use crate::sinks::render::{enum_word, severity_word, time};
 
 /// An alert.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Alert<'a> {
+    /// Unique over all nodes and for ever.
     id: &'a str,
+    /// When the event happened.
+    #[schemars(extend("format" = "date-time"))]
     time: String,
+    /// `EMERGENCY`, `ALERT`, `CRITICAL`, `ERROR`, `WARNING`, `NOTICE`, `INFO` or `DEBUG`.
     severity: &'static str,
+    /// The severity in Falco's words.
     priority: &'a str,
     rule: Option<Rule<'a>>,
+    /// The rule's output, filled in.
     output: &'a str,
+    /// `null` when the alert is about the sensor itself.
     event: Option<Event<'a>>,
+    /// The process that made the event.
     process: Option<Process<'a>>,
+    /// Its ancestors, the parent first.
     ancestors: Vec<Process<'a>>,
+    /// It has more than are listed.
     #[serde(skip_serializing_if = "is_default")]
     ancestors_truncated: bool,
+    /// `null` for a process of the node itself.
     container: Option<Container<'a>>,
+    /// Terms of the condition that decided.
     evidence: Vec<Term<'a>>,
+    /// Terms that could not be decided; the alert is certain when there is none.
     undecided: Vec<Term<'a>>,
 }
 
@@ -48,15 +62,18 @@ impl<'a> From<&'a proto::Alert> for Alert<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Rule<'a> {
     name: &'a str,
     description: &'a str,
     tags: &'a [String],
+    /// ATT&CK techniques.
     attack_ids: &'a [String],
+    /// `falco`, or `built-in`: a finding about the sensor itself, without file.
     language: &'a str,
     file: &'a str,
     line: u32,
+    /// Digest of the rule set that was in force.
     set_digest: &'a str,
 }
 
@@ -75,12 +92,15 @@ impl<'a> From<&'a proto::Rule> for Rule<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Term<'a> {
     field: &'a str,
     operator: &'a str,
+    /// Right side as written; lists are shortened.
     operand: &'a str,
+    /// `null` when the event had no such field.
     value: Option<&'a str>,
+    /// The term stands below a `not` and decided by being false.
     #[serde(skip_serializing_if = "is_default")]
     negated: bool,
 }
@@ -98,12 +118,16 @@ impl<'a> From<&'a proto::Term> for Term<'a> {
 }
 
 /// A container.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Container<'a> {
+    /// 64 hexadecimal digits; empty when the cgroup is not known.
     id: &'a str,
+    /// How much is known: `full`, `late`, `cgroup_only` or `failed`.
     identity: String,
+    /// Why the runtime could not be asked.
     #[serde(skip_serializing_if = "str::is_empty")]
     identity_error: &'a str,
+    /// `docker`, `containerd`, `cri-o`, `podman` or `unknown`.
     runtime: &'a str,
     cgroup_id: u64,
     cgroup_path: &'a str,
@@ -112,9 +136,10 @@ pub struct Container<'a> {
 }
 
 /// What only the runtime knows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Metadata<'a> {
     name: &'a str,
+    /// As the user wrote it.
     image: &'a str,
     image_repository: &'a str,
     image_tag: &'a str,
@@ -123,15 +148,20 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     privileged: Option<bool>,
     mounts: Vec<Mount<'a>>,
+    /// When it started.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("format" = "date-time"))]
     started: String,
+    /// Pid of its first process on the node.
     #[serde(skip_serializing_if = "is_default")]
     init_pid: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Mount<'a> {
+    /// Path on the node or name of a volume.
     source: &'a str,
+    /// Path in the container.
     destination: &'a str,
     read_write: bool,
 }

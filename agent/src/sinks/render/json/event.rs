@@ -1,5 +1,6 @@
 //! Events and processes.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::is_default;
@@ -8,91 +9,149 @@ use crate::proto;
 use crate::sinks::render::{enum_word, time};
 
 /// An event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Event<'a> {
+    /// Number of the event in this run of the agent.
     number: u64,
+    /// Falco's event type: `openat`.
     r#type: &'a str,
+    /// Return value: a descriptor, 0 or a negated errno.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<i64>,
+    /// When it happened.
+    #[schemars(extend("format" = "date-time"))]
     time: String,
+    /// Nanoseconds since boot.
     boot_ns: u64,
+    /// Calling thread.
     tid: u32,
     #[serde(flatten)]
-    payload: Option<Payload<'a>>,
+    payload: Payload<'a>,
+    /// A record of an earlier time arrived after this one.
     #[serde(skip_serializing_if = "is_default")]
     out_of_order: bool,
+    /// Found by a scan after a gap.
     #[serde(skip_serializing_if = "is_default")]
     seen_late: bool,
+    /// The agent had no certain knowledge of the process.
     #[serde(skip_serializing_if = "is_default")]
     process_unknown: bool,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Payload<'a> {
-    Exec {},
-    Fork {},
-    Exit {
-        status: u32,
-        signal: u32,
-    },
-    Open(Open<'a>),
-    Socket(Socket<'a>),
-    SetIds {
-        argument: u32,
-    },
-    Cgroup {
-        cgroup_id: u64,
-        path: Option<Path<'a>>,
-    },
-    Call(Call<'a>),
-    Paths(Paths<'a>),
-    Dns(super::dns::Dns<'a>),
+/// What is told of the call; one at most is there.
+#[derive(Debug, Default, JsonSchema, Serialize)]
+struct Payload<'a> {
+    /// A new image runs; it is the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exec: Option<Nothing>,
+    /// A process was forked; it is the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fork: Option<Nothing>,
+    /// A process ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<Exit>,
+    /// A file was opened or made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<Open<'a>>,
+    /// A call on a socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<Socket<'a>>,
+    /// A change of ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_ids: Option<SetIds>,
+    /// A cgroup was made or removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup: Option<Cgroup<'a>>,
+    /// A call without a path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<Call<'a>>,
+    /// A call on paths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paths: Option<Paths<'a>>,
+    /// A DNS message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<super::dns::Dns<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+/// The process says it all.
+#[derive(Debug, JsonSchema, Serialize)]
+struct Nothing {}
+
+#[derive(Debug, JsonSchema, Serialize)]
+struct Exit {
+    status: u32,
+    /// 0 when none ended it.
+    signal: u32,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
+struct SetIds {
+    /// First argument of the call, as passed.
+    argument: u32,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
+struct Cgroup<'a> {
+    cgroup_id: u64,
+    path: Option<Path<'a>>,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
 struct Open<'a> {
     path: Option<Path<'a>>,
+    /// As passed to the call.
     flags: u32,
     read: bool,
     write: bool,
+    /// The call made the file.
     created: bool,
+    /// Where the path was read: `kernel`, `user_memory` or `inferred`.
     provenance: String,
+    /// Another thread may have replaced the descriptor.
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
+    /// io_uring opened it.
     by_io_uring: bool,
+    /// It lives in memory only.
     #[serde(skip_serializing_if = "is_default")]
     memfd: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Socket<'a> {
     #[serde(flatten)]
     endpoint: Option<Endpoint<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fd: Option<i32>,
+    /// Where the address was read: `kernel`, `user_memory` or `inferred`.
     provenance: String,
+    /// Names by which the container looked the own address up, the newest last.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     local_names: &'a [String],
+    /// The same of the other end's address.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remote_names: &'a [String],
+    /// Another thread may have replaced the descriptor.
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Call<'a> {
     arguments: Vec<Argument<'a>>,
+    /// What a copied descriptor is.
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptor: Option<Stdio<'a>>,
+    /// Another thread may have replaced the descriptor.
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Argument<'a> {
     name: &'a str,
     value: i64,
+    /// The value as rules see it.
     text: &'a str,
 }
 
@@ -120,7 +179,7 @@ impl<'a> From<&'a proto::Event> for Event<'a> {
             time: time(event.time.as_ref()),
             boot_ns: event.boot_ns,
             tid: event.tid,
-            payload: event.payload.as_ref().map(payload),
+            payload: event.payload.as_ref().map(payload).unwrap_or_default(),
             out_of_order: event.out_of_order,
             seen_late: event.seen_late,
             process_unknown: event.process_unknown,
@@ -130,54 +189,72 @@ impl<'a> From<&'a proto::Event> for Event<'a> {
 
 fn payload(payload: &proto::event::Payload) -> Payload<'_> {
     use proto::event::Payload as In;
+    let mut told = Payload::default();
     match payload {
-        In::Exec(_) => Payload::Exec {},
-        In::Fork(_) => Payload::Fork {},
-        In::Exit(exit) => Payload::Exit {
-            status: exit.status,
-            signal: exit.signal,
-        },
-        In::Open(open) => Payload::Open(Open {
-            path: open.path.as_ref().map(Path::from),
-            flags: open.flags,
-            read: open.read,
-            write: open.write,
-            created: open.created,
-            provenance: enum_word(open.provenance().as_str_name(), "PROVENANCE_"),
-            fd_shared: open.fd_shared,
-            by_io_uring: open.by_io_uring,
-            memfd: open.memfd,
-        }),
-        In::Socket(socket) => Payload::Socket(Socket {
-            endpoint: socket.endpoint.as_ref().map(Endpoint::from),
-            fd: socket.fd,
-            provenance: enum_word(socket.provenance().as_str_name(), "PROVENANCE_"),
-            local_names: &socket.local_names,
-            remote_names: &socket.remote_names,
-            fd_shared: socket.fd_shared,
-        }),
-        In::SetIds(ids) => Payload::SetIds {
-            argument: ids.argument,
-        },
-        In::Call(call) => Payload::Call(call.into()),
-        In::Paths(call) => Payload::Paths(Paths::from(call)),
-        In::Dns(dns) => Payload::Dns(dns.into()),
-        In::Cgroup(cgroup) => Payload::Cgroup {
-            cgroup_id: cgroup.cgroup_id,
-            path: cgroup.path.as_ref().map(Path::from),
-        },
+        In::Exec(_) => told.exec = Some(Nothing {}),
+        In::Fork(_) => told.fork = Some(Nothing {}),
+        In::Exit(exit) => {
+            let (status, signal) = (exit.status, exit.signal);
+            told.exit = Some(Exit { status, signal });
+        }
+        In::Open(call) => told.open = Some(open(call)),
+        In::Socket(call) => told.socket = Some(socket(call)),
+        In::SetIds(ids) => {
+            let argument = ids.argument;
+            told.set_ids = Some(SetIds { argument });
+        }
+        In::Call(call) => told.call = Some(call.into()),
+        In::Paths(call) => told.paths = Some(call.into()),
+        In::Dns(dns) => told.dns = Some(dns.into()),
+        In::Cgroup(cgroup) => {
+            told.cgroup = Some(Cgroup {
+                cgroup_id: cgroup.cgroup_id,
+                path: cgroup.path.as_ref().map(Path::from),
+            });
+        }
+    }
+    told
+}
+
+fn open(open: &proto::OpenPayload) -> Open<'_> {
+    Open {
+        path: open.path.as_ref().map(Path::from),
+        flags: open.flags,
+        read: open.read,
+        write: open.write,
+        created: open.created,
+        provenance: enum_word(open.provenance().as_str_name(), "PROVENANCE_"),
+        fd_shared: open.fd_shared,
+        by_io_uring: open.by_io_uring,
+        memfd: open.memfd,
     }
 }
 
-#[derive(Debug, Serialize)]
+fn socket(socket: &proto::SocketPayload) -> Socket<'_> {
+    Socket {
+        endpoint: socket.endpoint.as_ref().map(Endpoint::from),
+        fd: socket.fd,
+        provenance: enum_word(socket.provenance().as_str_name(), "PROVENANCE_"),
+        local_names: &socket.local_names,
+        remote_names: &socket.remote_names,
+        fd_shared: socket.fd_shared,
+    }
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Path<'a> {
+    /// Relative to the container's root.
     text: &'a str,
+    /// The beginning is missing.
     #[serde(skip_serializing_if = "is_default")]
     truncated: bool,
+    /// The file lies outside the container's root.
     #[serde(skip_serializing_if = "is_default")]
     unreachable: bool,
+    /// The file had been unlinked.
     #[serde(skip_serializing_if = "is_default")]
     deleted: bool,
+    /// The text holds escapes.
     #[serde(skip_serializing_if = "is_default")]
     escaped: bool,
 }
@@ -194,9 +271,11 @@ impl<'a> From<&'a proto::Path> for Path<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Endpoint<'a> {
+    /// `inet`, `inet6`, `unix` or a number.
     family: &'a str,
+    /// `tcp`, `udp`, `icmp` or a number.
     #[serde(skip_serializing_if = "str::is_empty")]
     transport: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,7 +284,7 @@ struct Endpoint<'a> {
     remote: Option<Address<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 enum Address<'a> {
     Ip {
@@ -246,88 +325,110 @@ impl<'a> From<&'a proto::SocketAddress> for Address<'a> {
 }
 
 /// A process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Process<'a> {
     pid: u32,
     parent_pid: u32,
+    /// Pid in its own pid namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     container_pid: Option<u32>,
+    /// One executed image, for as long as the kernel lives.
     exec_id: Option<ExecId>,
     name: &'a str,
     executable: Option<Executable<'a>>,
+    /// Name passed to execve; for a script the script's own path.
     filename: &'a str,
+    /// Set when it differs from `filename`.
     #[serde(skip_serializing_if = "str::is_empty")]
     interpreter: &'a str,
+    /// Arguments, the program's own name first.
     args: &'a [String],
+    /// There were more than are captured.
     #[serde(skip_serializing_if = "is_default")]
     args_truncated: bool,
+    /// Name and arguments on one line.
     command_line: &'a str,
     cwd: Option<Path<'a>>,
     credentials: Option<Credentials>,
     capabilities: Option<Capabilities>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tty: Option<Tty>,
+    /// What descriptors 0, 1 and 2 were at exec.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stdio: Vec<Stdio<'a>>,
+    /// When it started.
+    #[schemars(extend("format" = "date-time"))]
     start_time: String,
     cgroup_id: u64,
     pid_namespace: u32,
     mount_namespace: u32,
+    /// Found by a scan, not by its own exec event.
     #[serde(skip_serializing_if = "is_default")]
     seen_late: bool,
+    /// Some of its texts hold escapes.
     #[serde(skip_serializing_if = "is_default")]
     escaped: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct ExecId {
     pid: u32,
+    /// When the process started, in nanoseconds since boot.
     start_boot_ns: u64,
+    /// How many images ran in the process before.
     exec_number: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Executable<'a> {
     path: Option<Path<'a>>,
     inode: u64,
+    /// `major:minor`.
     device: String,
+    /// Where it lies on overlayfs: `lower`, `copied_up` or `upper_only`.
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<String>,
+    /// It lives in memory only.
     #[serde(skip_serializing_if = "is_default")]
     memfd: bool,
+    /// It had no name left when it was executed.
     #[serde(skip_serializing_if = "is_default")]
     unlinked: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Credentials {
     uid: u32,
     euid: u32,
     gid: u32,
     egid: u32,
+    /// Left out when no login was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     login_uid: Option<u32>,
 }
 
 /// Hexadecimal masks, as /proc shows them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Capabilities {
     effective: String,
     permitted: String,
     inheritable: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Tty {
     major: u32,
     minor: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Stdio<'a> {
+    /// `closed`, `file`, `char_device`, `pipe`, `socket`, `other` or `unspecified`.
     kind: String,
+    /// Two ends of one pipe share it.
     #[serde(skip_serializing_if = "is_default")]
     inode: u64,
+    /// Its ends, as far as they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     socket: Option<Endpoint<'a>>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::event::Path;
@@ -10,23 +11,32 @@ use crate::proto;
 use crate::sinks::render::enum_word;
 
 /// Arguments of a call on paths, by name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Paths<'a> {
+    /// Paths and names.
     paths: BTreeMap<&'a str, Argument<'a>>,
+    /// Modes, flags and ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     numbers: BTreeMap<&'a str, u64>,
+    /// Descriptor that the first path comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptor: Option<i32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "PathArgument")]
 struct Argument<'a> {
+    /// Absolute; `null` when it could not be read.
     path: Option<Path<'a>>,
+    /// As the caller passed it; left out when the path is the kernel's own.
     #[serde(skip_serializing_if = "str::is_empty")]
     name: &'a str,
+    /// Where it was read: `kernel`, `user_memory`, `inferred` or `unspecified`.
     provenance: String,
+    /// Another thread may have replaced the descriptor.
     #[serde(skip_serializing_if = "is_default")]
     fd_shared: bool,
+    /// `name` holds escapes.
     #[serde(skip_serializing_if = "is_default")]
     escaped: bool,
 }
