@@ -23,6 +23,7 @@ pub mod netns;
 pub mod offence;
 pub mod offenders;
 pub mod process;
+pub mod python;
 pub mod report;
 pub mod runtime;
 pub mod scenarios;

@@ -19,6 +19,8 @@ mod arguments;
 mod calls;
 #[path = "suites/canary.rs"]
 mod canary;
+#[path = "suites/consumers.rs"]
+mod consumers;
 #[path = "suites/containers.rs"]
 mod containers;
 #[path = "suites/deeds.rs"]
@@ -39,6 +41,8 @@ mod image_rules;
 mod lifecycle;
 #[path = "suites/loss.rs"]
 mod loss;
+#[path = "suites/ocsf.rs"]
+mod ocsf;
 #[path = "suites/privileges.rs"]
 mod privileges;
 #[path = "suites/sandbox.rs"]
@@ -88,6 +92,8 @@ fn main() -> ExitCode {
         canary::TESTS,
         tamper::TESTS,
         stock_client::TESTS,
+        consumers::TESTS,
+        ocsf::TESTS,
         lifecycle::TESTS,
         doctor::TESTS,
         demo::TESTS,

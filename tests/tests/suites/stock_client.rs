@@ -1,12 +1,13 @@
 //! A client that somebody else would write, in another language.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use integration_test::container::{Container, ContainerSpec};
 use integration_test::images::Image;
+use integration_test::python;
 use integration_test::runtime::block_on;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -17,14 +18,14 @@ use crate::{Bench, Test};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[(
     "stock_client::python_uses_health_reflection_and_alerts",
-    python,
+    in_python,
 )];
 
 const LIMIT: Duration = Duration::from_secs(60);
 const RULE: &str = "Password file read in a container";
 
-fn python(bench: &Bench) -> Result<()> {
-    let interpreter = interpreter()?;
+fn in_python(bench: &Bench) -> Result<()> {
+    let interpreter = python::interpreter()?;
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
     block_on(async {
         let engine = bench.engine.lock().await;
@@ -33,7 +34,7 @@ fn python(bench: &Bench) -> Result<()> {
         let spec = ContainerSpec::new("python", Image::Busybox);
         let container = Container::run(&engine, &watched.cgroup, &spec).await?;
         let mut client = Command::new(interpreter)
-            .arg(sources.join("python/stock_client.py"))
+            .arg(python::sources().join("stock_client.py"))
             .arg(watched.agent.socket())
             .arg(sources.join("../proto"))
             .args([RULE, container.id()])
@@ -67,21 +68,4 @@ fn python(bench: &Bench) -> Result<()> {
         drop(container);
         watched.finish()
     })
-}
-
-/// Python with the packages that `cargo xtask setup` installs.
-fn interpreter() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let target = own
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    let path = target
-        .context("no target folder")?
-        .join("python/bin/python");
-    ensure!(
-        path.exists(),
-        "{} is not there: run `cargo xtask setup`",
-        path.display()
-    );
-    Ok(path)
 }

@@ -29,7 +29,7 @@ pub(crate) enum Part {
     Vm,
     /// Debian's cloud kernels for them
     Kernels,
-    /// Python with stock gRPC clients
+    /// Python with stock gRPC clients and the schema of OCSF
     Python,
 }
 

@@ -1,4 +1,5 @@
-//! The Python environment in which the tests run stock gRPC clients: `target/python`.
+//! The Python environment in which the tests run stock gRPC clients and OCSF's schema:
+//! `target/python`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,30 +10,32 @@ use super::Missing;
 use super::part::State;
 use crate::run::{answer, run, workspace_root};
 
-const VERSION: &str = "1.85.1";
-const PACKAGES: [&str; 4] = [
-    "grpcio",
-    "grpcio-tools",
-    "grpcio-reflection",
-    "grpcio-health-checking",
+/// Packages and their versions.
+const PACKAGES: [(&str, &str); 6] = [
+    ("grpcio", "1.85.1"),
+    ("grpcio-tools", "1.85.1"),
+    ("grpcio-reflection", "1.85.1"),
+    ("grpcio-health-checking", "1.85.1"),
+    ("jsonschema", "4.26.0"),
+    ("ocsf-json-schema", "1.2.0"),
 ];
 
 /// Prints the versions of the packages named, one a line; fails if one is absent.
 const ASK_VERSIONS: &str =
     "import sys, importlib.metadata as m\nfor p in sys.argv[1:]: print(m.version(p))";
 
-/// Whether the environment holds the packages in the wanted version.
+/// Whether the environment holds the packages in the wanted versions.
 pub(super) fn probe() -> State {
-    let args: Vec<&str> = ["-c", ASK_VERSIONS].into_iter().chain(PACKAGES).collect();
+    let names = PACKAGES.map(|(name, _)| name);
+    let args: Vec<&str> = ["-c", ASK_VERSIONS].into_iter().chain(names).collect();
+    let wanted = PACKAGES.map(|(_, version)| version);
+    let listed = pinned().join(", ");
     let what = match answer(environment().join("bin/python"), &args) {
-        Some(versions) if versions.lines().all(|version| version == VERSION) => {
-            return State::Present(format!(
-                "target/python with {} {VERSION}",
-                PACKAGES.join(", ")
-            ));
+        Some(versions) if versions.lines().eq(wanted) => {
+            return State::Present(format!("target/python with {listed}"));
         }
-        Some(_) => format!("target/python has other versions than {VERSION}"),
-        None => format!("target/python with {} is not there", PACKAGES.join(", ")),
+        Some(_) => format!("target/python has other versions than {listed}"),
+        None => format!("target/python with {} is not there", names.join(", ")),
     };
     let venv_works = answer("python3", &["-c", "import venv, ensurepip"]).is_some();
     State::Missing(Missing {
@@ -54,7 +57,12 @@ pub(super) fn install() -> Result<()> {
     run(Command::new(environment.join("bin/python"))
         .args(["-m", "pip", "install", "--disable-pip-version-check"])
         .args(["--only-binary", ":all:", "--no-input"])
-        .args(PACKAGES.map(|package| format!("{package}=={VERSION}"))))
+        .args(pinned()))
+}
+
+/// Packages with their versions, as pip wants them.
+fn pinned() -> [String; 6] {
+    PACKAGES.map(|(name, version)| format!("{name}=={version}"))
 }
 
 fn environment() -> PathBuf {

@@ -6,9 +6,9 @@ use super::Record;
 
 /// What the types cannot say.
 const DESCRIPTION: &str = "One line of `gravlens alerts --output json` and of outputs with \
-    `format = \"json\"`. Fields, kinds of records and words may be added, so readers pass over what \
-    they do not know; what is described here stays as it is. What is not known is left out or \
-    null, never a zero.";
+    `format = \"json\"`. Fields and words may be added, so readers pass over what they do not know; \
+    what is described here stays as it is, and a new kind of record comes with a new schema. What \
+    is not known is left out or null, never a zero.";
 
 /// The schema as a document: draft 2020-12, pretty, with the final newline.
 pub fn schema() -> String {
