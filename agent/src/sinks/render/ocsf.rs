@@ -65,11 +65,9 @@ pub(super) fn line(record: &Record, node: &str) -> Option<String> {
     let finding = match record.body.as_ref()? {
         Body::Alert(alert) => of_alert(record, alert, node)?,
         Body::Amend(amend) => of_amend(record, amend, node)?,
-        Body::Hello(_)
-        | Body::Heartbeat(_)
-        | Body::Gap(_)
-        | Body::Loss(_)
-        | Body::Throttle(_) => return None,
+        Body::Hello(_) | Body::Heartbeat(_) | Body::Gap(_) | Body::Loss(_) | Body::Throttle(_) => {
+            return None;
+        }
     };
     Some(finding.into_value().to_string())
 }
@@ -105,7 +103,10 @@ fn of_amend(record: &Record, amend: &proto::Amend, node: &str) -> Option<Object>
     let finding = event(record, Activity::Update, Severity::Unspecified, at)?
         .text("message", &message)
         .maybe("count", news.map(|news| news.count))
-        .maybe("start_time", news.and_then(|news| millis(news.first.as_ref())))
+        .maybe(
+            "start_time",
+            news.and_then(|news| millis(news.first.as_ref())),
+        )
         .maybe("end_time", news.and_then(|news| millis(news.last.as_ref())))
         .object("metadata", metadata(record))
         .object("device", device(node))

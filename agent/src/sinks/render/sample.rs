@@ -154,6 +154,8 @@ fn beside_alerts() -> Vec<(&'static str, Record)> {
         ("heartbeat", unplaced(Body::Heartbeat(heartbeat()))),
         ("amend", placed(Body::Amend(amend(true)))),
         ("amend_host", placed(Body::Amend(amend(false)))),
+        ("amend_roll_up", placed(Body::Amend(roll_up()))),
+        ("throttle", placed(Body::Throttle(throttle()))),
         ("gap_unclean_exit", placed(Body::Gap(gap))),
         ("gap_client_too_slow", placed(Body::Gap(evicted))),
         ("gap_spool_lost", placed(Body::Gap(lost))),
