@@ -35,7 +35,7 @@ pub use loss::LossWatch;
 pub use record::{OutgoingRecord, Stored};
 pub use sensor::SensorFinding;
 pub use spool::{Bounds, Recovered, Spool, SpoolLimits, SpoolUsage, SpoolWriter, StoreError};
-pub use stage::{AlertCounts, AlertSender, AlertStage, channel};
+pub use stage::{AlertCounts, AlertSender, AlertStage, WeakAlertSender, channel};
 pub use subscription::{Progress, Start, StartError, Step, Subscription};
 pub use text::printable;
 

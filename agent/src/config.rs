@@ -8,6 +8,7 @@
 mod file;
 mod load;
 mod settings;
+pub(crate) mod tcp;
 mod value;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::telemetry::LogFormat;
 pub use file::{ConfigError, Problem};
 pub use load::{Effective, Origin, Sources};
 pub use settings::{environment_name, settings_markdown};
+pub use tcp::Tcp;
 
 /// Where the configuration is read from when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/gravlens/gravlens.toml";
@@ -145,6 +147,10 @@ pub struct Stream {
     pub spool: SpoolLimits,
     /// Streams open at a time.
     pub max_streams: usize,
+    /// Connections open at a time, over the socket and over TCP each.
+    pub max_connections: usize,
+    /// The same services over TCP.
+    pub tcp: Tcp,
 }
 
 /// Other outputs.
@@ -259,6 +265,8 @@ impl Default for Config {
                     memory_bytes: 8 << 20,
                 },
                 max_streams: 64,
+                max_connections: 256,
+                tcp: Tcp::default(),
             },
             outputs: Outputs {
                 stdout: Stdout {

@@ -137,12 +137,12 @@ impl From<RunError> for Failure {
                 Exit::AlreadyRunning
             }
             RunError::Lock(RunLockError::StateDir(StateDirError::Io { source, .. }))
-            | RunError::Bind(BindError::Io { source, .. })
+            | RunError::Bind(BindError::Io { source, .. } | BindError::Tcp { source, .. })
             | RunError::Io { source, .. } => exit_of_io(source),
             RunError::RulesRefused(_) => Exit::RulesRefused,
             RunError::Lock(RunLockError::StateDir(StateDirError::Untrusted { .. }))
             | RunError::ReadRules(_)
-            | RunError::Bind(BindError::NotASocket(_)) => Exit::Usage,
+            | RunError::Bind(BindError::NotASocket(_) | BindError::Credentials(_)) => Exit::Usage,
             _ => Exit::Failure,
         };
         Self::new(exit, error)

@@ -1,0 +1,1 @@
+//! Clients that mean harm, and a well-behaved one beside them that must not notice.
