@@ -358,4 +358,4 @@ fn reflection<'a>() -> tonic_reflection::server::Builder<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

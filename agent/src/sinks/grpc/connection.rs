@@ -19,7 +19,7 @@ use super::slots::Slot;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// From the connection to the end of its TLS handshake.
     pub(super) handshake: Duration,
     /// Until the first call. Clients connect when they have one.

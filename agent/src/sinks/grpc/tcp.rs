@@ -29,6 +29,14 @@ pub(super) const ADMITTED: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// First byte of a TLS connection: a record of a handshake.
 const HANDSHAKE: u8 = 22;
+/// Kind of the message that a client begins with.
+const CLIENT_HELLO: u8 = 1;
+/// The version as the wire has it.
+const TLS_1_2: [u8; 2] = [3, 3];
+/// Between two looks at a ClientHello that comes in pieces.
+const PEEK_PAUSE: Duration = Duration::from_millis(50);
+/// Longest wait for a client that is turned away to close its side.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Listens at an address. Needs a tokio runtime.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -167,15 +175,20 @@ impl Newcomer {
             address,
             slot,
         } = self;
-        match first_byte(&stream).await {
-            Some(HANDSHAKE) => {}
-            Some(_) => {
+        match opening(&stream).await {
+            Opening::Tls => {}
+            Opening::OldTls(version) => {
+                refuse(door, address, Reason::TlsVersion, None, "");
+                answer(stream, &protocol_version(version)).await;
+                return None;
+            }
+            Opening::Plaintext => {
                 refuse(door, address, Reason::Plaintext, None, "");
-                turn_away(stream).await;
+                answer(stream, &needs_tls()).await;
                 return None;
             }
             // Whoever looks whether a port is open asks for nothing.
-            None => return None,
+            Opening::Nothing => return None,
         }
         match acceptor.accept(stream).await {
             Ok(stream) => {
@@ -200,17 +213,48 @@ impl Newcomer {
     }
 }
 
-async fn first_byte(stream: &TcpStream) -> Option<u8> {
-    let mut first = [0];
-    match stream.peek(&mut first).await {
-        Ok(1) => Some(first[0]),
-        _ => None,
+/// What a client begins with.
+enum Opening {
+    /// A ClientHello of TLS 1.2 or later.
+    Tls,
+    /// One of this older version, in its two bytes.
+    OldTls([u8; 2]),
+    /// Something else.
+    Plaintext,
+    /// The end.
+    Nothing,
+}
+
+/// Looks at the first bytes and leaves them where they are.
+async fn opening(stream: &TcpStream) -> Opening {
+    // Headers of a record and of a message, and the version: later ones stand in an extension.
+    let mut first = [0; 11];
+    loop {
+        match stream.peek(&mut first).await {
+            Ok(1..) if first[0] != HANDSHAKE => return Opening::Plaintext,
+            Ok(11) if first[5] == CLIENT_HELLO && first[9..] < TLS_1_2[..] => {
+                return Opening::OldTls([first[9], first[10]]);
+            }
+            Ok(11) => return Opening::Tls,
+            // Nothing tells when more is there than what was seen.
+            Ok(1..) => sleep(PEEK_PAUSE).await,
+            _ => return Opening::Nothing,
+        }
     }
+}
+
+/// The alert that says that a version is not spoken, in a record of that version. The library says
+/// that the handshake failed: such clients lack what it looks for first.
+fn protocol_version([major, minor]: [u8; 2]) -> Vec<u8> {
+    const ALERT: u8 = 21;
+    const FATAL: u8 = 2;
+    const PROTOCOL_VERSION: u8 = 70;
+    vec![ALERT, major, minor, 0, 2, FATAL, PROTOCOL_VERSION]
 }
 
 /// Tells an HTTP/2 client that it needs TLS: empty settings, then a GOAWAY with a text, as most
 /// clients show it.
-async fn turn_away(mut stream: TcpStream) {
+fn needs_tls() -> Vec<u8> {
     const TEXT: &[u8] = b"this port speaks TLS alone: connect with https and a certificate";
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const GOAWAY: u8 = 7;
@@ -220,11 +264,19 @@ async fn turn_away(mut stream: TcpStream) {
     answer.extend([0, 0, length, GOAWAY, 0, 0, 0, 0, 0]);
     answer.extend([0, 0, 0, 0, 0, 0, 0, INADEQUATE_SECURITY]);
     answer.extend(TEXT);
-    // What stays unread makes the kernel reset the connection, and the answer is lost.
-    let mut asked = [0; 4096];
-    let _ = stream.read(&mut asked).await;
-    let _ = stream.write_all(&answer).await;
+    answer
+}
+
+/// Answers a client that is turned away, and lets it read that.
+async fn answer(mut stream: TcpStream, answer: &[u8]) {
+    let _ = stream.write_all(answer).await;
     let _ = stream.shutdown().await;
+    // What stays unread makes the kernel reset the connection, and the answer is lost.
+    let _ = timeout(LINGER, async {
+        let mut unread = [0; 1_024];
+        while matches!(stream.read(&mut unread).await, Ok(1..)) {}
+    })
+    .await;
 }
 
 fn refuse(

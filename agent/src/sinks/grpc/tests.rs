@@ -1,8 +1,8 @@
 //! A real client over a real socket.
 
 mod hostile;
-mod network;
-mod pki;
+pub(crate) mod network;
+pub(crate) mod pki;
 
 use std::pin::pin;
 
@@ -35,7 +35,8 @@ const ROOMY: SpoolLimits = SpoolLimits {
 };
 
 /// An agent without kernel programs.
-struct Agent {
+pub(crate) struct Agent {
+    socket: PathBuf,
     alerts: Option<AlertSender>,
     channel: Channel,
     /// Where it listens over TCP.
@@ -51,7 +52,7 @@ impl Agent {
     }
 
     /// Over TCP as well.
-    async fn over_tcp(settings: &config::Tcp, patience: Patience) -> Self {
+    pub(crate) async fn over_tcp(settings: &config::Tcp, patience: Patience) -> Self {
         let roomy = SpoolLimits {
             bytes: 1 << 24,
             records: 100_000,
@@ -100,6 +101,7 @@ impl Agent {
             .unwrap()
             .initial_stream_window_size(65_535);
         Self {
+            socket: path,
             alerts: Some(alerts),
             channel: endpoint.connect().await.unwrap(),
             address,

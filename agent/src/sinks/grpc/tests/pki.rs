@@ -23,19 +23,19 @@ use tonic::transport::{Channel, Endpoint};
 use crate::config;
 
 /// A certificate authority.
-pub(super) struct Ca {
+pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
-    pub(super) pem: String,
+    pub(crate) pem: String,
 }
 
 /// A certificate and its key, as PEM.
-pub(super) struct Pair {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Ca {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -49,12 +49,12 @@ impl Ca {
         }
     }
 
-    pub(super) fn pair(&self, name: &str) -> Pair {
+    pub(crate) fn pair(&self, name: &str) -> Pair {
         self.pair_until(name, 2100)
     }
 
     /// Valid until the begin of a year.
-    pub(super) fn pair_until(&self, name: &str, year: i32) -> Pair {
+    pub(crate) fn pair_until(&self, name: &str, year: i32) -> Pair {
         let san = match name.contains("://") {
             true => SanType::URI(name.try_into().unwrap()),
             false => SanType::DnsName(name.try_into().unwrap()),
@@ -74,21 +74,21 @@ impl Ca {
     }
 }
 
-pub(super) const WATCHER: &str = "soc.example.org";
-pub(super) const MANAGER: &str = "spiffe://example.org/manager";
+pub(crate) const WATCHER: &str = "soc.example.org";
+pub(crate) const MANAGER: &str = "spiffe://example.org/manager";
 
-pub(super) const CLIENTS: &str = "\
+pub(crate) const CLIENTS: &str = "\
     [[client]]\nname = \"soc.example.org\"\nrights = [\"watch\"]\n\
     [[client]]\nname = \"spiffe://example.org/manager\"\nrights = [\"rules\"]\n";
 
 /// What an agent needs for mutual TLS, in a directory.
-pub(super) struct Pki {
-    pub(super) ca: Ca,
+pub(crate) struct Pki {
+    pub(crate) ca: Ca,
     directory: TempDir,
 }
 
 impl Pki {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let pki = Self {
             ca: Ca::new("the fleet"),
             directory: tempfile::tempdir().unwrap(),
@@ -99,24 +99,24 @@ impl Pki {
         pki
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub(super) fn write(&self, name: &str, pair: &Pair) {
+    pub(crate) fn write(&self, name: &str, pair: &Pair) {
         self.write_file(&format!("{name}.pem"), &pair.certificate);
         self.write_file(&format!("{name}.key"), &pair.key);
     }
 
-    pub(super) fn write_file(&self, name: &str, content: &str) {
+    pub(crate) fn write_file(&self, name: &str, content: &str) {
         fs::write(self.path().join(name), content).unwrap();
     }
 
-    pub(super) fn settings(&self) -> config::Tcp {
+    pub(crate) fn settings(&self) -> config::Tcp {
         self.settings_in(self.path())
     }
 
-    pub(super) fn settings_in(&self, directory: &Path) -> config::Tcp {
+    pub(crate) fn settings_in(&self, directory: &Path) -> config::Tcp {
         config::Tcp {
             listen: Some("127.0.0.1:0".parse().unwrap()),
             certificate: directory.join("server.pem"),
@@ -128,7 +128,7 @@ impl Pki {
     }
 
     /// A client that trusts the fleet's CA and shows this.
-    pub(super) fn client(&self, pair: Option<&Pair>) -> ClientConfig {
+    pub(crate) fn client(&self, pair: Option<&Pair>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.ca.pem.as_bytes()).unwrap();
         roots.add(ca).unwrap();
@@ -151,13 +151,13 @@ impl Pki {
     }
 
     /// A connection of a client of that name.
-    pub(super) async fn channel(&self, address: SocketAddr, name: &str) -> Channel {
+    pub(crate) async fn channel(&self, address: SocketAddr, name: &str) -> Channel {
         let config = self.client(Some(&self.ca.pair(name)));
         channel(connect(address, config).await.unwrap()).await
     }
 }
 
-pub(super) async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     config: ClientConfig,
 ) -> io::Result<TlsStream<TcpStream>> {
@@ -169,7 +169,7 @@ pub(super) async fn connect(
 }
 
 /// A channel over a connection; it does not come back when that ends.
-pub(super) async fn channel(stream: TlsStream<TcpStream>) -> Channel {
+pub(crate) async fn channel(stream: TlsStream<TcpStream>) -> Channel {
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
         let stream = stream.take();
