@@ -1,6 +1,7 @@
 //! Over TCP: who is let in, who is refused and how that is told, and what changes without a restart.
 
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Stdio;
 
 use rustls::AlertDescription;
@@ -302,7 +303,9 @@ async fn a_link_that_kubernetes_swaps_is_noticed() {
             std::fs::copy(pki.path().join(file), directory.join(file)).unwrap();
         }
         std::fs::write(directory.join("server.pem"), &pair.certificate).unwrap();
-        std::fs::write(directory.join("server.key"), &pair.key).unwrap();
+        let key = directory.join("server.key");
+        std::fs::write(&key, &pair.key).unwrap();
+        std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
         symlink(name, mount.path().join("..data_tmp")).unwrap();
         std::fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
     };
@@ -408,6 +411,25 @@ async fn the_start_is_refused_with_what_is_wrong_and_where() {
         clients.starts_with("stream.tcp.clients: clients.toml: line 2: unknown field `nam`"),
         "{clients}"
     );
+}
+
+#[tokio::test]
+async fn a_key_that_everybody_can_read_is_told_of() {
+    let pki = Pki::new();
+    let key = pki.path().join("server.key");
+    let told = || {
+        let mut counters = crate::telemetry::counters().into_iter();
+        let found = counters.find(|(name, _)| *name == "tls_key_readable_by_others");
+        found.map_or(0, |(_, count)| count)
+    };
+    // Other tests keep their keys private.
+    std::fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+    let server = |name: &str| GrpcServer::bind(&pki.path().join(name)).unwrap();
+    server("a").with_tcp(&pki.settings()).unwrap();
+    assert_eq!(told(), 0);
+    std::fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    server("b").with_tcp(&pki.settings()).unwrap();
+    assert_eq!(told(), 1);
 }
 
 #[tokio::test]

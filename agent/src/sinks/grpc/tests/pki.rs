@@ -1,8 +1,9 @@
 //! CAs, certificates and clients of tests.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,7 +110,9 @@ impl Pki {
     }
 
     pub(crate) fn write_file(&self, name: &str, content: &str) {
-        fs::write(self.path().join(name), content).unwrap();
+        let path = self.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn settings(&self) -> config::Tcp {

@@ -85,13 +85,16 @@ impl Reloader {
     pub(in super::super) async fn run(mut self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            let settings = self.settings.clone();
+            let (settings, known) = (self.settings.clone(), self.digest.clone());
             let read = spawn_blocking(move || {
                 let credentials = Credentials::read(&settings)?;
-                Ok::<_, CredentialsError>((credentials.digest(), credentials.access()))
+                let digest = credentials.digest();
+                let access = (digest != known).then(|| credentials.access());
+                Ok::<_, CredentialsError>((digest, access))
             });
             match read.await {
-                Ok(Ok((digest, access))) => self.found(digest, access),
+                Ok(Ok((_, None))) => self.refused = Refused::Nothing,
+                Ok(Ok((digest, Some(access)))) => self.changed(digest, access),
                 Ok(Err(error)) => self.refuse(Err(error.clone()), &error),
                 // The runtime is being shut down.
                 Err(_) => return,
@@ -99,11 +102,7 @@ impl Reloader {
         }
     }
 
-    fn found(&mut self, digest: Vec<u8>, access: Result<Access, CredentialsError>) {
-        if digest == self.digest {
-            self.refused = Refused::Nothing;
-            return;
-        }
+    fn changed(&mut self, digest: Vec<u8>, access: Result<Access, CredentialsError>) {
         match access {
             Ok(access) => {
                 self.access.send_replace(Arc::new(access));
