@@ -45,14 +45,8 @@ struct Global {
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Agent to ask over the network: https://HOST:PORT, or http:// for one of this node without
-    /// TLS
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "GRAVLENS_CONNECT",
-        conflicts_with = "socket"
-    )]
+    /// TLS; --socket outranks it
+    #[arg(long, global = true, value_name = "URL", env = "GRAVLENS_CONNECT")]
     connect: Option<String>,
     /// PEM file with the CAs that the agent's certificate may come from
     #[arg(long, global = true, value_name = "FILE", env = "GRAVLENS_TLS_CA")]

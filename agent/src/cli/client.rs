@@ -32,12 +32,13 @@ pub(super) enum Agent {
 
 /// The agent that the arguments or the configuration name.
 pub(super) fn agent(global: &Global) -> Result<Agent, Failure> {
+    // First: a variable that names another agent must not outrank what was typed.
+    if let Some(socket) = &global.socket {
+        return Ok(Agent::Socket(socket.clone()));
+    }
     if let Some(url) = &global.connect {
         let network = Network::new(url, global)?;
         return Ok(Agent::Network(Box::new(network)));
-    }
-    if let Some(socket) = &global.socket {
-        return Ok(Agent::Socket(socket.clone()));
     }
     let config = global.load(Vec::new())?.config;
     Ok(Agent::Socket(config.stream.socket))

@@ -84,6 +84,13 @@ async fn an_agent_of_this_node_is_asked_without_tls() {
     );
 }
 
+#[test]
+fn a_socket_outranks_the_network() {
+    let both = global(&["--connect", "https://localhost:1", "--socket", "/x.sock"]);
+    let agent = client::agent(&both).unwrap();
+    assert!(matches!(agent, client::Agent::Socket(path) if path == Path::new("/x.sock")));
+}
+
 #[tokio::test]
 async fn a_refusal_says_who_refuses_what() {
     let fleet = Fleet::new().await;
