@@ -39,7 +39,7 @@ pub use mask::{FieldMask, MaskError};
 pub use record::{OutgoingRecord, Stored};
 pub use sensor::SensorFinding;
 pub use spool::{Bounds, Recovered, Spool, SpoolLimits, SpoolUsage, SpoolWriter, StoreError};
-pub use stage::{AlertCounts, AlertLimits, AlertSender, AlertStage, channel};
+pub use stage::{AlertCounts, AlertLimits, AlertSender, AlertStage, WeakAlertSender, channel};
 pub use subscription::{Progress, Start, StartError, Step, Subscription};
 pub use text::printable;
 

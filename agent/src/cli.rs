@@ -44,6 +44,19 @@ struct Global {
     /// Socket of the agent [default: the configured one, /run/gravlens/gravlens.sock]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Agent to ask over the network: https://HOST:PORT, or http:// for one of this node without
+    /// TLS; --socket outranks it
+    #[arg(long, global = true, value_name = "URL", env = "GRAVLENS_CONNECT")]
+    connect: Option<String>,
+    /// PEM file with the CAs that the agent's certificate may come from
+    #[arg(long, global = true, value_name = "FILE", env = "GRAVLENS_TLS_CA")]
+    tls_ca: Option<PathBuf>,
+    /// PEM file with the certificate to show to the agent
+    #[arg(long, global = true, value_name = "FILE", env = "GRAVLENS_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the private key of that certificate
+    #[arg(long, global = true, value_name = "FILE", env = "GRAVLENS_TLS_KEY")]
+    tls_key: Option<PathBuf>,
     /// Form of what is printed; `falco` and `ocsf` for alerts alone
     #[arg(
         long,

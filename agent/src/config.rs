@@ -8,6 +8,7 @@
 mod file;
 mod load;
 mod settings;
+pub(crate) mod tcp;
 mod value;
 
 use std::num::NonZeroU32;
@@ -21,6 +22,7 @@ use crate::telemetry::LogFormat;
 pub use file::{ConfigError, Problem};
 pub use load::{Effective, Origin, Sources};
 pub use settings::{environment_name, settings_markdown};
+pub use tcp::Tcp;
 
 /// Where the configuration is read from when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/gravlens/gravlens.toml";
@@ -157,6 +159,10 @@ pub struct Stream {
     pub spool: SpoolLimits,
     /// Streams open at a time.
     pub max_streams: usize,
+    /// Connections open at a time, over the socket and over TCP each.
+    pub max_connections: usize,
+    /// The same services over TCP.
+    pub tcp: Tcp,
 }
 
 /// Other outputs.
@@ -273,6 +279,8 @@ impl Default for Config {
                     memory_bytes: 8 << 20,
                 },
                 max_streams: 64,
+                max_connections: 256,
+                tcp: Tcp::default(),
             },
             alerts: AlertLimits {
                 dedup: Some(Duration::from_secs(60)),

@@ -78,7 +78,37 @@ static DAMAGED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     )
 });
 
+/// Somebody was not let in.
+static CLIENT_REFUSED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Client refused",
+        Priority::Warning,
+        "Somebody who may not asked the agent for its stream or its services.",
+        &[],
+    )
+});
+
+/// New credentials cannot be used.
+static CREDENTIALS: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Credentials not taken over",
+        Priority::Error,
+        "Certificate, key, CA or clients file were changed and cannot be used: the old ones stay.",
+        &[],
+    )
+});
+
 impl SensorFinding {
+    /// Somebody was not let in.
+    pub fn client_refused(what: &str) -> Self {
+        Self::new(&CLIENT_REFUSED, format!("Client refused: {what}"))
+    }
+
+    /// New credentials cannot be used.
+    pub fn credentials_not_taken(why: &str) -> Self {
+        Self::new(&CREDENTIALS, format!("Credentials not taken over: {why}"))
+    }
+
     /// The spool's files cannot be written.
     pub fn not_durable(why: &str) -> Self {
         Self::new(&NOT_DURABLE, format!("Alert stream not durable: {why}"))

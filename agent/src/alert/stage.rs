@@ -117,6 +117,13 @@ pub struct AlertSender {
     counts: Arc<AlertCounts>,
 }
 
+/// A way to the stage for findings that does not keep it open.
+#[derive(Clone, Debug)]
+pub struct WeakAlertSender {
+    inputs: mpsc::WeakSender<Input>,
+    counts: Arc<AlertCounts>,
+}
+
 /// The task that owns the spool's writer.
 #[derive(Debug)]
 pub struct AlertStage {
@@ -182,6 +189,14 @@ impl AlertSender {
         self.counts.raised.fetch_add(1, Ordering::AcqRel);
         slot.send(Input::Sensor(finding));
         true
+    }
+
+    /// The way to the stage for whoever outlives it.
+    pub fn downgrade(&self) -> WeakAlertSender {
+        WeakAlertSender {
+            inputs: self.inputs.downgrade(),
+            counts: Arc::clone(&self.counts),
+        }
     }
 
     /// A container's identity has become known or has failed for good: amends the alerts that
@@ -253,6 +268,18 @@ impl AlertSender {
             when_full: WhenFull::DropNewest,
             times_full: Some(self.counts.queue_full.load(Ordering::Acquire)),
         }
+    }
+}
+
+impl WeakAlertSender {
+    /// As [`AlertSender::sensor`]; false also when the stage has ended.
+    #[must_use]
+    pub fn sensor(&self, finding: SensorFinding) -> bool {
+        let Some(inputs) = self.inputs.upgrade() else {
+            return false;
+        };
+        let counts = Arc::clone(&self.counts);
+        AlertSender { inputs, counts }.sensor(finding)
     }
 }
 

@@ -3,7 +3,6 @@
 mod request;
 mod show;
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -47,7 +46,7 @@ pub(super) fn run(global: &Global, command: AlertsCommand) -> Result<(), Failure
     if let Some(AlertsVerb::Show { id }) = verb {
         return show::run(global, &id);
     }
-    let socket = client::socket(global)?;
+    let agent = client::agent(global)?;
     let mut printer = Printer {
         format: global.output,
         node: String::new(),
@@ -59,7 +58,7 @@ pub(super) fn run(global: &Global, command: AlertsCommand) -> Result<(), Failure
     let request = args.request()?;
     client::runtime()?.block_on(async {
         tokio::select! {
-            result = watch(&socket, request, follow, &mut printer) => result,
+            result = watch(&agent, request, follow, &mut printer) => result,
             _ = tokio::signal::ctrl_c() => Ok(()),
         }
     })
@@ -67,7 +66,7 @@ pub(super) fn run(global: &Global, command: AlertsCommand) -> Result<(), Failure
 
 /// Prints until the end; with `follow`, comes back to an agent that went away.
 async fn watch(
-    socket: &Path,
+    agent: &client::Agent,
     mut request: WatchRequest,
     follow: bool,
     printer: &mut Printer,
@@ -75,7 +74,7 @@ async fn watch(
     let mut told = false;
     loop {
         let before = printer.cursor;
-        let gone = match stream(socket, request.clone(), printer).await {
+        let gone = match stream(agent, request.clone(), printer).await {
             Err(failure) if failure.exit() == Exit::Unreachable => failure,
             other => return other,
         };
@@ -93,11 +92,11 @@ async fn watch(
 }
 
 async fn stream(
-    socket: &Path,
+    agent: &client::Agent,
     request: WatchRequest,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let mut records = client::watch(socket, request).await?;
+    let mut records = client::watch(agent, request).await?;
     let mut silence = Silence::default();
     loop {
         let Ok(next) = timeout(silence.limit(), records.next()).await else {

@@ -1,5 +1,7 @@
 //! The way to the running agent.
 
+mod network;
+
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,18 +14,34 @@ use tonic::{Code, Status, Streaming};
 use super::{Exit, Failure, Global};
 use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::{Hello, Record, WatchRequest};
+use network::Network;
 
 /// Largest answer and largest record. gRPC's default of 4 MiB is too small for both: `status` has
 /// an account for each hook in each of 4,096 cgroups, and a command line of 32 KiB has many
 /// ancestors. The agent bounds what it sends.
 pub(super) const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
-/// The socket that the arguments or the configuration name.
-pub(super) fn socket(global: &Global) -> Result<PathBuf, Failure> {
+/// Where the agent is.
+#[derive(Clone, Debug)]
+pub(super) enum Agent {
+    /// On this node.
+    Socket(PathBuf),
+    /// Somewhere else, or here without its socket.
+    Network(Box<Network>),
+}
+
+/// The agent that the arguments or the configuration name.
+pub(super) fn agent(global: &Global) -> Result<Agent, Failure> {
+    // First: a variable that names another agent must not outrank what was typed.
     if let Some(socket) = &global.socket {
-        return Ok(socket.clone());
+        return Ok(Agent::Socket(socket.clone()));
     }
-    Ok(global.load(Vec::new())?.config.stream.socket)
+    if let Some(url) = &global.connect {
+        let network = Network::new(url, global)?;
+        return Ok(Agent::Network(Box::new(network)));
+    }
+    let config = global.load(Vec::new())?.config;
+    Ok(Agent::Socket(config.stream.socket))
 }
 
 /// A runtime for a client.
@@ -32,7 +50,14 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Connects to the agent.
-pub(super) async fn connect(socket: &Path) -> Result<Channel, Failure> {
+pub(super) async fn connect(agent: &Agent) -> Result<Channel, Failure> {
+    match agent {
+        Agent::Socket(path) => socket(path).await,
+        Agent::Network(network) => network.connect().await,
+    }
+}
+
+async fn socket(socket: &Path) -> Result<Channel, Failure> {
     // The transport's own error does not say what went wrong.
     if let Err(error) = UnixStream::connect(socket) {
         return Err(unreachable(socket, &error));
@@ -66,11 +91,11 @@ fn unreachable(socket: &Path, error: &std::io::Error) -> Failure {
 
 /// Subscribes to the stream.
 pub(super) async fn watch(
-    socket: &Path,
+    agent: &Agent,
     request: WatchRequest,
 ) -> Result<Streaming<Record>, Failure> {
-    let mut client = AlertServiceClient::new(connect(socket).await?)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let mut client =
+        AlertServiceClient::new(connect(agent).await?).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let answer = client.watch(request).await.map_err(refused)?;
     Ok(answer.into_inner())
 }
@@ -105,6 +130,7 @@ impl From<Status> for Failure {
         let exit = match status.code() {
             Code::InvalidArgument => Exit::Usage,
             Code::Unavailable => Exit::Unreachable,
+            Code::PermissionDenied => Exit::Permission,
             _ => Exit::Failure,
         };
         let message = match status.message() {
@@ -124,6 +150,10 @@ mod tests {
         let too_large = || Status::out_of_range("message length too large");
         assert_eq!(refused(too_large()).exit(), Exit::Usage);
         assert_eq!(broken(too_large()).exit(), Exit::Failure);
+        assert_eq!(
+            broken(Status::permission_denied("x")).exit(),
+            Exit::Permission
+        );
         assert_eq!(
             refused(Status::invalid_argument("77 is no severity")).exit(),
             Exit::Usage

@@ -8,9 +8,9 @@ use crate::sinks::render::{enum_word, json};
 
 /// `gravlens containers`
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
-    let socket = client::socket(global)?;
+    let agent = client::agent(global)?;
     let containers = client::runtime()?.block_on(async {
-        let mut client = ContainerServiceClient::new(client::connect(&socket).await?)
+        let mut client = ContainerServiceClient::new(client::connect(&agent).await?)
             .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
         let response = client.list(ListContainersRequest {}).await?;
         Ok::<_, Failure>(response.into_inner().containers)

@@ -1,6 +1,6 @@
 //! How the command ends.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -18,7 +18,8 @@ Exit codes:
   0  done
   1  something failed
   2  wrong arguments or configuration
-  3  permission denied: root, capabilities or the host's namespaces are missing
+  3  permission denied: root, capabilities or the host's namespaces are missing, or the agent
+     refuses this client
   4  this kernel is not supported
   5  another agent runs already
   6  no agent can be reached
@@ -33,7 +34,7 @@ pub enum Exit {
     Failure = 1,
     /// Wrong arguments or configuration.
     Usage = 2,
-    /// Root, capabilities or the host's namespaces are missing.
+    /// Root, capabilities or the host's namespaces are missing, or the agent refuses this client.
     Permission = 3,
     /// The kernel lacks what the agent needs.
     Kernel = 4,
@@ -51,6 +52,12 @@ pub struct Failure {
     exit: Exit,
     /// For people; nothing is printed when it is empty.
     message: String,
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 impl Failure {
@@ -144,12 +151,12 @@ impl From<RunError> for Failure {
                 Exit::AlreadyRunning
             }
             RunError::Lock(RunLockError::StateDir(StateDirError::Io { source, .. }))
-            | RunError::Bind(BindError::Io { source, .. })
+            | RunError::Bind(BindError::Io { source, .. } | BindError::Tcp { source, .. })
             | RunError::Io { source, .. } => exit_of_io(source),
             RunError::RulesRefused(_) => Exit::RulesRefused,
             RunError::Lock(RunLockError::StateDir(StateDirError::Untrusted { .. }))
             | RunError::ReadRules(_)
-            | RunError::Bind(BindError::NotASocket(_)) => Exit::Usage,
+            | RunError::Bind(BindError::NotASocket(_) | BindError::Credentials(_)) => Exit::Usage,
             _ => Exit::Failure,
         };
         Self::new(exit, error)

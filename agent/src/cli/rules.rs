@@ -145,9 +145,9 @@ fn list(global: &Global, selection: &Selection) -> Result<(), Failure> {
 }
 
 fn running(global: &Global) -> Result<(), Failure> {
-    let socket = client::socket(global)?;
+    let agent = client::agent(global)?;
     let response = client::runtime()?.block_on(async {
-        let mut rules = RuleServiceClient::new(client::connect(&socket).await?)
+        let mut rules = RuleServiceClient::new(client::connect(&agent).await?)
             .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
         let response = rules.list(ListRulesRequest {}).await?;
         Ok::<_, Failure>(response.into_inner())

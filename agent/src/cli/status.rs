@@ -18,9 +18,9 @@ const MAX_LOSSES: usize = 20;
 
 /// `gravlens status`
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
-    let socket = client::socket(global)?;
+    let agent = client::agent(global)?;
     let status = client::runtime()?.block_on(async {
-        let mut client = StatusServiceClient::new(client::connect(&socket).await?)
+        let mut client = StatusServiceClient::new(client::connect(&agent).await?)
             .max_decoding_message_size(client::MAX_MESSAGE_BYTES);
         let response = client.get(GetStatusRequest {}).await?;
         Ok::<_, Failure>(response.into_inner())

@@ -2,7 +2,6 @@
 
 mod chain;
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -37,8 +36,8 @@ pub(super) struct CheckArgs {
 /// `gravlens stream`
 pub(super) fn run(global: &Global, verb: &StreamVerb) -> Result<(), Failure> {
     let StreamVerb::Check(args) = verb;
-    let socket = client::socket(global)?;
-    let report = client::runtime()?.block_on(check(&socket, args))?;
+    let agent = client::agent(global)?;
+    let report = client::runtime()?.block_on(check(&agent, args))?;
     match global.document()? {
         OutputFormat::Text => output::text(&text(&report))?,
         OutputFormat::Json => output::json(&json!({
@@ -60,7 +59,7 @@ const BEATS: u64 = 3;
 /// Until the HELLO has stated the interval.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
-async fn check(socket: &Path, args: &CheckArgs) -> Result<Report, Failure> {
+async fn check(agent: &client::Agent, args: &CheckArgs) -> Result<Report, Failure> {
     let start = if args.from_start {
         Start::Oldest(Oldest {})
     } else {
@@ -71,7 +70,7 @@ async fn check(socket: &Path, args: &CheckArgs) -> Result<Report, Failure> {
         ..WatchRequest::default()
     };
     let mut chain = Chain::default();
-    let mut records = match timeout(HELLO_LIMIT, client::watch(socket, request)).await {
+    let mut records = match timeout(HELLO_LIMIT, client::watch(agent, request)).await {
         Ok(records) => records?,
         Err(_) => {
             chain.silence(HELLO_LIMIT);

@@ -59,6 +59,10 @@ const OTHER_VARIABLES: &[&str] = &[
     "GRAVLENS_CONFIG",
     "GRAVLENS_VERIFIER_LOG",
     "GRAVLENS_DEBUG_STALL_READER",
+    "GRAVLENS_CONNECT",
+    "GRAVLENS_TLS_CA",
+    "GRAVLENS_TLS_CERT",
+    "GRAVLENS_TLS_KEY",
 ];
 
 impl Sources {
@@ -157,7 +161,14 @@ impl Merge {
         }
     }
 
-    fn finish(self) -> Result<Effective, ConfigError> {
+    fn finish(mut self) -> Result<Effective, ConfigError> {
+        if let Some((key, message)) = self.config.stream.tcp.conflict() {
+            let origin = self.origins.get(key).unwrap_or(&Origin::Default);
+            self.problems.push(Problem {
+                place: origin.to_string(),
+                message: format!("{key}: {message}"),
+            });
+        }
         if self.problems.is_empty() {
             return Ok(Effective {
                 config: self.config,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::value::{Kind, Value};
-use super::{Config, RecordFormat};
+use super::{Config, RecordFormat, tcp};
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -303,6 +303,65 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
         get: |c| count(c.stream.max_streams),
         set: |c, v| c.stream.max_streams = v.into_usize(),
+    },
+    Setting {
+        key: "stream.max_connections",
+        about: "connections open at a time, over the socket and over TCP each; more are refused",
+        kind: Kind::Integer {
+            min: 1,
+            max: 10_000,
+        },
+        get: |c| count(c.stream.max_connections),
+        set: |c, v| c.stream.max_connections = v.into_usize(),
+    },
+    Setting {
+        key: tcp::LISTEN,
+        about: "serve over TCP too, with mutual TLS; empty: over the socket alone",
+        kind: Kind::Address,
+        get: |c| {
+            Value::Text(
+                c.stream
+                    .tcp
+                    .listen
+                    .map_or_else(String::new, |a| a.to_string()),
+            )
+        },
+        set: |c, v| c.stream.tcp.listen = v.into_text().parse().ok(),
+    },
+    Setting {
+        key: tcp::CERTIFICATE,
+        about: "PEM file with the agent's certificate and those between it and its CA",
+        kind: Kind::Path { optional: true },
+        get: |c| path(&c.stream.tcp.certificate),
+        set: |c, v| c.stream.tcp.certificate = v.into_path(),
+    },
+    Setting {
+        key: tcp::KEY,
+        about: "PEM file with the certificate's private key",
+        kind: Kind::Path { optional: true },
+        get: |c| path(&c.stream.tcp.key),
+        set: |c, v| c.stream.tcp.key = v.into_path(),
+    },
+    Setting {
+        key: tcp::CLIENT_CA,
+        about: "PEM file with the CAs that clients' certificates come from",
+        kind: Kind::Path { optional: true },
+        get: |c| path(&c.stream.tcp.client_ca),
+        set: |c, v| c.stream.tcp.client_ca = v.into_path(),
+    },
+    Setting {
+        key: tcp::CLIENTS,
+        about: "TOML file that says which client may do what",
+        kind: Kind::Path { optional: true },
+        get: |c| path(&c.stream.tcp.clients),
+        set: |c, v| c.stream.tcp.clients = v.into_path(),
+    },
+    Setting {
+        key: tcp::PLAINTEXT,
+        about: "serve without TLS, at a loopback address only: every process of the node may watch",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.stream.tcp.plaintext),
+        set: |c, v| c.stream.tcp.plaintext = v.into_bool(),
     },
     Setting {
         key: "alerts.dedup_seconds",

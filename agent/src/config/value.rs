@@ -1,6 +1,7 @@
 //! Values of settings: their kinds, their checks, their form in TOML.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
 
@@ -16,6 +17,8 @@ pub(super) enum Kind {
     },
     /// A list of paths.
     Paths,
+    /// An address with a port; empty means none.
+    Address,
     /// `true` or `false`.
     Bool,
     /// A whole number.
@@ -90,6 +93,11 @@ impl Kind {
             (Self::Paths, Raw::List(paths)) if paths.iter().all(|path| !path.is_empty()) => {
                 Ok(Value::Paths(paths))
             }
+            (Self::Address, Raw::Text(address))
+                if address.is_empty() || address.parse::<SocketAddr>().is_ok() =>
+            {
+                Ok(Value::Text(address))
+            }
             (Self::Bool, Raw::Bool(value)) => Ok(Value::Bool(value)),
             (Self::Integer { min, max }, Raw::Integer(number)) => in_range(number, min, max),
             (Self::Size { min, max }, raw) => self.size(&raw, min, max),
@@ -117,7 +125,7 @@ impl Kind {
             }
             Self::Paths if text.is_empty() => Raw::List(Vec::new()),
             Self::Paths => Raw::List(text.split(':').map(str::to_owned).collect()),
-            Self::LogFilter | Self::Path { .. } | Self::Word(_) => Raw::Text(text),
+            Self::LogFilter | Self::Path { .. } | Self::Address | Self::Word(_) => Raw::Text(text),
         }
     }
 
@@ -164,6 +172,9 @@ impl fmt::Display for Kind {
             Self::LogFilter => f.write_str("a filter as of tracing's `EnvFilter`"),
             Self::Path { .. } => f.write_str("a path"),
             Self::Paths => f.write_str("a list of paths"),
+            Self::Address => {
+                f.write_str("an address with a port such as 127.0.0.1:7443 or [::]:7443")
+            }
             Self::Bool => f.write_str("true or false"),
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Size { min, max } => {
@@ -298,6 +309,20 @@ mod tests {
         let error = ring.check(Raw::Integer(3 << 16)).unwrap_err();
         assert!(error.ends_with("take 128KiB or 256KiB"), "{error}");
         assert!(ring.check(Raw::Integer(512)).is_err());
+    }
+
+    #[test]
+    fn an_address_has_a_port_and_no_name() {
+        for address in ["", "127.0.0.1:0", "[::1]:7443"] {
+            let value = Kind::Address.check(Raw::Untyped(address.into()));
+            assert_eq!(value, Ok(Value::Text(address.into())));
+        }
+        let error = Kind::Address.check(Raw::Text("localhost:1".into()));
+        assert_eq!(
+            error.unwrap_err(),
+            "expected an address with a port such as 127.0.0.1:7443 or [::]:7443, found \
+             \"localhost:1\""
+        );
     }
 
     #[test]

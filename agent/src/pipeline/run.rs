@@ -108,7 +108,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let _lock = RunLock::acquire(&config.state_dir)?;
     let (pulse, last) = downtime::begin(&config.state_dir);
     let pulse = Arc::new(pulse);
-    let server = GrpcServer::bind(&config.stream.socket)?;
+    let server = GrpcServer::bind(&config.stream.socket)?.with_tcp(&config.stream.tcp)?;
     let mut facts = AgentFacts::of_this_node(started);
     let rules = start::load_rules(config, &facts.node)?;
     let (writer, news) = start::open_spool(config)?;
@@ -150,7 +150,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let board = Board::new(facts);
     let services = Services::new(
         spool.clone(),
-        alerts.counts().clone(),
+        &alerts,
         board.clone(),
         queries,
         &config.stream,
@@ -215,6 +215,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         message = "Watching.",
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
         socket = %config.stream.socket.display(),
+        tcp = config.stream.tcp.listen.map(|address| address.to_string()),
         rules = rules.facts.active,
     );
     stages.until_stopped(sinks, stop.received()).await?;

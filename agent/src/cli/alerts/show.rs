@@ -1,7 +1,5 @@
 //! `alerts show`: one alert by its id.
 
-use std::path::Path;
-
 use tokio_stream::StreamExt as _;
 
 use crate::cli::{Exit, Failure, Global, client, output};
@@ -13,8 +11,8 @@ use crate::sinks::render;
 /// Prints the alert.
 pub(super) fn run(global: &Global, id: &str) -> Result<(), Failure> {
     let cursor = before(id).map_err(|why| Failure::new(Exit::Usage, format!("{id}: {why}")))?;
-    let socket = client::socket(global)?;
-    let found = client::runtime()?.block_on(find(&socket, cursor, id))?;
+    let agent = client::agent(global)?;
+    let found = client::runtime()?.block_on(find(&agent, cursor, id))?;
     let Some((record, node)) = found else {
         let why = format!("{id} is no alert that is kept: `gravlens alerts` lists those that are");
         return Err(Failure::new(Exit::Failure, why));
@@ -42,7 +40,7 @@ fn before(id: &str) -> Result<Cursor, &'static str> {
 
 /// The alert and its node's name.
 async fn find(
-    socket: &Path,
+    agent: &client::Agent,
     cursor: Cursor,
     id: &str,
 ) -> Result<Option<(Record, String)>, Failure> {
@@ -51,7 +49,7 @@ async fn find(
         until_now: true,
         ..WatchRequest::default()
     };
-    let mut records = match client::watch(socket, request).await {
+    let mut records = match client::watch(agent, request).await {
         Ok(records) => records,
         // Beyond the end of the stream.
         Err(failure) if failure.exit() == Exit::Usage => return Ok(None),

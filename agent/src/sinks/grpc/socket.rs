@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 };
@@ -14,10 +15,12 @@ use rustix::net::{
 };
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::Stream;
 use tokio_stream::wrappers::UnixListenerStream;
-use tokio_stream::{Stream, StreamExt as _};
 
-use crate::telemetry::{Counter, Failure};
+use super::audit::{Audit, Reason, Refusal};
+use super::peer::{Origin, Peer};
+use super::tls::CredentialsError;
 
 /// Connections that wait to be accepted: as many as the kernel allows.
 const BACKLOG: i32 = i32::MAX;
@@ -31,6 +34,20 @@ pub enum BindError {
     /// Something that is no socket.
     #[error("{} exists and is no socket: remove it, or set stream.socket to another path", .0.display())]
     NotASocket(PathBuf),
+    /// The address for TCP cannot be had.
+    #[error(
+        "stream.tcp.listen: cannot listen at {address}: {source}; end whoever does, or set \
+         another address"
+    )]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A file for TLS cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The operating system refused.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -133,45 +150,30 @@ fn require_private(path: &Path) -> io::Result<()> {
     Err(io::Error::other(why))
 }
 
-struct PeerRefused {
-    uid: Option<u32>,
-    pid: Option<i32>,
-}
-
-impl Failure for PeerRefused {
-    fn counter(&self) -> &'static Counter {
-        static COUNTER: Counter = Counter::new("peer_refused");
-        &COUNTER
-    }
-
-    fn log(&self, total: u64) {
-        tracing::warn!(
-            message = "A client was refused: only the agent's user and root may connect.",
-            uid = self.uid,
-            pid = self.pid,
-            total
-        );
-    }
-}
-
-/// The connections of clients that may be served, whatever became of the socket's mode.
-pub(super) fn permitted(
-    listener: UnixListener,
-) -> impl Stream<Item = io::Result<UnixStream>> + Unpin {
+/// The connections as they come.
+pub(super) fn accepted(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> {
     UnixListenerStream::new(listener)
-        .filter(|accepted| accepted.as_ref().map_or(true, is_permitted))
 }
 
-/// Whether the client is root or runs as the agent does.
-fn is_permitted(stream: &UnixStream) -> bool {
-    let peer = stream.peer_cred().ok();
-    let uid = peer.map(|peer| peer.uid());
-    let permitted = uid.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw());
-    if !permitted {
-        let pid = peer.and_then(|peer| peer.pid());
-        PeerRefused { uid, pid }.emit();
+/// Who it is, if it may be served, whatever became of the socket's mode: root, or whoever runs as
+/// the agent does.
+pub(super) fn permit(stream: &UnixStream, audit: &Audit) -> Option<Peer> {
+    let credentials = stream.peer_cred().ok();
+    let uid = credentials.map(|peer| peer.uid());
+    let pid = credentials.and_then(|peer| peer.pid());
+    if let Some(uid) = uid.filter(|&uid| uid == 0 || uid == geteuid().as_raw()) {
+        return Some(Peer::Unix { uid, pid });
     }
-    permitted
+    audit.refuse(&Refusal {
+        reason: Reason::UnixPeer,
+        origin: Origin::User(uid),
+        who: match uid {
+            Some(uid) => Peer::Unix { uid, pid }.to_string(),
+            None => "a process of which the kernel tells nothing".to_owned(),
+        },
+        detail: String::new(),
+    });
+    None
 }
 
 fn sibling(path: &Path) -> PathBuf {
@@ -216,6 +218,7 @@ mod tests {
     use rustix::thread::set_thread_uid;
 
     use super::*;
+    use crate::alert::{AlertSender, AlertStage, Spool, SpoolLimits, channel};
     use crate::telemetry::counters;
 
     #[tokio::test]
@@ -229,6 +232,16 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         drop(socket);
         assert!(!path.exists());
+    }
+
+    fn alerts() -> (AlertSender, AlertStage) {
+        let limits = SpoolLimits {
+            bytes: 1 << 20,
+            records: 16,
+            age: None,
+            memory_bytes: 1 << 16,
+        };
+        channel(Spool::in_memory(limits, "a test").unwrap(), 16)
     }
 
     /// Does something as another user, which is a matter of a thread; `None` without the right to.
@@ -280,15 +293,19 @@ mod tests {
         };
         let mut stranger = stranger.unwrap();
         let own = StdStream::connect(&path).unwrap();
-        let mut permitted = permitted(listener);
-        let served = permitted.next().await.unwrap().unwrap();
-        assert_eq!(served.peer_cred().unwrap().uid(), 0);
+        let (alerts, stage) = alerts();
+        let audit = Audit::new(alerts.downgrade());
+        let accepted = [listener.accept().await, listener.accept().await];
+        let peers = accepted.map(|accepted| permit(&accepted.unwrap().0, &audit));
+        assert_eq!(peers.iter().flatten().count(), 1);
+        let raised = alerts.counts().account(0).raised;
+        assert_eq!(raised, 1, "an alert tells of it");
         assert_eq!(stranger.read(&mut [0]).unwrap(), 0, "the connection ended");
         let refused = counters()
             .into_iter()
             .find(|(name, _)| *name == "peer_refused");
         assert_eq!(refused, Some(("peer_refused", 1)));
-        drop((own, guard));
+        drop((own, guard, stage));
     }
 
     #[tokio::test]

@@ -1,5 +1,9 @@
 //! A real client over a real socket.
 
+mod hostile;
+pub(crate) mod network;
+pub(crate) mod pki;
+
 use std::pin::pin;
 
 use proptest::prelude::*;
@@ -31,9 +35,12 @@ const ROOMY: SpoolLimits = SpoolLimits {
 };
 
 /// An agent without kernel programs.
-struct Agent {
+pub(crate) struct Agent {
+    socket: PathBuf,
     alerts: Option<AlertSender>,
     channel: Channel,
+    /// Where it listens over TCP.
+    address: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), ServeError>>,
     _directory: TempDir,
@@ -41,6 +48,30 @@ struct Agent {
 
 impl Agent {
     async fn start(limits: SpoolLimits, heartbeat: Duration, max_streams: usize) -> Self {
+        Self::listen(limits, heartbeat, max_streams, |server| server).await
+    }
+
+    /// Over TCP as well.
+    pub(crate) async fn over_tcp(settings: &config::Tcp, patience: Patience) -> Self {
+        let roomy = SpoolLimits {
+            bytes: 1 << 24,
+            records: 100_000,
+            ..ROOMY
+        };
+        Self::listen(roomy, Duration::from_secs(3_600), 8, |server| {
+            let mut server = server.with_tcp(settings).unwrap();
+            server.patience = patience;
+            server
+        })
+        .await
+    }
+
+    async fn listen(
+        limits: SpoolLimits,
+        heartbeat: Duration,
+        max_streams: usize,
+        configure: impl FnOnce(GrpcServer) -> GrpcServer,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gravlens.sock");
         let writer = Spool::in_memory(limits, "a test").unwrap();
@@ -52,12 +83,15 @@ impl Agent {
         let services = Services {
             spool,
             alerts: Arc::clone(alerts.counts()),
+            findings: alerts.downgrade(),
             board: Board::new(AgentFacts::of_this_node(std::time::SystemTime::now())),
             queries,
             heartbeat,
             max_streams,
+            max_connections: 64,
         };
-        let server = GrpcServer::bind(&path).unwrap();
+        let server = configure(GrpcServer::bind(&path).unwrap());
+        let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server.serve(services, async {
             let _ = stopped.await;
@@ -67,8 +101,10 @@ impl Agent {
             .unwrap()
             .initial_stream_window_size(65_535);
         Self {
+            socket: path,
             alerts: Some(alerts),
             channel: endpoint.connect().await.unwrap(),
+            address,
             stop: Some(stop),
             server,
             _directory: directory,
