@@ -3,7 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod file;
 pub mod grpc;
+pub mod output;
 pub mod query;
 pub mod render;
 pub mod stdout;
