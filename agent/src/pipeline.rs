@@ -16,6 +16,7 @@ mod clock;
 mod detector;
 mod event;
 mod ledger;
+mod outputs;
 mod pending;
 mod run;
 mod start;

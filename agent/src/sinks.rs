@@ -5,7 +5,9 @@
 
 pub mod file;
 pub mod grpc;
+pub mod metrics;
 pub mod output;
 pub mod query;
 pub mod render;
 pub mod stdout;
+pub mod webhook;

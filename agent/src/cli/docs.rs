@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Failure, output};
+use crate::sinks::metrics;
 use crate::{config, detect, probe};
 
 /// Which part.
@@ -21,6 +22,8 @@ enum Part {
     Rules,
     /// Events, their hooks and messages
     Events,
+    /// Metrics
+    Metrics,
 }
 
 /// `gravlens docs PART`
@@ -30,6 +33,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
         Part::Config => config::settings_markdown(),
         Part::Rules => detect::bundled_markdown(),
         Part::Events => probe::events_markdown(),
+        Part::Metrics => metrics::metrics_markdown(),
     };
     output::text(&text)
 }

@@ -1,7 +1,9 @@
 //! Values of settings: their kinds, their checks, their form in TOML.
 
 use std::fmt;
+use std::net::SocketAddr;
 
+use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 /// What a setting takes.
@@ -39,6 +41,10 @@ pub(super) enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A URL with one of these schemes, or empty.
+    Url(&'static [&'static str]),
+    /// `ADDRESS:PORT`, or empty.
+    Address,
 }
 
 /// A checked value.
@@ -65,6 +71,22 @@ pub(super) enum Raw {
     Untyped(String),
     /// Anything else of TOML; the word says what.
     Other(&'static str),
+}
+
+/// A password in it would be seen by whoever sees the configuration.
+fn check_url(text: &str, schemes: &[&str]) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    if !schemes.contains(&url.scheme()) {
+        let allowed = schemes.join(" or ");
+        return Err(format!("{text:?} has another scheme than {allowed}"));
+    }
+    if !url.has_host() {
+        return Err(format!("{text:?} names no host"));
+    }
+    if url.username() != "" || url.password().is_some() {
+        return Err("the URL has a name or a password in it: put secrets into a file".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Page size; the supported architectures differ, so the kernel is asked.
@@ -97,6 +119,13 @@ impl Kind {
             (Self::Word(words), Raw::Text(word)) if words.contains(&word.as_str()) => {
                 Ok(Value::Text(word))
             }
+            (Self::Url(_), Raw::Text(url)) if url.is_empty() => Ok(Value::Text(url)),
+            (Self::Url(schemes), Raw::Text(url)) => check_url(&url, schemes).map(Value::Text),
+            (Self::Address, Raw::Text(text))
+                if text.is_empty() || text.parse::<SocketAddr>().is_ok() =>
+            {
+                Ok(Value::Text(text))
+            }
             (_, raw) => Err(self.mismatch(&raw)),
         }
     }
@@ -117,7 +146,9 @@ impl Kind {
             }
             Self::Paths if text.is_empty() => Raw::List(Vec::new()),
             Self::Paths => Raw::List(text.split(':').map(str::to_owned).collect()),
-            Self::LogFilter | Self::Path { .. } | Self::Word(_) => Raw::Text(text),
+            Self::LogFilter | Self::Path { .. } | Self::Word(_) | Self::Url(_) | Self::Address => {
+                Raw::Text(text)
+            }
         }
     }
 
@@ -186,6 +217,10 @@ impl fmt::Display for Kind {
                 }
                 Ok(())
             }
+            Self::Url(schemes) => {
+                write!(f, "a URL with {}, or empty text", schemes.join(" or "))
+            }
+            Self::Address => f.write_str("`ADDRESS:PORT` with an IP address, or empty text"),
         }
     }
 }
@@ -309,6 +344,37 @@ mod tests {
         );
         let error = Kind::LogFilter.check(Raw::Text("a=[".into())).unwrap_err();
         assert!(error.starts_with("\"a=[\" is no filter: "), "{error}");
+    }
+
+    #[test]
+    fn a_url_has_a_known_scheme_a_host_and_no_secret() {
+        let kind = Kind::Url(&["http", "https"]);
+        for good in ["", "http://a/", "https://[::1]:80/x?y=z"] {
+            assert_eq!(
+                kind.check(Raw::Text(good.into())),
+                Ok(Value::Text(good.into()))
+            );
+        }
+        for (bad, why) in [
+            ("a/b", "is no URL"),
+            ("ftp://a", "another scheme than http or https"),
+            ("http://me:pass@a", "put secrets into a file"),
+            ("http://me@a", "put secrets into a file"),
+        ] {
+            let error = kind.check(Raw::Text(bad.into())).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert!(!error.contains("pass@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_port() {
+        for good in ["", "127.0.0.1:9090", "[::]:9090"] {
+            let checked = Kind::Address.check(Raw::Text(good.into()));
+            assert_eq!(checked, Ok(Value::Text(good.into())));
+        }
+        let error = Kind::Address.check(Raw::Text("9090".into())).unwrap_err();
+        assert!(error.contains("expected `ADDRESS:PORT`"), "{error}");
     }
 
     #[test]

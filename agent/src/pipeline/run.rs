@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::detector::{Detector, Guard, Parts};
+use super::outputs::{self, OutputError};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, LastCall, Sinks, Stages};
@@ -77,6 +78,9 @@ pub enum RunError {
     /// The server.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// An output cannot begin.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// A sink cannot read the stream.
     #[error(transparent)]
     Subscribe(#[from] StartError),
@@ -199,7 +203,9 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
             lookups,
         ),
     });
-    let sinks = sinks(server, services, &config.outputs.stdout)?;
+    let outputs = outputs::open(config, &services).await?;
+    let mut sinks = sinks(server, services, &config.outputs.stdout)?;
+    outputs.spawn(&mut sinks);
     tracing::info!(
         message = "Watching.",
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),

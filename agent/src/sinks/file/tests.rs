@@ -43,7 +43,12 @@ fn another_run_goes_on_with_the_file_and_cuts_what_is_no_whole_record() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alerts");
     let torn = "x".repeat(20_000);
-    for begun in ["", &format!("{LINE}{torn}"), &format!("{LINE}{LINE}"), &torn] {
+    for begun in [
+        "",
+        &format!("{LINE}{torn}"),
+        &format!("{LINE}{LINE}"),
+        &torn,
+    ] {
         fs::write(&path, begun).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let mut file = RotatingFile::new(path.clone(), 1 << 20, 1);

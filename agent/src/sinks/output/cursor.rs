@@ -93,7 +93,9 @@ impl Cursor {
             Some(version) if version > VERSION => return Err(Unreadable::Newer(version)),
             _ => return Err(damaged),
         }
-        let epoch = words.next().and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        let epoch = words
+            .next()
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok());
         let sequence = words.next().and_then(|number| number.parse().ok());
         match (epoch, sequence, words.next()) {
             (Some(epoch), Some(sequence), None) => Ok(Self { epoch, sequence }),
@@ -183,7 +185,10 @@ mod tests {
         let sum = crc32fast::hash(line.as_bytes());
         fs::write(&file.path, format!("{line} {sum:08x}\n")).unwrap();
         let error = file.read().unwrap_err().to_string();
-        assert!(error.contains("newer version of Gravlens (format 2"), "{error}");
+        assert!(
+            error.contains("newer version of Gravlens (format 2"),
+            "{error}"
+        );
         assert!(error.contains("remove the file"), "{error}");
     }
 
@@ -191,7 +196,15 @@ mod tests {
     fn a_link_is_not_followed() {
         let state = tempfile::tempdir().unwrap();
         let other = state.path().join("other");
-        fs::write(&other, Cursor { epoch: 1, sequence: 1 }.to_line()).unwrap();
+        fs::write(
+            &other,
+            Cursor {
+                epoch: 1,
+                sequence: 1,
+            }
+            .to_line(),
+        )
+        .unwrap();
         let file = CursorFile::new(state.path().join("webhook"));
         std::os::unix::fs::symlink(&other, &file.path).unwrap();
         assert!(matches!(file.read(), Err(CursorError::Io { .. })));

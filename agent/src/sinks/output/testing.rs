@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::alert::{AlertSender, Spool, SpoolLimits, channel, sample};
+use crate::alert::{AlertCounts, AlertSender, Spool, SpoolLimits, channel, sample};
 use crate::model::ContainerView;
 
 pub(crate) const LIMITS: SpoolLimits = SpoolLimits {
@@ -47,6 +47,11 @@ impl Stream {
             self.sender.raise(sample::alert_in(ContainerView::Host));
         }
         until(|| self.spool.bounds().newest >= newest).await;
+    }
+
+    /// The account of its alerts.
+    pub(crate) fn counts(&self) -> Arc<AlertCounts> {
+        Arc::clone(self.sender.counts())
     }
 
     /// Ends the stream in order.

@@ -97,7 +97,10 @@ async fn what_a_killed_output_has_not_sent_is_sent_by_the_next() {
 #[tokio::test]
 async fn a_damaged_cursor_leads_to_the_oldest_record() {
     let node = Node::new();
-    for cursor in [None, Some("gravlens-cursor 1 0000000000000001 2 00000000\n")] {
+    for cursor in [
+        None,
+        Some("gravlens-cursor 1 0000000000000001 2 00000000\n"),
+    ] {
         if let Some(damaged) = cursor {
             fs::write(node.cursors().join("file"), damaged).unwrap();
         }
@@ -185,7 +188,10 @@ async fn a_target_that_fails_does_not_hold_up_the_end() {
     // The pause that follows is seconds long.
     until(|| account.attempts_failed() >= 4).await;
     stream.end().await;
-    timeout(Duration::from_secs(2), task).await.unwrap().unwrap();
+    timeout(Duration::from_secs(2), task)
+        .await
+        .unwrap()
+        .unwrap();
     fs::remove_dir(node.log()).unwrap();
     let stream = Stream::open(node.path());
     let (task, _) = node.start(&stream);
