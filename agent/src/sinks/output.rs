@@ -77,6 +77,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// It may take them later.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "`map_err` gives the error away"
+    )]
     pub fn later(why: impl ToString) -> Self {
         Self::Later {
             why: why.to_string(),
