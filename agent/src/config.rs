@@ -159,6 +159,8 @@ pub struct Outputs {
     pub file: LogFile,
     /// Alerts to an HTTP receiver.
     pub webhook: Webhook,
+    /// Alerts into a stream of NATS JetStream.
+    pub nats: Nats,
 }
 
 /// Alerts in a file that is rotated.
@@ -202,6 +204,19 @@ pub struct Webhook {
     pub batch: usize,
     /// Certificates that may sign the receiver's.
     pub ca: Option<PathBuf>,
+}
+
+/// Alerts into a stream of NATS JetStream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nats {
+    /// Server; empty: none.
+    pub url: String,
+    /// Subject of every record.
+    pub subject: String,
+    /// The stream that must take them; empty: whichever has the subject.
+    pub stream: String,
+    /// A user's credentials.
+    pub credentials_file: Option<PathBuf>,
 }
 
 /// Metrics for Prometheus.
@@ -328,6 +343,12 @@ impl Default for Config {
                     timeout: Duration::from_secs(10),
                     batch: 1,
                     ca: None,
+                },
+                nats: Nats {
+                    url: String::new(),
+                    subject: "gravlens.alerts".to_owned(),
+                    stream: String::new(),
+                    credentials_file: None,
                 },
             },
             metrics: Metrics { listen: None },

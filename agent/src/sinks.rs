@@ -6,6 +6,7 @@
 pub mod file;
 pub mod grpc;
 pub mod metrics;
+pub mod nats;
 pub mod output;
 pub mod query;
 pub mod render;

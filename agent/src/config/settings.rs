@@ -414,6 +414,35 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.outputs.webhook.ca = v.into_optional_path(),
     },
     Setting {
+        key: "outputs.nats.url",
+        about: "publish alerts to this server, in its JetStream; empty: nowhere",
+        kind: Kind::Url(&["nats", "tls"]),
+        get: |c| word(&c.outputs.nats.url),
+        set: |c, v| c.outputs.nats.url = v.into_text(),
+    },
+    Setting {
+        key: "outputs.nats.subject",
+        about: "subject of every record",
+        kind: Kind::NatsName { subject: true },
+        get: |c| word(&c.outputs.nats.subject),
+        set: |c, v| c.outputs.nats.subject = v.into_text(),
+    },
+    Setting {
+        key: "outputs.nats.stream",
+        about: "the stream that must take them, which the agent does not make; empty: whichever has \
+                the subject",
+        kind: Kind::NatsName { subject: false },
+        get: |c| word(&c.outputs.nats.stream),
+        set: |c, v| c.outputs.nats.stream = v.into_text(),
+    },
+    Setting {
+        key: "outputs.nats.credentials_file",
+        about: "file with a user's credentials; empty: none are needed",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.outputs.nats.credentials_file.as_deref()),
+        set: |c, v| c.outputs.nats.credentials_file = v.into_optional_path(),
+    },
+    Setting {
         key: "metrics.listen",
         about: "serve metrics for Prometheus at `http://ADDRESS:PORT/metrics`, to whoever can \
                 connect; `127.0.0.1:9464`: only to this node; empty: not at all",

@@ -86,7 +86,7 @@ fn unknown_names_are_refused_with_what_is_allowed() {
     );
     assert_eq!(
         errors("\n[outputs.stdin]\nenabled = true\n"),
-        "gravlens.toml:2:10: unknown setting `outputs.stdin`; allowed here: file, stdout, webhook"
+        "gravlens.toml:2:10: unknown setting `outputs.stdin`; allowed here: file, nats, stdout, webhook"
     );
     assert_eq!(
         errors("docker = 3\n"),

@@ -45,6 +45,11 @@ pub(super) enum Kind {
     Url(&'static [&'static str]),
     /// `ADDRESS:PORT`, or empty.
     Address,
+    /// A name as NATS has them; one of a subject may have dots, one of a stream may be empty.
+    NatsName {
+        /// It is a subject's.
+        subject: bool,
+    },
 }
 
 /// A checked value.
@@ -71,6 +76,17 @@ pub(super) enum Raw {
     Untyped(String),
     /// Anything else of TOML; the word says what.
     Other(&'static str),
+}
+
+fn is_nats_name(name: &str, subject: bool) -> bool {
+    let word = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"*>/\\".contains(&byte))
+    };
+    if subject {
+        return name.split('.').all(|part| !part.is_empty() && word(part));
+    }
+    !name.contains('.') && word(name)
 }
 
 /// A password in it would be seen by whoever sees the configuration.
@@ -126,6 +142,9 @@ impl Kind {
             {
                 Ok(Value::Text(text))
             }
+            (Self::NatsName { subject }, Raw::Text(name)) if is_nats_name(&name, subject) => {
+                Ok(Value::Text(name))
+            }
             (_, raw) => Err(self.mismatch(&raw)),
         }
     }
@@ -146,9 +165,12 @@ impl Kind {
             }
             Self::Paths if text.is_empty() => Raw::List(Vec::new()),
             Self::Paths => Raw::List(text.split(':').map(str::to_owned).collect()),
-            Self::LogFilter | Self::Path { .. } | Self::Word(_) | Self::Url(_) | Self::Address => {
-                Raw::Text(text)
-            }
+            Self::LogFilter
+            | Self::Path { .. }
+            | Self::Word(_)
+            | Self::Url(_)
+            | Self::Address
+            | Self::NatsName { .. } => Raw::Text(text),
         }
     }
 
@@ -219,6 +241,12 @@ impl fmt::Display for Kind {
             }
             Self::Url(schemes) => {
                 write!(f, "a URL with {}, or empty text", schemes.join(" or "))
+            }
+            Self::NatsName { subject: true } => {
+                f.write_str("words with dots between them, without wildcards")
+            }
+            Self::NatsName { subject: false } => {
+                f.write_str("a word without dots and wildcards, or empty text")
             }
             Self::Address => f.write_str("`ADDRESS:PORT` with an IP address, or empty text"),
         }
@@ -375,6 +403,18 @@ mod tests {
         }
         let error = Kind::Address.check(Raw::Text("9090".into())).unwrap_err();
         assert!(error.contains("expected `ADDRESS:PORT`"), "{error}");
+    }
+
+    #[test]
+    fn names_of_nats_have_no_wildcards() {
+        let check = |subject, name: &str| Kind::NatsName { subject }.check(Raw::Text(name.into()));
+        assert!(check(true, "gravlens.alerts").is_ok());
+        for bad in ["", "a..b", "a.*", ">", "a b", ".a"] {
+            assert!(check(true, bad).is_err(), "{bad}");
+        }
+        assert!(check(false, "").is_ok());
+        assert!(check(false, "ALERTS").is_ok());
+        assert!(check(false, "a.b").is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::proto;
 use crate::sinks::file::{FileTarget, RotatingFile};
 use crate::sinks::grpc::Services;
 use crate::sinks::metrics::{MetricsError, MetricsServer, Sources};
+use crate::sinks::nats::{NatsSettings, NatsTarget};
 use crate::sinks::output::{CursorError, Output};
 use crate::sinks::webhook::{WebhookError, WebhookSettings, WebhookTarget};
 
@@ -41,6 +42,7 @@ pub enum OutputError {
 pub(super) struct Outputs {
     file: Option<(Output, FileTarget)>,
     webhook: Option<(Output, WebhookTarget)>,
+    nats: Option<(Output, NatsTarget)>,
     metrics: Option<MetricsServer>,
     services: Services,
 }
@@ -53,6 +55,7 @@ pub(super) async fn open(config: &Config, services: &Services) -> Result<Outputs
     let (wanted, spool) = (&config.outputs, &services.spool);
     Ok(Outputs {
         file: file(&wanted.file, &cursors, spool, node.clone())?,
+        nats: nats(&wanted.nats, &cursors, spool, &node)?,
         webhook: webhook(&wanted.webhook, &cursors, spool, node)?,
         metrics: match config.metrics.listen {
             Some(address) => Some(MetricsServer::bind(address).await?),
@@ -73,6 +76,10 @@ impl Outputs {
         if let Some((output, target)) = self.webhook {
             accounts.push(output.account());
             sinks.add("webhook output", output.run(target));
+        }
+        if let Some((output, target)) = self.nats {
+            accounts.push(output.account());
+            sinks.add("NATS output", output.run(target));
         }
         if let Some(server) = self.metrics {
             sinks.metrics(server.serve(Sources {
@@ -118,6 +125,26 @@ fn webhook(
     };
     let target = WebhookTarget::new(webhook, node)?;
     let output = Output::begin("webhook", cursors, spool, least(settings.min_severity)?)?;
+    Ok(Some((output, target)))
+}
+
+fn nats(
+    settings: &config::Nats,
+    cursors: &Path,
+    spool: &Arc<Spool>,
+    node: &str,
+) -> Result<Option<(Output, NatsTarget)>, OutputError> {
+    if settings.url.is_empty() {
+        return Ok(None);
+    }
+    let nats = NatsSettings {
+        url: settings.url.clone(),
+        subject: settings.subject.clone(),
+        stream: Some(settings.stream.clone()).filter(|stream| !stream.is_empty()),
+        credentials_file: settings.credentials_file.clone(),
+    };
+    let target = NatsTarget::new(nats, node);
+    let output = Output::begin("nats", cursors, spool, Filter::default())?;
     Ok(Some((output, target)))
 }
 
