@@ -11,6 +11,7 @@ mod settings;
 pub(crate) mod tcp;
 mod value;
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Config {
     pub outputs: Outputs,
     /// The agent takes from itself what it has no use for.
     pub sandbox: Sandbox,
+    /// Metrics.
+    pub metrics: Metrics,
     /// Logs of the agent.
     pub log: Log,
     /// Directory of the run lock and of what outlives a restart.
@@ -170,6 +173,27 @@ pub struct Stream {
 pub struct Outputs {
     /// Alerts on standard output.
     pub stdout: Stdout,
+    /// Alerts in a file.
+    pub file: LogFile,
+    /// Alerts to an HTTP receiver.
+    pub webhook: Webhook,
+    /// Alerts into a stream of NATS JetStream.
+    pub nats: Nats,
+}
+
+/// Alerts in a file that is rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    /// Whether.
+    pub enabled: bool,
+    /// Where.
+    pub path: PathBuf,
+    /// How.
+    pub format: RecordFormat,
+    /// Size of a file.
+    pub max_bytes: u64,
+    /// Full files that are kept.
+    pub keep: u32,
 }
 
 /// Alerts on standard output.
@@ -179,6 +203,45 @@ pub struct Stdout {
     pub enabled: bool,
     /// How.
     pub format: RecordFormat,
+}
+
+/// Alerts to an HTTP receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where; empty: nowhere.
+    pub url: String,
+    /// How.
+    pub format: RecordFormat,
+    /// Alerts that are less urgent are not sent; `None` sends all.
+    pub min_severity: Option<Priority>,
+    /// More headers, one a line.
+    pub headers_file: Option<PathBuf>,
+    /// Longest time for a request.
+    pub timeout: Duration,
+    /// Records in a request.
+    pub batch: usize,
+    /// Certificates that may sign the receiver's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Alerts into a stream of NATS JetStream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nats {
+    /// Server; empty: none.
+    pub url: String,
+    /// Subject of every record.
+    pub subject: String,
+    /// The stream that must take them; empty: whichever has the subject.
+    pub stream: String,
+    /// A user's credentials.
+    pub credentials_file: Option<PathBuf>,
+}
+
+/// Metrics for Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Where they can be had; `None`: nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Form of records.
@@ -291,8 +354,31 @@ impl Default for Config {
                     enabled: false,
                     format: RecordFormat::Text,
                 },
+                file: LogFile {
+                    enabled: false,
+                    path: "/var/log/gravlens/alerts.json".into(),
+                    format: RecordFormat::Json,
+                    max_bytes: 64 << 20,
+                    keep: 8,
+                },
+                webhook: Webhook {
+                    url: String::new(),
+                    format: RecordFormat::Falco,
+                    min_severity: None,
+                    headers_file: None,
+                    timeout: Duration::from_secs(10),
+                    batch: 1,
+                    ca: None,
+                },
+                nats: Nats {
+                    url: String::new(),
+                    subject: "gravlens.alerts".to_owned(),
+                    stream: String::new(),
+                    credentials_file: None,
+                },
             },
             sandbox: Sandbox { enabled: true },
+            metrics: Metrics { listen: None },
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Text,

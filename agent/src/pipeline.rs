@@ -4,7 +4,8 @@
 //! rings -> ingest -[batches: wait]-> detector -[alerts: drop newest, GAP]-> alert stage -> spool
 //!                                    ^    |                                              |
 //!          docker -[messages: wait]--+    +-[requests: keep and retry]-> docker          +-> grpc
-//!          sinks  -[questions: refuse]----+                                              +-> stdout
+//!          sinks  -[questions: refuse]----+                                              +-> stdout, file,
+//!                                                                                             webhook, NATS
 //! ```
 //!
 //! One task owns the rings, one owns all detection state, one each sink. The detector never waits
@@ -16,6 +17,7 @@ mod clock;
 mod detector;
 mod event;
 mod ledger;
+mod outputs;
 mod pending;
 mod run;
 mod start;

@@ -3,7 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod file;
 pub mod grpc;
+pub mod metrics;
+pub mod nats;
+pub mod output;
 pub mod query;
 pub mod render;
 pub mod stdout;
+pub mod webhook;

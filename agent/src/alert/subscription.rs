@@ -205,6 +205,17 @@ impl Subscription {
             .await;
     }
 
+    /// Whether nothing is added to the spool any more; there may still be records to read.
+    pub fn is_closed(&self) -> bool {
+        self.tail.borrow().closed
+    }
+
+    /// Returns when nothing is added to the spool any more.
+    pub async fn closed(&mut self) {
+        // The spool outlives the subscription, so its sender is there.
+        let _ = self.tail.wait_for(|tail| tail.closed).await;
+    }
+
     fn fetch(&mut self) {
         match self.spool.read(self.progress.complete_through, BATCH) {
             Read::Batch(batch) => {

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Failure, output};
+use crate::sinks::metrics;
 use crate::sinks::render::json;
 use crate::{config, detect, probe};
 
@@ -24,6 +25,8 @@ enum Part {
     Events,
     /// JSON Schema of the stream's records
     Schema,
+    /// Metrics
+    Metrics,
 }
 
 /// `gravlens docs PART`
@@ -34,6 +37,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
         Part::Rules => detect::bundled_markdown(),
         Part::Events => probe::events_markdown(),
         Part::Schema => json::schema(),
+        Part::Metrics => metrics::metrics_markdown(),
     };
     output::text(&text)
 }

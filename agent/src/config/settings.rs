@@ -57,7 +57,10 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 const FORMATS: Kind = Kind::Word(&["text", "json"]);
 const RECORD_FORMATS: Kind = Kind::Word(RecordFormat::WORDS);
 
-/// Words for `rules.min_priority`, in the order of [`Priority::ALL`]; the empty word means all.
+/// Forms of which each record is one JSON object.
+const WEBHOOK_FORMATS: &[&str] = &["json", "falco", "ocsf"];
+
+/// Words for a least priority, in the order of [`Priority::ALL`]; the empty word means all.
 const PRIORITIES: &[&str] = &[
     "emergency",
     "alert",
@@ -83,13 +86,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         key: "scope.cgroup",
         about: "cgroup to watch, below the cgroup2 mount; empty: everything",
         kind: Kind::Path { optional: true },
-        get: |c| {
-            c.scope
-                .cgroup
-                .as_ref()
-                .map_or(Value::Text(String::new()), |p| path(p))
-        },
-        set: |c, v| c.scope.cgroup = Some(v.into_path()).filter(|p| !p.as_os_str().is_empty()),
+        get: |c| optional_path(c.scope.cgroup.as_deref()),
+        set: |c, v| c.scope.cgroup = v.into_optional_path(),
     },
     Setting {
         key: "sensor.compat_calls",
@@ -404,6 +402,145 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "outputs.file.enabled",
+        about: "write alerts to a file",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.outputs.file.enabled),
+        set: |c, v| c.outputs.file.enabled = v.into_bool(),
+    },
+    Setting {
+        key: "outputs.file.path",
+        about: "which; its directory is made if it is missing",
+        kind: Kind::Path { optional: false },
+        get: |c| path(&c.outputs.file.path),
+        set: |c, v| c.outputs.file.path = v.into_path(),
+    },
+    Setting {
+        key: "outputs.file.format",
+        about: "how",
+        kind: RECORD_FORMATS,
+        get: |c| word(c.outputs.file.format.word()),
+        set: |c, v| {
+            let named = RecordFormat::named(&v.into_text());
+            c.outputs.file.format = named.unwrap_or(RecordFormat::Json);
+        },
+    },
+    Setting {
+        key: "outputs.file.max_bytes",
+        about: "a file that would grow beyond it is full: the next one begins",
+        kind: Kind::Size {
+            min: 64 << 10,
+            max: 64 << 30,
+        },
+        get: |c| Value::Number(c.outputs.file.max_bytes),
+        set: |c, v| c.outputs.file.max_bytes = v.into_number(),
+    },
+    Setting {
+        key: "outputs.file.keep",
+        about: "full files that are kept, as `PATH.1` (the newest), `PATH.2` ...",
+        kind: Kind::Integer { min: 0, max: 1_000 },
+        get: |c| Value::Number(c.outputs.file.keep.into()),
+        set: |c, v| c.outputs.file.keep = v.into_u32(),
+    },
+    Setting {
+        key: "outputs.webhook.url",
+        about: "send alerts to this URL by HTTP POST; empty: nowhere",
+        kind: Kind::Url(&["http", "https"]),
+        get: |c| word(&c.outputs.webhook.url),
+        set: |c, v| c.outputs.webhook.url = v.into_text(),
+    },
+    Setting {
+        key: "outputs.webhook.format",
+        about: "how; `falco` is what falcosidekick takes, one alert a request",
+        kind: Kind::Word(WEBHOOK_FORMATS),
+        get: |c| word(c.outputs.webhook.format.word()),
+        set: |c, v| {
+            let named = RecordFormat::named(&v.into_text());
+            c.outputs.webhook.format = named.unwrap_or(RecordFormat::Falco);
+        },
+    },
+    Setting {
+        key: "outputs.webhook.min_severity",
+        about: "alerts that are less urgent are not sent; empty: all are",
+        kind: Kind::Word(PRIORITIES),
+        get: |c| word(priority_word(c.outputs.webhook.min_severity)),
+        set: |c, v| c.outputs.webhook.min_severity = priority(&v.into_text()),
+    },
+    Setting {
+        key: "outputs.webhook.headers_file",
+        about: "file with more headers for each request, one a line, `Authorization` for instance; \
+                it is read anew for each request",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.outputs.webhook.headers_file.as_deref()),
+        set: |c, v| c.outputs.webhook.headers_file = v.into_optional_path(),
+    },
+    Setting {
+        key: "outputs.webhook.timeout_seconds",
+        about: "longest time for a request with its answer",
+        kind: Kind::Integer { min: 1, max: 300 },
+        get: |c| Value::Number(c.outputs.webhook.timeout.as_secs()),
+        set: |c, v| c.outputs.webhook.timeout = Duration::from_secs(v.into_number()),
+    },
+    Setting {
+        key: "outputs.webhook.batch",
+        about: "records in a request, one JSON object a line; with `falco` there is always one",
+        kind: Kind::Integer { min: 1, max: 256 },
+        get: |c| count(c.outputs.webhook.batch),
+        set: |c, v| c.outputs.webhook.batch = v.into_usize(),
+    },
+    Setting {
+        key: "outputs.webhook.ca",
+        about: "file with the certificates, in PEM, that may sign the receiver's; empty: those of \
+                the node",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.outputs.webhook.ca.as_deref()),
+        set: |c, v| c.outputs.webhook.ca = v.into_optional_path(),
+    },
+    Setting {
+        key: "outputs.nats.url",
+        about: "publish alerts to this server, in its JetStream; empty: nowhere",
+        kind: Kind::Url(&["nats", "tls"]),
+        get: |c| word(&c.outputs.nats.url),
+        set: |c, v| c.outputs.nats.url = v.into_text(),
+    },
+    Setting {
+        key: "outputs.nats.subject",
+        about: "subject of every record",
+        kind: Kind::NatsName { subject: true },
+        get: |c| word(&c.outputs.nats.subject),
+        set: |c, v| c.outputs.nats.subject = v.into_text(),
+    },
+    Setting {
+        key: "outputs.nats.stream",
+        about: "the stream that must take them, which the agent does not make; empty: whichever has \
+                the subject",
+        kind: Kind::NatsName { subject: false },
+        get: |c| word(&c.outputs.nats.stream),
+        set: |c, v| c.outputs.nats.stream = v.into_text(),
+    },
+    Setting {
+        key: "outputs.nats.credentials_file",
+        about: "file with a user's credentials; empty: none are needed",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.outputs.nats.credentials_file.as_deref()),
+        set: |c, v| c.outputs.nats.credentials_file = v.into_optional_path(),
+    },
+    Setting {
+        key: "metrics.listen",
+        about: "serve metrics for Prometheus at `http://ADDRESS:PORT/metrics`, to whoever can \
+                connect; `127.0.0.1:9464`: only to this node; empty: not at all",
+        kind: Kind::Address,
+        get: |c| {
+            word(
+                &c.metrics
+                    .listen
+                    .map_or_else(String::new, |at| at.to_string()),
+            )
+        },
+        // The empty text is no address; any other has been checked.
+        set: |c, v| c.metrics.listen = v.into_text().parse().ok(),
+    },
+    Setting {
         key: "sandbox.enabled",
         about: "the agent gives up capabilities and system calls that it has no use for",
         kind: Kind::Bool,
@@ -449,6 +586,10 @@ fn path(path: &Path) -> Value {
     Value::Text(text_of(path))
 }
 
+fn optional_path(of: Option<&Path>) -> Value {
+    of.map_or(Value::Text(String::new()), path)
+}
+
 fn count(count: usize) -> Value {
     Value::Number(count as u64)
 }
@@ -486,6 +627,10 @@ impl Value {
 
     fn into_path(self) -> PathBuf {
         self.into_text().into()
+    }
+
+    fn into_optional_path(self) -> Option<PathBuf> {
+        Some(self.into_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
     fn into_paths(self) -> Vec<PathBuf> {

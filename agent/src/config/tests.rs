@@ -86,7 +86,7 @@ fn unknown_names_are_refused_with_what_is_allowed() {
     );
     assert_eq!(
         errors("\n[outputs.stdin]\nenabled = true\n"),
-        "gravlens.toml:2:10: unknown setting `outputs.stdin`; allowed here: stdout"
+        "gravlens.toml:2:10: unknown setting `outputs.stdin`; allowed here: file, nats, stdout, webhook"
     );
     assert_eq!(
         errors("docker = 3\n"),
@@ -152,6 +152,12 @@ fn what_is_printed_can_be_read_again() {
     config.rules.paths = vec!["/a".into(), "/b".into()];
     config.rules.min_priority = Some(Priority::Notice);
     config.outputs.stdout.format = RecordFormat::Json;
+    config.outputs.file.format = RecordFormat::Falco;
+    config.outputs.webhook.url = "https://receiver/".into();
+    config.outputs.webhook.format = RecordFormat::Json;
+    config.outputs.webhook.min_severity = Some(Priority::Error);
+    config.outputs.webhook.ca = Some("/ca.pem".into());
+    config.metrics.listen = Some("[::1]:9464".parse().unwrap());
     config.log.format = LogFormat::Json;
     let pairs: Vec<_> = SETTINGS
         .iter()

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 /// What a setting takes.
@@ -42,6 +43,13 @@ pub(super) enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A URL with one of these schemes, or empty.
+    Url(&'static [&'static str]),
+    /// A name as NATS has them; one of a subject may have dots, one of a stream may be empty.
+    NatsName {
+        /// It is a subject's.
+        subject: bool,
+    },
 }
 
 /// A checked value.
@@ -68,6 +76,33 @@ pub(super) enum Raw {
     Untyped(String),
     /// Anything else of TOML; the word says what.
     Other(&'static str),
+}
+
+fn is_nats_name(name: &str, subject: bool) -> bool {
+    let word = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"*>/\\".contains(&byte))
+    };
+    if subject {
+        return name.split('.').all(|part| !part.is_empty() && word(part));
+    }
+    !name.contains('.') && word(name)
+}
+
+/// A password in it would be seen by whoever sees the configuration.
+fn check_url(text: &str, schemes: &[&str]) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    if !schemes.contains(&url.scheme()) {
+        let allowed = schemes.join(" or ");
+        return Err(format!("{text:?} has another scheme than {allowed}"));
+    }
+    if !url.has_host() {
+        return Err(format!("{text:?} names no host"));
+    }
+    if url.username() != "" || url.password().is_some() {
+        return Err("the URL has a name or a password in it: put secrets into a file".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Page size; the supported architectures differ, so the kernel is asked.
@@ -105,6 +140,11 @@ impl Kind {
             (Self::Word(words), Raw::Text(word)) if words.contains(&word.as_str()) => {
                 Ok(Value::Text(word))
             }
+            (Self::Url(_), Raw::Text(url)) if url.is_empty() => Ok(Value::Text(url)),
+            (Self::Url(schemes), Raw::Text(url)) => check_url(&url, schemes).map(Value::Text),
+            (Self::NatsName { subject }, Raw::Text(name)) if is_nats_name(&name, subject) => {
+                Ok(Value::Text(name))
+            }
             (_, raw) => Err(self.mismatch(&raw)),
         }
     }
@@ -125,7 +165,12 @@ impl Kind {
             }
             Self::Paths if text.is_empty() => Raw::List(Vec::new()),
             Self::Paths => Raw::List(text.split(':').map(str::to_owned).collect()),
-            Self::LogFilter | Self::Path { .. } | Self::Address | Self::Word(_) => Raw::Text(text),
+            Self::LogFilter
+            | Self::Path { .. }
+            | Self::Word(_)
+            | Self::Url(_)
+            | Self::Address
+            | Self::NatsName { .. } => Raw::Text(text),
         }
     }
 
@@ -196,6 +241,15 @@ impl fmt::Display for Kind {
                     f.write_str(", or empty text")?;
                 }
                 Ok(())
+            }
+            Self::Url(schemes) => {
+                write!(f, "a URL with {}, or empty text", schemes.join(" or "))
+            }
+            Self::NatsName { subject: true } => {
+                f.write_str("words with dots between them, without wildcards")
+            }
+            Self::NatsName { subject: false } => {
+                f.write_str("a word without dots and wildcards, or empty text")
             }
         }
     }
@@ -334,6 +388,39 @@ mod tests {
         );
         let error = Kind::LogFilter.check(Raw::Text("a=[".into())).unwrap_err();
         assert!(error.starts_with("\"a=[\" is no filter: "), "{error}");
+    }
+
+    #[test]
+    fn a_url_has_a_known_scheme_a_host_and_no_secret() {
+        let kind = Kind::Url(&["http", "https"]);
+        for good in ["", "http://a/", "https://[::1]:80/x?y=z"] {
+            assert_eq!(
+                kind.check(Raw::Text(good.into())),
+                Ok(Value::Text(good.into()))
+            );
+        }
+        for (bad, why) in [
+            ("a/b", "is no URL"),
+            ("ftp://a", "another scheme than http or https"),
+            ("http://me:pass@a", "put secrets into a file"),
+            ("http://me@a", "put secrets into a file"),
+        ] {
+            let error = kind.check(Raw::Text(bad.into())).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert!(!error.contains("pass@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_of_nats_have_no_wildcards() {
+        let check = |subject, name: &str| Kind::NatsName { subject }.check(Raw::Text(name.into()));
+        assert!(check(true, "gravlens.alerts").is_ok());
+        for bad in ["", "a..b", "a.*", ">", "a b", ".a"] {
+            assert!(check(true, bad).is_err(), "{bad}");
+        }
+        assert!(check(false, "").is_ok());
+        assert!(check(false, "ALERTS").is_ok());
+        assert!(check(false, "a.b").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::detector::{Detector, Guard, Parts};
+use super::outputs::{self, OutputError};
 use super::pending::Limits;
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, LastCall, Sinks, Stages};
@@ -81,6 +82,9 @@ pub enum RunError {
     /// The server.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// An output cannot begin.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// A sink cannot read the stream.
     #[error(transparent)]
     Subscribe(#[from] StartError),
@@ -204,9 +208,11 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
             lookups,
         ),
     });
+    let outputs = outputs::open(config, &services).await?;
     // Before the services answer: whoever sees them do so may stop the agent.
     let stop = StopSignals::new()?;
-    let sinks = sinks(server, services, &config.outputs.stdout)?;
+    let mut sinks = sinks(server, services, &config.outputs.stdout)?;
+    outputs.spawn(&mut sinks);
     if config.sandbox.enabled {
         sandbox::filter_calls()?;
     }

@@ -9,6 +9,7 @@ use std::future::{Future, pending};
 use std::io;
 use std::time::Duration;
 
+use futures::future::select_all;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
@@ -214,6 +215,8 @@ pub(super) struct Sinks {
     stop: oneshot::Sender<()>,
     server: Task<Result<(), ServeError>>,
     stdout: Task<io::Result<()>>,
+    outputs: Vec<Task<()>>,
+    metrics: Option<JoinHandle<()>>,
 }
 
 impl Sinks {
@@ -230,7 +233,23 @@ impl Sinks {
                 name: "standard output",
                 handle: stdout.map(tokio::spawn),
             },
+            outputs: Vec::new(),
+            metrics: None,
         }
+    }
+
+    /// Adds an output that keeps its place by itself. It ends with the spool.
+    pub(super) fn add(
+        &mut self,
+        name: &'static str,
+        output: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.outputs.push(Task::spawn(name, output));
+    }
+
+    /// Adds the server of metrics, which answers until the outputs have ended.
+    pub(super) fn metrics(&mut self, server: impl Future<Output = ()> + Send + 'static) {
+        self.metrics = Some(tokio::spawn(server));
     }
 
     async fn ended(&mut self) -> RunError {
@@ -243,6 +262,7 @@ impl Sinks {
                 Some(Err(error)) => RunError::Stdout(error),
                 _ => RunError::TaskEnded(self.stdout.name),
             },
+            name = first_ended(&mut self.outputs) => RunError::TaskEnded(name),
         }
     }
 
@@ -264,8 +284,38 @@ impl Sinks {
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
-        server.and(stdout)
+        let mut outputs = Ok(());
+        for output in self.outputs {
+            let name = output.name;
+            match output.finish(deadline).await {
+                // Its cursor says where the next start goes on.
+                Err(RunError::NotStopped(_)) => tracing::warn!(
+                    message = "An output did not send everything in time: the next start goes on \
+                               there.",
+                    output = name
+                ),
+                ended => outputs = outputs.and(ended.map(drop)),
+            }
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.abort();
+        }
+        server.and(stdout).and(outputs)
     }
+}
+
+/// The name of the first that ends; waits for ever when there is none.
+async fn first_ended(outputs: &mut [Task<()>]) -> &'static str {
+    if outputs.is_empty() {
+        return pending().await;
+    }
+    let ends = outputs.iter_mut().map(|output| {
+        Box::pin(async {
+            output.ended().await;
+            output.name
+        })
+    });
+    select_all(ends).await.0
 }
 
 #[cfg(test)]

@@ -4,31 +4,10 @@ use std::io;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
+use super::output::decoded;
 use super::render;
 use crate::alert::{OutgoingRecord, Step, Subscription};
 use crate::config::RecordFormat;
-use crate::telemetry::{Counter, Failure};
-
-struct RecordDamaged {
-    sequence: u64,
-    error: prost::DecodeError,
-}
-
-impl Failure for RecordDamaged {
-    fn counter(&self) -> &'static Counter {
-        static COUNTER: Counter = Counter::new("record_damaged");
-        &COUNTER
-    }
-
-    fn log(&self, total: u64) {
-        tracing::error!(
-            message = "A stored record cannot be read.",
-            sequence = self.sequence,
-            error = %self.error,
-            total
-        );
-    }
-}
 
 /// Writes every record until the spool ends. The subscription is its only buffer: what the reader
 /// of the output does not take in time becomes a GAP.
@@ -61,15 +40,8 @@ async fn write(
     node: &str,
     output: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
-    let decoded = match record.decode() {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            let sequence = record.sequence;
-            RecordDamaged { sequence, error }.emit();
-            return Ok(());
-        }
-    };
-    match render::record(&decoded, format, node) {
+    let text = decoded(record).and_then(|record| render::record(&record, format, node));
+    match text {
         Some(text) => output.write_all(text.as_bytes()).await,
         None => Ok(()),
     }

@@ -23,7 +23,7 @@ pub(crate) enum Part {
     Docker,
     /// root file systems for containers
     Rootfs,
-    /// network and module tools
+    /// network and module tools, and a message server
     Tools,
     /// virtual machines
     Vm,
@@ -103,6 +103,7 @@ const ROOTFS: &[Need] = &[
 const TOOLS: &[Need] = &[
     need("iproute2", &[Program("ip")]),
     need("kmod", &[Program("modprobe"), Program("depmod")]),
+    need("nats-server", &[Program("nats-server")]),
 ];
 const VM: &[Need] = &[
     need("qemu-system-x86", &[Program("qemu-system-x86_64")]),
