@@ -1,7 +1,7 @@
 //! A file of whole records. When it is full it becomes `PATH.1`, what was `PATH.1` becomes
 //! `PATH.2`, and so on.
 //!
-//! The crates for this write on when a file cannot be opened, and say that all is well.
+//! Written here, since `file-rotate` reports success for what it could not write.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
