@@ -133,9 +133,14 @@ impl Bench {
 
     /// A load in the scope that opens the file so many times.
     fn opens(&self, count: u64) -> Command {
-        let mut command = Command::new(&self.load);
+        // Entered before the execution, which is to be seen as well.
+        let enter = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+        let mut command = Command::new("sh");
         command
+            .args(["-c", enter])
             .arg(self.scope.directory())
+            .arg(&self.load)
+            .arg("")
             .arg("open")
             .arg(count.to_string())
             .arg(&self.file)
