@@ -20,7 +20,7 @@ const MAX_SAMPLES: usize = 3;
 
 /// What makes alerts equal, as a digest: evidence can be long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key([u8; 32]);
+pub(super) struct Key([u8; 32]);
 
 impl Key {
     fn of(alert: &Alert) -> Self {
@@ -49,6 +49,15 @@ impl Key {
         }
         Self(digest.finalize().into())
     }
+}
+
+/// Whether an alert repeats one that was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It does, and is counted.
+    Counted,
+    /// It has to be told; then by this key, where repetitions are counted.
+    New(Option<Key>),
 }
 
 /// Equal alerts since the first of them was told, or since the last roll-up.
@@ -102,13 +111,14 @@ impl<T: Clone> Dedup<T> {
         }
     }
 
-    /// Counts an alert that repeats one that was told; false for one that has to be told.
-    pub(super) fn absorb(&mut self, alert: &Alert) -> bool {
-        if self.open.is_empty() {
-            return false;
+    /// Counts an alert that repeats one that was told.
+    pub(super) fn take(&mut self, alert: &Alert) -> Repeat {
+        if self.window.is_none() {
+            return Repeat::New(None);
         }
-        let Some(open) = self.open.get_mut(&Key::of(alert)) else {
-            return false;
+        let key = Key::of(alert);
+        let Some(open) = self.open.get_mut(&key) else {
+            return Repeat::New(Some(key));
         };
         open.total += 1;
         let time = alert.event.time;
@@ -125,16 +135,15 @@ impl<T: Clone> Dedup<T> {
         if news.samples.len() < MAX_SAMPLES && !news.samples.contains(output) {
             news.samples.push(output.clone());
         }
-        true
+        Repeat::Counted
     }
 
-    /// An alert is told.
-    pub(super) fn told(&mut self, alert: &Alert, told: T, now: Instant) {
+    /// The alert with that key is told.
+    pub(super) fn told(&mut self, key: Key, told: T, now: Instant) {
         let Some(window) = self.window else { return };
         if self.open.len() >= MAX_OPEN {
             return;
         }
-        let key = Key::of(alert);
         let open = Open {
             told,
             total: 0,
@@ -207,10 +216,11 @@ mod tests {
 
     /// Tells the alert or counts it, and says which.
     fn take(dedup: &mut Dedup<u64>, alert: &Alert, id: u64, now: Instant) -> bool {
-        if dedup.absorb(alert) {
-            return false;
+        match dedup.take(alert) {
+            Repeat::Counted => return false,
+            Repeat::New(Some(key)) => dedup.told(key, id, now),
+            Repeat::New(None) => {}
         }
-        dedup.told(alert, id, now);
         true
     }
 

@@ -1,128 +1,32 @@
 //! The alert stage: gives alerts their ids and stores them.
 
-use std::collections::{HashMap, VecDeque};
+mod awaiting;
+mod sender;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-use super::dedup::{Dedup, RollUp};
+use super::dedup::{Dedup, Repeat, RollUp};
 use super::spool::{Change, RETRY};
 use super::throttle::{Throttle, Throttled};
-use super::{Alert, Downtime, Facts, Loss, SensorFinding, SpoolWriter, Stored, encode};
+use super::{Alert, Facts, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView};
 use crate::proto;
-use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
+use awaiting::{Awaited, Awaiting, Sent};
+use sender::Input;
 
-/// Alerts that left with incomplete identity and wait for it. Beyond it the oldest is forgotten:
-/// it stays as it was sent.
-const MAX_AWAITING: usize = 4_096;
+pub use sender::{AlertCounts, AlertSender, WeakAlertSender};
+
 /// Inputs that are stored in one transaction, at most.
 const BATCH: usize = 512;
 /// Time after which a stage without inputs looks for records that are too old, or were lost.
 const IDLE: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-enum Input {
-    Alert(Box<Alert>),
-    Sensor(SensorFinding),
-    Identified(Arc<Container>),
-    Located(u64, ContainerView),
-    Loss(Loss),
-    Downtime(Downtime),
-    NotDurable(String),
-}
-
-/// What became of alerts.
-#[derive(Debug, Default)]
-pub struct AlertCounts {
-    raised: AtomicU64,
-    stored: AtomicU64,
-    queue_full: AtomicU64,
-    amended: AtomicU64,
-    rolled_up: AtomicU64,
-    throttled: AtomicU64,
-}
-
-impl AlertCounts {
-    /// The account as HEARTBEAT carries it; `evicted` comes from the spool.
-    pub fn account(&self, evicted: u64) -> proto::AlertAccount {
-        // Read against the flow, so that no alert is counted at its end but not at its beginning.
-        let amended = self.amended.load(Ordering::Acquire);
-        let stored = self.stored.load(Ordering::Acquire);
-        let rolled_up = self.rolled_up.load(Ordering::Acquire);
-        let throttled = self.throttled.load(Ordering::Acquire);
-        let queue_full = self.queue_full.load(Ordering::Acquire);
-        let raised = self.raised.load(Ordering::Acquire);
-        proto::AlertAccount {
-            raised,
-            stored,
-            queue_full,
-            in_flight: raised - stored - rolled_up - throttled - queue_full,
-            evicted,
-            amended,
-            rolled_up,
-            throttled,
-        }
-    }
-}
-
-struct AlertQueueFull<'a> {
-    rule: &'a str,
-}
-
-impl Failure for AlertQueueFull<'_> {
-    fn counter(&self) -> &'static Counter {
-        static COUNTER: Counter = Counter::new("alert_queue_full");
-        &COUNTER
-    }
-
-    fn log(&self, total: u64) {
-        tracing::error!(
-            message = "Alert dropped: the queue is full.",
-            rule = self.rule,
-            total
-        );
-    }
-}
-
-struct AmendDropped<'a> {
-    container: &'a str,
-}
-
-impl Failure for AmendDropped<'_> {
-    fn counter(&self) -> &'static Counter {
-        static COUNTER: Counter = Counter::new("amend_dropped");
-        &COUNTER
-    }
-
-    fn log(&self, total: u64) {
-        tracing::warn!(
-            message = "Alerts stay without their container's name: the queue is full.",
-            container = self.container,
-            total
-        );
-    }
-}
-
-/// Where detection leaves alerts. No method waits; when the queue is full the newest is dropped
-/// and counted, and the stream says so with a GAP.
-#[derive(Clone, Debug)]
-pub struct AlertSender {
-    inputs: mpsc::Sender<Input>,
-    counts: Arc<AlertCounts>,
-}
-
-/// A way to the stage for findings that does not keep it open.
-#[derive(Clone, Debug)]
-pub struct WeakAlertSender {
-    inputs: mpsc::WeakSender<Input>,
-    counts: Arc<AlertCounts>,
-}
 
 /// The task that owns the spool's writer.
 #[derive(Debug)]
@@ -168,121 +72,6 @@ pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage
     (sender, stage)
 }
 
-impl AlertSender {
-    /// Raises an alert. Its event must show the container as it is known now: an alert that is
-    /// raised as pending after [`Self::identified`] is never amended.
-    pub fn raise(&self, alert: Alert) {
-        self.counts.raised.fetch_add(1, Ordering::AcqRel);
-        let rule = Arc::clone(&alert.finding.rule);
-        if self.inputs.try_send(Input::Alert(Box::new(alert))).is_err() {
-            self.counts.queue_full.fetch_add(1, Ordering::AcqRel);
-            AlertQueueFull { rule: &rule.name }.emit();
-        }
-    }
-
-    /// Raises a finding about the sensor; false when the queue is full, and it must be raised again.
-    #[must_use]
-    pub fn sensor(&self, finding: SensorFinding) -> bool {
-        let Ok(slot) = self.inputs.try_reserve() else {
-            return false;
-        };
-        self.counts.raised.fetch_add(1, Ordering::AcqRel);
-        slot.send(Input::Sensor(finding));
-        true
-    }
-
-    /// The way to the stage for whoever outlives it.
-    pub fn downgrade(&self) -> WeakAlertSender {
-        WeakAlertSender {
-            inputs: self.inputs.downgrade(),
-            counts: Arc::clone(&self.counts),
-        }
-    }
-
-    /// A container's identity has become known or has failed for good: amends the alerts that
-    /// left without it. Call it for every container that ceases to be pending.
-    pub fn identified(&self, container: Arc<Container>) {
-        if let Err(error) = self.inputs.try_send(Input::Identified(container)) {
-            let (mpsc::error::TrySendError::Full(input) | mpsc::error::TrySendError::Closed(input)) =
-                error;
-            if let Input::Identified(container) = input {
-                AmendDropped {
-                    container: &container.id,
-                }
-                .emit();
-            }
-        }
-    }
-
-    /// It has become known whose an unknown cgroup is, or that nobody will know: amends the alerts
-    /// that left without it.
-    pub fn located(&self, cgroup_id: u64, view: ContainerView) {
-        let input = Input::Located(cgroup_id, view);
-        if self.inputs.try_send(input).is_err() {
-            AmendDropped {
-                container: &format!("cgroup {cgroup_id}"),
-            }
-            .emit();
-        }
-    }
-
-    /// Reports lost events; false when the queue is full, and they must be reported again.
-    #[must_use]
-    pub fn loss(&self, loss: Loss) -> bool {
-        self.inputs.try_send(Input::Loss(loss)).is_ok()
-    }
-
-    /// Waits, until then at most, for room for one more input; who is the only sender finds it.
-    /// Meant for the end: whoever waits here takes no events meanwhile.
-    pub async fn room(&self, until: Instant) {
-        // Without room, or without a stage, the sending itself says so.
-        let _ = timeout_at(until, self.inputs.reserve()).await;
-    }
-
-    /// Reports a time that nobody watched. Meant for the start, when the queue is empty.
-    pub fn downtime(&self, downtime: Downtime) {
-        if self.inputs.try_send(Input::Downtime(downtime)).is_err() {
-            tracing::error!(message = "Downtime is not in the stream: the queue is full.");
-        }
-    }
-
-    /// Tells that the spool has no files. Meant for the start, when the queue is empty.
-    pub fn not_durable(&self, why: String) {
-        if self.inputs.try_send(Input::NotDurable(why)).is_err() {
-            tracing::error!(message = "The stream does not tell that it is in memory alone.");
-        }
-    }
-
-    /// The account of alerts.
-    pub fn counts(&self) -> &Arc<AlertCounts> {
-        &self.counts
-    }
-
-    /// How full the queue is.
-    pub fn depth(&self) -> QueueDepth {
-        let capacity = self.inputs.max_capacity();
-        QueueDepth {
-            name: "alerts".to_owned(),
-            capacity: capacity as u64,
-            depth: (capacity - self.inputs.capacity()) as u64,
-            when_full: WhenFull::DropNewest,
-            times_full: Some(self.counts.queue_full.load(Ordering::Acquire)),
-        }
-    }
-}
-
-impl WeakAlertSender {
-    /// As [`AlertSender::sensor`]; false also when the stage has ended.
-    #[must_use]
-    pub fn sensor(&self, finding: SensorFinding) -> bool {
-        let Some(inputs) = self.inputs.upgrade() else {
-            return false;
-        };
-        let counts = Arc::clone(&self.counts);
-        AlertSender { inputs, counts }.sensor(finding)
-    }
-}
-
 impl AlertStage {
     /// The stage with limits, of which it has none else.
     #[must_use]
@@ -304,14 +93,17 @@ impl AlertStage {
             } else {
                 IDLE
             };
-            let wake = self.next_count().unwrap_or(Instant::now() + pause);
+            let pause = Instant::now() + pause;
+            let wake = self.next_count().map_or(pause, |count| count.min(pause));
             let open = tokio::select! {
                 count = self.inputs.recv_many(&mut inputs, BATCH) => count > 0,
-                () = sleep_until(wake.min(Instant::now() + pause)) => true,
+                () = sleep_until(wake) => true,
             };
             if !open {
                 self.writer.insist();
-                self.tell_last_counts();
+                // What has been counted and not told.
+                let (rolled, kept) = (self.repeats.finish(), self.throttle.finish());
+                self.tell_counts(rolled, kept);
             }
             self = self.store_off_thread(inputs).await;
             if !open {
@@ -346,7 +138,9 @@ impl AlertStage {
         for input in inputs {
             self.handle(input);
         }
-        self.tell_counts(Instant::now());
+        let now = Instant::now();
+        let (rolled, kept) = (self.repeats.ended(now), self.throttle.due(now));
+        self.tell_counts(rolled, kept);
         self.tell_drops();
         let lost = self.writer.take_lost();
         if lost > 0 {
@@ -408,17 +202,22 @@ impl AlertStage {
 
     fn take_alert(&mut self, alert: &Alert) {
         let now = Instant::now();
-        if self.repeats.absorb(alert) {
-            self.counts.rolled_up.fetch_add(1, Ordering::AcqRel);
-            return;
-        }
+        let key = match self.repeats.take(alert) {
+            Repeat::Counted => {
+                self.counts.rolled_up.fetch_add(1, Ordering::AcqRel);
+                return;
+            }
+            Repeat::New(key) => key,
+        };
         let rule = &alert.finding.rule;
         if !self.throttle.admits(rule, alert.event.time, now) {
             self.counts.throttled.fetch_add(1, Ordering::AcqRel);
             return;
         }
         let sent = self.store_alert(alert);
-        self.repeats.told(alert, sent, now);
+        if let Some(key) = key {
+            self.repeats.told(key, sent, now);
+        }
     }
 
     fn store_alert(&mut self, alert: &Alert) -> Sent {
@@ -443,21 +242,11 @@ impl AlertStage {
         sent
     }
 
-    fn tell_counts(&mut self, now: Instant) {
-        for news in self.repeats.ended(now) {
+    fn tell_counts(&mut self, rolled: Vec<RollUp<Sent>>, kept: Vec<Throttled>) {
+        for news in rolled {
             self.store_roll_up(news);
         }
-        for kept in self.throttle.due(now) {
-            self.store_throttle(&kept);
-        }
-    }
-
-    /// What has been counted and not told, at the end.
-    fn tell_last_counts(&mut self) {
-        for news in self.repeats.finish() {
-            self.store_roll_up(news);
-        }
-        for kept in self.throttle.finish() {
+        for kept in kept {
             self.store_throttle(&kept);
         }
     }
@@ -556,73 +345,6 @@ impl AlertStage {
         let place = (self.writer.spool().epoch(), self.writer.next_sequence());
         self.writer
             .push(Stored::new(place, SystemTime::now(), facts, body));
-    }
-}
-
-/// What an alert waits for after it has left.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Awaited {
-    /// The name of the container with this id.
-    Container(String),
-    /// Whose the cgroup with this id is.
-    Cgroup(u64),
-}
-
-impl Awaited {
-    fn of(view: &ContainerView) -> Option<Self> {
-        if !view.is_pending() {
-            return None;
-        }
-        match view {
-            ContainerView::Host => None,
-            ContainerView::Container(container) => Some(Self::Container(container.id.clone())),
-            ContainerView::Unknown { cgroup_id, .. } => Some(Self::Cgroup(*cgroup_id)),
-        }
-    }
-}
-
-/// Alerts whose container was not identified when they left.
-#[derive(Debug, Default)]
-struct Awaiting {
-    by_awaited: HashMap<Awaited, Vec<Sent>>,
-    /// What each waits for, oldest first. Entries of what has come linger until they are the
-    /// oldest.
-    order: VecDeque<(u64, Awaited)>,
-}
-
-#[derive(Clone, Debug)]
-struct Sent {
-    sequence: u64,
-    id: String,
-    facts: Facts,
-}
-
-impl Awaiting {
-    fn add(&mut self, awaited: Awaited, sent: Sent) {
-        if self.order.len() >= MAX_AWAITING
-            && let Some((oldest, awaited)) = self.order.pop_front()
-        {
-            self.forget(oldest, &awaited);
-        }
-        self.order.push_back((sent.sequence, awaited.clone()));
-        self.by_awaited.entry(awaited).or_default().push(sent);
-    }
-
-    fn forget(&mut self, sequence: u64, awaited: &Awaited) {
-        if let Some(sent) = self.by_awaited.get_mut(awaited) {
-            sent.retain(|sent| sent.sequence != sequence);
-            if sent.is_empty() {
-                self.by_awaited.remove(awaited);
-            }
-        }
-    }
-
-    fn take(&mut self, awaited: &Awaited) -> Vec<Sent> {
-        let sent = self.by_awaited.remove(awaited).unwrap_or_default();
-        if self.by_awaited.is_empty() {
-            self.order.clear();
-        }
-        sent
     }
 }
 

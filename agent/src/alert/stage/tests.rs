@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::alert::{Filter, LossWatch, Spool, SpoolLimits, Start, Step, Subscription, sample};
+use crate::alert::{
+    Downtime, Filter, LossWatch, Spool, SpoolLimits, Start, Step, Subscription, sample,
+};
 use crate::proto::record::Body;
 use crate::telemetry::{EventCounts, LossAccount};
 
@@ -228,25 +230,6 @@ async fn downtime_says_how_long_and_why() {
         gap.message,
         "Nothing was watched for 2.5 s: the agent was killed or crashed."
     );
-}
-
-#[test]
-fn the_list_of_awaiting_alerts_is_bounded() {
-    let mut awaiting = Awaiting::default();
-    let container = |number: u64| Awaited::Container(format!("c{number}"));
-    let facts = Facts::alert(&sample::rule(), &sample::pending_container_view(), "execve");
-    for sequence in 1..=MAX_AWAITING as u64 + 10 {
-        let sent = Sent {
-            sequence,
-            id: "id".into(),
-            facts: facts.clone(),
-        };
-        awaiting.add(container(sequence % 5), sent);
-    }
-    assert_eq!(awaiting.order.len(), MAX_AWAITING);
-    let left: usize = (0..5).map(|c| awaiting.take(&container(c)).len()).sum();
-    assert_eq!(left, MAX_AWAITING);
-    assert!(awaiting.order.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
