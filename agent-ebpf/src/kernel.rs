@@ -20,6 +20,14 @@ use aya_ebpf::{
 };
 use gravlens_common::ABSENT;
 
+/// A pointer that stands for an error: one of the last 4,095 addresses (`MAX_ERRNO` in
+/// include/linux/err.h).
+#[inline(always)]
+pub fn is_error(pointer: i64) -> bool {
+    const MAX_ERRNO: i64 = 4095;
+    (-MAX_ERRNO..0).contains(&pointer)
+}
+
 /// Reads a value of type `T` at `base + offset` in kernel memory.
 #[inline(always)]
 pub fn read<T: Copy>(base: u64, offset: &Global<u32>) -> Option<T> {

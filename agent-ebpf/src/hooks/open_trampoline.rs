@@ -16,25 +16,25 @@ use gravlens_common::{Call, DropReason, Hook, open_marks};
 
 use super::open::{self, Seen};
 use crate::{
-    account, compat_call,
+    account,
     fairness::Paid,
     globals::{FILENAME_NAME, OPEN_FLAGS_FLAGS},
     kernel::{
         file::File,
+        is_error,
         path::{self, Memory},
-        read_or_zero, read_ptr, regs,
+        read_or_zero, read_ptr,
         request::EAGAIN,
         task::Task,
     },
-    maps::{OPENED, TWIN_CALLS},
+    maps::OPENED,
+    ring_request,
     scope::{self, Caller},
     scratch::{self, PathScratch},
 };
 
 /// The open is an execution's (`FMODE_EXEC` in include/linux/fs.h, as `__FMODE_EXEC` in the flags).
 const FMODE_EXEC: u32 = 0x20;
-/// Errors are the last 4,095 addresses (`MAX_ERRNO` in include/linux/err.h).
-const MAX_ERRNO: i64 = 4095;
 
 /// A file that is open and has no descriptor yet.
 #[repr(C)]
@@ -55,7 +55,7 @@ pub fn open_file(ctx: FExitContext) -> i32 {
     let (Some(caller), Ok(result)) = (scope::caller(), ctx.ret::<i64>()) else {
         return 0;
     };
-    if (-MAX_ERRNO..0).contains(&result) {
+    if is_error(result) {
         let request = Request {
             directory: ctx.arg::<i32>(0),
             name: ctx.arg::<u64>(1),
@@ -102,11 +102,7 @@ struct Opener {
 #[inline(always)]
 fn opener() -> Option<Opener> {
     let task = Task::current();
-    let call = match regs::native_number(task) {
-        Some(number) => TWIN_CALLS.get(number).copied().and_then(Call::from_number),
-        None => compat_call::current(task).map(|made| made.call),
-    };
-    match call.filter(|call| call.opens_by_name()) {
+    match ring_request::current_call(task).filter(|call| call.opens_by_name()) {
         Some(call) => Some(Opener {
             task,
             call,

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     globals::*,
     kernel::{
+        is_error,
         request::{EAGAIN, Request},
         task::Task,
     },
@@ -26,8 +27,6 @@ use crate::{
 
 /// The connection is being made.
 const EINPROGRESS: i32 = 115;
-/// Errors are the last 4,095 addresses (`MAX_ERRNO` in include/linux/err.h).
-const MAX_ERRNO: i64 = 4095;
 
 /// Requests whose address a cgroup hook notes.
 macro_rules! with_address {
@@ -94,9 +93,8 @@ pub fn ring_accept_ends(ctx: FExitContext) -> i32 {
     let Some(caller) = scope::caller() else {
         return 0;
     };
-    let failed = (-MAX_ERRNO..0).contains(&accepted);
     // Which descriptor the socket gets is not known yet.
-    let (file, result, flags) = if failed {
+    let (file, result, flags) = if is_error(accepted) {
         (ctx.arg::<u64>(0), accepted as i32, 0)
     } else {
         (accepted as u64, 0, socket_flags::NO_RESULT)
