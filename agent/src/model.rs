@@ -12,7 +12,9 @@ mod paths;
 mod process;
 
 pub use call::{Argument, Call, parameters};
-pub use container::{Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime};
+pub use container::{
+    Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime, pod_labels,
+};
 pub use dns::{
     AddressName, Dns, DnsFault, DnsMatch, DnsMessage, DnsQuestion, Resolver, rcode_name,
     rcode_text, rtype_name, rtype_text,

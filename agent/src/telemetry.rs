@@ -16,6 +16,7 @@ pub(crate) use board::boot_id;
 pub use board::{Accounting, AgentFacts, Board, KernelFacts, RuleSetFacts};
 pub use counter::{Counter, counters};
 pub use failure::Failure;
+pub(crate) use failure::with_causes;
 pub use guard::{CanaryHook, CanaryStatus, IntegrityStatus};
 pub use log::{LogFormat, init};
 pub use queue::{Gauge, QueueDepth, WhenFull, queue_gauge};

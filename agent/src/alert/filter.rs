@@ -9,6 +9,7 @@ use labels::LabelSelector;
 
 use super::Facts;
 use super::facts::{ContainerFacts, Kind, RuleFacts};
+use crate::model::pod_labels;
 use crate::proto::{self, RecordKind};
 
 const MAX_SELECTORS: usize = 64;
@@ -69,11 +70,6 @@ struct Selector {
     wanted: proto::Selector,
     labels: Vec<LabelSelector>,
 }
-
-/// Label of a container's pod, as every CRI runtime sets it.
-const POD: &str = "io.kubernetes.pod.name";
-/// Label of the pod's namespace.
-const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 
 /// The answer to "does it match?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,8 +273,8 @@ impl Selector {
                 value.is_some_and(|value| glob(pattern, value))
             })
         };
-        let namespace = labelled(&self.wanted.namespaces, NAMESPACE);
-        let pod = labelled(&self.wanted.pods, POD);
+        let namespace = labelled(&self.wanted.namespaces, pod_labels::NAMESPACE);
+        let pod = labelled(&self.wanted.pods, pod_labels::NAME);
         let selected = match labels {
             Some(labels) => {
                 let matches = |selector: &LabelSelector| selector.matches(labels);

@@ -4,6 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// Labels by which every Kubernetes runtime tells a container's pod.
+pub mod pod_labels {
+    /// Its name.
+    pub const NAME: &str = "io.kubernetes.pod.name";
+    /// Its namespace.
+    pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
+    /// Its unique id.
+    pub const UID: &str = "io.kubernetes.pod.uid";
+}
+
 /// Container runtime, as read off the cgroup path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {

@@ -16,6 +16,7 @@ use super::{
     AttachedTopic, CounterReader, Hooks, Integrity, OffsetReport, ProbeError, ProgramSize,
     RingMeter, Scope, attach::Attacher, requirements,
 };
+use crate::telemetry::with_causes;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"));
 
@@ -228,12 +229,7 @@ impl Probe {
 /// An error with its causes on one line; of a verifier log only the end says why.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     const LAST_LINES: usize = 4;
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = with_causes(error);
     if std::env::var_os("GRAVLENS_VERIFIER_LOG").is_some() {
         return text;
     }

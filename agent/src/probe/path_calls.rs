@@ -8,7 +8,7 @@ use libc::c_long;
 use super::{
     ProbeError,
     arrays::{array, failed},
-    topics::{Attach, Program},
+    topics::{Attach, Program, request_begins, request_ends},
 };
 
 const fn on(name: &'static str, program: &'static str, call: Call) -> Program {
@@ -34,10 +34,6 @@ const fn tells(name: &'static str, function: &'static str, sees: &'static str) -
         name,
         attach: Attach::FunctionExit(function, sees),
     }
-}
-
-const fn request(name: &'static str, attach: Attach) -> Program {
-    Program { name, attach }
 }
 
 /// What programs on extended attributes see.
@@ -108,16 +104,10 @@ pub(super) const FILE_CHANGE_TRAMPOLINES: &[Program] = &[
         "vfs_truncate",
         "files that are cut by name",
     ),
-    request(
-        "ftruncate_ends",
-        Attach::RequestExit("do_ftruncate", "files that io_uring cuts"),
-    ),
-    request("setxattr_ends", Attach::RequestExit("io_setxattr", XATTR)),
-    request(
-        "setxattr_begins",
-        Attach::RequestEntry("io_setxattr", XATTR),
-    ),
-    request("fsetxattr_ends", Attach::RequestExit("io_fsetxattr", XATTR)),
+    request_ends("ftruncate_ends", "do_ftruncate", "files that io_uring cuts"),
+    request_ends("setxattr_ends", "io_setxattr", XATTR),
+    request_begins("setxattr_begins", "io_setxattr", XATTR),
+    request_ends("fsetxattr_ends", "io_fsetxattr", XATTR),
 ];
 
 /// Programs on the functions in which mounts end.

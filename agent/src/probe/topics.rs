@@ -134,14 +134,22 @@ const fn on_cgroup(name: &'static str, sees: &'static str) -> Program {
     }
 }
 
-const fn request_begins(name: &'static str, function: &'static str, sees: &'static str) -> Program {
+pub(super) const fn request_begins(
+    name: &'static str,
+    function: &'static str,
+    sees: &'static str,
+) -> Program {
     Program {
         name,
         attach: Attach::RequestEntry(function, sees),
     }
 }
 
-const fn request_ends(name: &'static str, function: &'static str, sees: &'static str) -> Program {
+pub(super) const fn request_ends(
+    name: &'static str,
+    function: &'static str,
+    sees: &'static str,
+) -> Program {
     Program {
         name,
         attach: Attach::RequestExit(function, sees),

@@ -3,7 +3,6 @@
 mod headers;
 mod reply;
 
-use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use super::output::{Refusal, Target};
 use super::render;
 use crate::config::RecordFormat;
 use crate::proto;
+use crate::telemetry::with_causes;
 use reply::Verdict;
 
 /// Bytes of an answer that are read, so that the connection can serve the next request.
@@ -61,7 +61,7 @@ pub enum WebhookError {
         why: String,
     },
     /// The HTTP client.
-    #[error("the client of outputs.webhook cannot be made: {}", chain(.0))]
+    #[error("the client of outputs.webhook cannot be made: {}", with_causes(.0))]
     Client(#[source] reqwest::Error),
 }
 
@@ -123,7 +123,7 @@ impl WebhookTarget {
             .body(body);
         let sent = request.send().await;
         // The URL may hold a key.
-        let response = sent.map_err(|error| Refusal::later(chain(&error.without_url())))?;
+        let response = sent.map_err(|error| Refusal::later(with_causes(&error.without_url())))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let answer = read_answer(response).await;
         Ok(reply::verdict(status, &headers, &answer))
@@ -182,7 +182,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, WebhookError> {
     let unreadable = |error: io::Error| wrong(format!("cannot be read: {error}"));
     let pem = fs::read(path).map_err(unreadable)?;
     let found = Certificate::from_pem_bundle(&pem)
-        .map_err(|error| wrong(format!("is no PEM file: {}", chain(&error))))?;
+        .map_err(|error| wrong(format!("is no PEM file: {}", with_causes(&error))))?;
     if found.is_empty() {
         return Err(wrong("has no certificate in PEM form".to_owned()));
     }
@@ -199,17 +199,6 @@ async fn read_answer(mut response: Response) -> Vec<u8> {
         }
     }
     answer
-}
-
-/// An error with its causes, which this library does not print by itself.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,19 @@
 //! Failures: the log line and the counter belong together.
 
+use std::error::Error;
+
 use super::Counter;
+
+/// An error with its causes, which many libraries do not print by themselves.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
 
 /// Something that went wrong and is survived. One struct per kind of failure; [`Failure::emit`]
 /// counts and logs it, so that the two can never disagree.

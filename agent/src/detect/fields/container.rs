@@ -5,7 +5,7 @@ use super::super::glob::Glob;
 use super::super::value::{Value, Values};
 use super::put;
 use super::time::unix_nanoseconds;
-use crate::model::{ContainerMetadata, ContainerView, Event, Identity, Mount, Runtime};
+use crate::model::{ContainerMetadata, ContainerView, Event, Identity, Mount, Runtime, pod_labels};
 
 family! { Container {
     Id = text("container.id", "First twelve digits of the container's id; `host` for the node.");
@@ -103,9 +103,9 @@ fn of_metadata<'a>(
         Container::Duration => started(metadata).map_or(Value::Missing, |started| {
             Value::number(unix_nanoseconds(event.time) - started)
         }),
-        Container::NsName => label(metadata, "io.kubernetes.pod.namespace"),
-        Container::PodName => label(metadata, "io.kubernetes.pod.name"),
-        Container::PodUid => label(metadata, "io.kubernetes.pod.uid"),
+        Container::NsName => label(metadata, pod_labels::NAMESPACE),
+        Container::PodName => label(metadata, pod_labels::NAME),
+        Container::PodUid => label(metadata, pod_labels::UID),
     }
 }
 

@@ -2,17 +2,18 @@
 
 use super::object::Object;
 use super::values;
+use crate::model::pod_labels;
 use crate::proto;
-
-/// The label under which the kubelet gives a container its pod's uid.
-const POD_UID: &str = "io.kubernetes.pod.uid";
 
 /// A container; empty when it is not known which.
 pub(super) fn container(container: &proto::Container) -> Object {
     if container.id.is_empty() {
         return Object::default();
     }
-    let pod = container.labels.get(POD_UID).map_or("", String::as_str);
+    let pod = container
+        .labels
+        .get(pod_labels::UID)
+        .map_or("", String::as_str);
     Object::default()
         .text("uid", &container.id)
         .text("name", &container.name)
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_static_pod_has_no_uuid_and_an_empty_label_no_tag() {
-        let labels = [(POD_UID, "0a1b2c3d1111"), ("empty", "")];
+        let labels = [(pod_labels::UID, "0a1b2c3d1111"), ("empty", "")];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let value = container(&proto::Container {
             id: "ab".into(),
