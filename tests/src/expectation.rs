@@ -131,6 +131,11 @@ impl Expectation {
             .is("cwd_deleted", false)
     }
 
+    /// A ring of io_uring that was made.
+    pub fn ring_made() -> Self {
+        Self::of("io_uring_setup").descriptor("result")
+    }
+
     /// A fork, as the child sees it.
     pub fn forked() -> Self {
         Self::of("clone").is("result", 0)

@@ -35,6 +35,8 @@ mod doctor;
 mod fairness;
 #[path = "suites/file_changes.rs"]
 mod file_changes;
+#[path = "suites/flood.rs"]
+mod flood;
 #[path = "suites/image_rules.rs"]
 mod image_rules;
 #[path = "suites/lifecycle.rs"]

@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use integration_test::agent::AgentSetup;
+use integration_test::bench::{self, Output};
 use integration_test::cgroup::TestCgroup;
 use integration_test::state::State;
-use integration_test::undo;
 
 use account::numbers;
 
@@ -52,23 +52,9 @@ struct Cli {
     output: Output,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = Bench::new().and_then(|bench| bench.run(&cli));
-    undo::yield_to_interruption();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the benchmark failed: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::conclude(Bench::new().and_then(|bench| bench.run(&cli)))
 }
 
 struct Bench {

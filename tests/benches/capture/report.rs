@@ -1,9 +1,9 @@
 //! The table for people, the metrics for programs.
 
+use integration_test::bench::Output;
 use integration_test::events::dropped;
 use serde_json::json;
 
-use crate::Output;
 use crate::costs::{At, Costs, Load};
 use crate::flow::Flow;
 use crate::saturation::Kept;

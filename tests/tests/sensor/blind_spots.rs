@@ -90,7 +90,7 @@ fn by_io_uring(
         // The worker is a thread of the process and has its descriptors.
         let shared = way == "io_worker" && !exact;
         let mut expected = vec![
-            Expectation::of("io_uring_setup").descriptor("result"),
+            Expectation::ring_made(),
             Expectation::opened("/etc/passwd").is("fd_shared", shared),
             Expectation::exited(0),
         ];
@@ -103,7 +103,7 @@ fn by_io_uring(
 }
 
 fn unlink_by_ring(bench: &Bench) -> Result<()> {
-    let ring = Expectation::of("io_uring_setup").descriptor("result");
+    let ring = Expectation::ring_made();
     removed(
         bench,
         "io_uring",
@@ -157,7 +157,7 @@ fn changes_by_ring(bench: &Bench) -> Result<()> {
 }
 
 fn rings(number: usize) -> Vec<Expectation> {
-    vec![Expectation::of("io_uring_setup").descriptor("result"); number]
+    vec![Expectation::ring_made(); number]
 }
 
 /// Trampolines see all of it; tracepoints the addresses that are connected and sent to.

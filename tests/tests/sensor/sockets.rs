@@ -148,11 +148,11 @@ fn passed(bench: &Bench) -> Result<()> {
 }
 
 fn io_uring(bench: &Bench) -> Result<()> {
-    unseen(bench, "io_uring", &[set_up()])
+    unseen(bench, "io_uring", &[Expectation::ring_made()])
 }
 
 fn io_worker(bench: &Bench) -> Result<()> {
-    unseen(bench, "io_worker", &[set_up()])
+    unseen(bench, "io_worker", &[Expectation::ring_made()])
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -202,11 +202,6 @@ fn by_32_bit_calls(bench: &Bench, way: &str, shared: bool) -> Result<()> {
             Expectation::exited(0),
         ])
     })
-}
-
-/// A ring is made.
-fn set_up() -> Expectation {
-    Expectation::of("io_uring_setup").descriptor("result")
 }
 
 /// Nobody but io_uring knows which descriptor it used, and tracepoints do not see how it ended.

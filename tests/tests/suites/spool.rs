@@ -16,13 +16,13 @@ use gravlens::proto::{Cursor, Oldest, Record, WatchRequest};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, rule_name};
-use integration_test::container::{Container, ContainerSpec, Exec};
-use integration_test::images::Image;
+use integration_test::container::Exec;
 use integration_test::offenders;
 use integration_test::runtime::block_on;
 use integration_test::undo::{self, Leftover};
 use integration_test::{shortened, soak};
 
+use crate::flood;
 use crate::watched::{ALERT_LIMIT, Watched};
 use crate::{Bench, Test};
 
@@ -33,13 +33,6 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("spool::damaged_files_cost_what_was_hit", damage),
 ];
 
-const RULES: &str = "\
-- rule: 'Suite: an open of the flood'
-  desc: Every open that the offender makes.
-  condition: evt.type in (open, openat) and proc.name=open_flood and fd.name=/etc/passwd
-  output: file=%fd.name
-  priority: NOTICE
-";
 /// Alerts a second, in the test of kills.
 const RATE: &str = "2000";
 /// In the others.
@@ -59,16 +52,7 @@ async fn under_load<T>(
     test: impl AsyncFnOnce(Watched) -> Result<T>,
 ) -> Result<T> {
     let engine = bench.engine.lock().await;
-    Image::Offenders.ensure(&engine, &bench.state).await?;
-    let cgroup = TestCgroup::new()?;
-    let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
-    setup.add_rules("flood.yaml", RULES)?;
-    setup.set("rules.bundled", false);
-    edit(&mut setup);
-    let watched = Watched::start_with(setup, cgroup).await?;
-    // It outlives the longest test.
-    let spec = ContainerSpec::new("load", Image::Offenders).command(&["sleep", "7200"]);
-    let container = Container::run(&engine, &watched.cgroup, &spec).await?;
+    let (watched, container) = flood::start(bench, &engine, edit).await?;
     let program = offenders::in_image("open_flood");
     let load = Exec::new(&[&program, "3600s", "/etc/passwd", rate]);
     tokio::select! {

@@ -10,18 +10,17 @@ use gravlens::proto::gap::Why;
 use gravlens::proto::record::Body;
 use gravlens::proto::{Alert, AlertAccount, Record, WatchRequest};
 use integration_test::agent::AgentSetup;
-use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, rule_name};
-use integration_test::container::{Container, ContainerSpec, Exec};
+use integration_test::container::{Container, Exec};
 use integration_test::engine::Engine;
 use integration_test::events::dropped;
-use integration_test::images::Image;
 use integration_test::runtime::{block_on, runtime};
 use integration_test::{offenders, shortened, soak};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Endpoint;
 
+use crate::flood::{self, RULE};
 use crate::watched::Watched;
 use crate::{Bench, Test};
 
@@ -37,14 +36,6 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("subscribers::a_rule_tells_no_more_than_it_may", throttle),
 ];
 
-const RULE: &str = "Suite: an open of the flood";
-const RULES: &str = "\
-- rule: 'Suite: an open of the flood'
-  desc: Every open that the offender makes.
-  condition: evt.type in (open, openat) and proc.name=open_flood and fd.name=/etc/passwd
-  output: file=%fd.name
-  priority: NOTICE
-";
 /// Alerts a second, and for how long.
 const RATE: &str = "5000";
 const LONG: u64 = 60;
@@ -71,15 +62,7 @@ impl Flooded {
         engine: &Engine,
         edit: impl FnOnce(&mut AgentSetup),
     ) -> Result<Self> {
-        Image::Offenders.ensure(engine, &bench.state).await?;
-        let cgroup = TestCgroup::new()?;
-        let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
-        setup.add_rules("flood.yaml", RULES)?;
-        setup.set("rules.bundled", false);
-        edit(&mut setup);
-        let watched = Watched::start_with(setup, cgroup).await?;
-        let spec = ContainerSpec::new("load", Image::Offenders);
-        let container = Container::run(engine, &watched.cgroup, &spec).await?;
+        let (watched, container) = flood::start(bench, engine, edit).await?;
         Ok(Self { watched, container })
     }
 
