@@ -133,6 +133,7 @@ mod tests {
                 0,
                 Body::Heartbeat(Heartbeat {
                     progress: progress(15, 2, 3),
+                    alerts: Some(AlertAccount::default()),
                     ..Heartbeat::default()
                 }),
             ),
@@ -162,6 +163,22 @@ mod tests {
         let mut records = stream();
         records[3].body = Some(Body::Heartbeat(Heartbeat {
             progress: progress(16, 2, 3),
+            alerts: Some(AlertAccount::default()),
+            ..Heartbeat::default()
+        }));
+        assert!(check_account(&records).is_err());
+    }
+
+    #[test]
+    fn an_alert_that_no_count_knows_shows() {
+        let mut records = stream();
+        records[3].body = Some(Body::Heartbeat(Heartbeat {
+            progress: progress(15, 2, 3),
+            alerts: Some(AlertAccount {
+                raised: 2,
+                stored: 1,
+                ..AlertAccount::default()
+            }),
             ..Heartbeat::default()
         }));
         assert!(check_account(&records).is_err());
