@@ -1,5 +1,8 @@
 //! What the agent takes from itself, so that whoever takes it over gets little: capabilities that it
 //! has no use for, and system calls that it never makes.
+//!
+//! Capabilities are a thread's. Only the first thread has those that the start needs, and gives them
+//! up when the hooks are attached; every other thread gives them up before it does anything.
 
 #![forbid(unsafe_code)]
 
@@ -11,16 +14,27 @@ use rustix::thread::{
     CapabilitySet, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
     set_capabilities, set_no_new_privs,
 };
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter_all_threads};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, apply_filter_all_threads,
+};
 
-/// What the agent needs, and what for.
-const NEEDED: &[(CapabilitySet, &str)] = &[
+/// What the start needs, and what for.
+const OF_THE_START: &[(CapabilitySet, &str)] = &[
     (CapabilitySet::BPF, "programs and maps"),
     (
         CapabilitySet::PERFMON,
         "programs on tracepoints and functions",
     ),
     (CapabilitySet::NET_ADMIN, "programs on sockets and packets"),
+    (
+        CapabilitySet::SYS_RESOURCE,
+        "memory for maps on old kernels",
+    ),
+];
+
+/// What the agent needs as long as it runs, and what for.
+const NEEDED: &[(CapabilitySet, &str)] = &[
     (
         CapabilitySet::SYS_ADMIN,
         "programs on cgroups, and looking at links by their ids",
@@ -32,10 +46,6 @@ const NEEDED: &[(CapabilitySet, &str)] = &[
     (
         CapabilitySet::DAC_READ_SEARCH,
         "files of containers that belong to other users",
-    ),
-    (
-        CapabilitySet::SYS_RESOURCE,
-        "memory for maps on old kernels",
     ),
 ];
 
@@ -80,6 +90,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
+    libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
     libc::SYS_io_uring_setup,
     libc::SYS_settimeofday,
@@ -96,6 +107,25 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_personality,
 ];
 
+/// Commands of bpf(2) that the agent gives no more once its hooks are attached: they make programs,
+/// maps and links, or put programs to work (`enum bpf_cmd`).
+const REFUSED_BPF: &[u64] = &[
+    0,  // BPF_MAP_CREATE
+    5,  // BPF_PROG_LOAD
+    8,  // BPF_PROG_ATTACH
+    10, // BPF_PROG_TEST_RUN
+    17, // BPF_RAW_TRACEPOINT_OPEN
+    18, // BPF_BTF_LOAD
+    28, // BPF_LINK_CREATE
+    29, // BPF_LINK_UPDATE
+    33, // BPF_ITER_CREATE
+    36, // BPF_TOKEN_CREATE
+];
+
+/// Bit of the numbers by which x86-64 kernels with the x32 interface know the same calls once more
+/// (`__X32_SYSCALL_BIT`). Numbers with it are no calls elsewhere.
+const X32_CALL: libc::c_long = 0x4000_0000;
+
 /// Why the agent cannot take something from itself.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -107,16 +137,14 @@ pub enum SandboxError {
     Calls(String),
 }
 
-/// Gives up every capability but the needed ones, and the way to more. To be called before any
-/// thread starts: capabilities are a thread's, and those that follow have what this one has.
+/// Gives up every capability but those that the start or the agent needs, and the way to more. To be
+/// called before any other thread starts, which then has what this one has.
 ///
 /// # Errors
 /// The kernel refuses.
 pub fn drop_capabilities() -> Result<(), SandboxError> {
     let failed = |error: Errno| SandboxError::Capabilities(error.into());
-    let needed = NEEDED
-        .iter()
-        .fold(CapabilitySet::empty(), |all, (one, _)| all | *one);
+    let needed = all(NEEDED) | all(OF_THE_START);
     // First: it takes CAP_SETPCAP, which goes with the others. Without it the set is somebody
     // else's, and executions are refused later on.
     for capability in CapabilitySet::all().difference(needed).iter() {
@@ -130,12 +158,34 @@ pub fn drop_capabilities() -> Result<(), SandboxError> {
         Ok(()) | Err(Errno::INVAL) => {}
         Err(error) => return Err(failed(error)),
     }
+    keep(needed)?;
+    set_no_new_privs(true).map_err(failed)
+}
+
+/// Gives up, for this thread and those that it starts, what only the start needs.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn drop_capabilities_of_the_start() -> Result<(), SandboxError> {
+    keep(all(NEEDED))
+}
+
+fn all(of: &[(CapabilitySet, &str)]) -> CapabilitySet {
+    of.iter()
+        .fold(CapabilitySet::empty(), |all, (one, _)| all | *one)
+}
+
+fn keep(needed: CapabilitySet) -> Result<(), SandboxError> {
+    let failed = |error: Errno| SandboxError::Capabilities(error.into());
     let mut sets = capabilities(None).map_err(failed)?;
+    // Nothing to do is no reason for a call, which the filter refuses later on.
+    if needed.contains(sets.permitted) && sets.inheritable.is_empty() {
+        return Ok(());
+    }
     sets.effective &= needed;
     sets.permitted &= needed;
     sets.inheritable = CapabilitySet::empty();
-    set_capabilities(None, sets).map_err(failed)?;
-    set_no_new_privs(true).map_err(failed)
+    set_capabilities(None, sets).map_err(failed)
 }
 
 /// Refuses, for every thread from now on, the calls that a running agent never makes: they fail with
@@ -149,12 +199,23 @@ pub fn filter_calls() -> Result<(), SandboxError> {
 }
 
 fn compile() -> Result<BpfProgram, String> {
-    let rules: BTreeMap<i64, Vec<_>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let numbers = REFUSED.iter().flat_map(|&call| [call, call | X32_CALL]);
+    let mut rules: BTreeMap<i64, Vec<_>> = numbers.map(|call| (call, Vec::new())).collect();
+    for call in [libc::SYS_bpf, libc::SYS_bpf | X32_CALL] {
+        let commands: Result<_, _> = REFUSED_BPF.iter().map(|&command| of_bpf(command)).collect();
+        rules.insert(call, commands.map_err(|error| error.to_string())?);
+    }
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
     let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
     SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)
         .and_then(BpfProgram::try_from)
         .map_err(|error| error.to_string())
+}
+
+/// bpf(2) with that command, its first argument.
+fn of_bpf(command: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command)?;
+    SeccompRule::new(vec![condition])
 }
 
 #[cfg(test)]
@@ -172,7 +233,7 @@ mod tests {
 
     #[test]
     fn each_capability_says_what_it_is_for() {
-        for (capability, purpose) in NEEDED {
+        for (capability, purpose) in NEEDED.iter().chain(OF_THE_START) {
             assert_eq!(capability.iter().count(), 1);
             assert!(!purpose.is_empty());
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
+use tokio::runtime::{Builder, Runtime};
 
 use super::{Failure, Flag, Global, doctor, output};
 use crate::config::{Effective, OutputFormat, RecordFormat};
@@ -97,11 +98,25 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     if config.sandbox.enabled {
         sandbox::drop_capabilities()?;
     }
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = runtime(config.sandbox.enabled)?;
     let outcome = runtime.block_on(pipeline::run(&config, started));
     // A write to an output that nobody reads must not keep the process.
     runtime.shutdown_background();
     Ok(outcome?)
+}
+
+/// With threads that have no capabilities of the start, if they are to be given up.
+fn runtime(sandboxed: bool) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all();
+    if sandboxed {
+        builder.on_thread_start(|| {
+            if let Err(error) = sandbox::drop_capabilities_of_the_start() {
+                tracing::error!(message = "A thread keeps capabilities.", %error);
+            }
+        });
+    }
+    builder.build()
 }
 
 /// `gravlens doctor`

@@ -19,7 +19,7 @@ use super::queue::BatchSender;
 use crate::probe::{RingStatePod, Rings};
 
 /// Longest wait between two passes while records come.
-const ACTIVE_INTERVAL: Duration = Duration::from_millis(4);
+const ACTIVE_INTERVAL: Duration = Duration::from_millis(2);
 /// Longest sleep while none do: a wake-up that went astray costs no more than this.
 const IDLE_INTERVAL: Duration = Duration::from_millis(1000);
 /// Empty passes before going to sleep.

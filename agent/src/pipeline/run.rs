@@ -192,6 +192,15 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         started,
         guard: Guard::new(watch, integrity),
     })?;
+    // What can fail comes before the stages, which from then on are stopped in order.
+    let outputs = outputs::open(config, &services).await?;
+    // Before the services answer: whoever sees them do so may stop the agent.
+    let stop = StopSignals::new()?;
+    let printed = printed(&services, &config.outputs.stdout)?;
+    if config.sandbox.enabled {
+        sandbox::drop_capabilities_of_the_start()?;
+        sandbox::filter_calls()?;
+    }
     let (drain, draining) = oneshot::channel();
     let stages = Stages::spawn(tasks::Parts {
         hooks: Watching {
@@ -208,14 +217,8 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
             lookups,
         ),
     });
-    let outputs = outputs::open(config, &services).await?;
-    // Before the services answer: whoever sees them do so may stop the agent.
-    let stop = StopSignals::new()?;
-    let mut sinks = sinks(server, services, &config.outputs.stdout)?;
+    let mut sinks = sinks(server, services, printed);
     outputs.spawn(&mut sinks);
-    if config.sandbox.enabled {
-        sandbox::filter_calls()?;
-    }
     service_manager::ready();
     tracing::info!(
         message = "Watching.",
@@ -294,28 +297,37 @@ fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
     Ok(detector)
 }
 
+/// The output on stdout, if it is wanted.
+fn printed(
+    services: &Services,
+    settings: &config::Stdout,
+) -> Result<Option<impl Future<Output = std::io::Result<()>> + use<>>, StartError> {
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let spool = services.spool.clone();
+    // What this run makes, from its first record on.
+    let start = Start::After {
+        epoch: spool.epoch(),
+        sequence: spool.before_run(),
+    };
+    let all = Subscription::new(spool, start, Filter::default())?;
+    let node = services.board.facts().node.clone();
+    let output = stdout::run(all, settings.format, node, tokio::io::stdout());
+    Ok(Some(output))
+}
+
 fn sinks(
     server: GrpcServer,
     services: Services,
-    stdout: &config::Stdout,
-) -> Result<Sinks, StartError> {
-    let node = services.board.facts().node.clone();
-    let stdout = stdout.enabled.then_some(stdout.format).map(|format| {
-        let spool = services.spool.clone();
-        // What this run makes, from its first record on.
-        let start = Start::After {
-            epoch: spool.epoch(),
-            sequence: spool.before_run(),
-        };
-        Subscription::new(spool, start, Filter::default())
-            .map(|all| stdout::run(all, format, node, tokio::io::stdout()))
-    });
+    printed: Option<impl Future<Output = std::io::Result<()>> + Send + 'static>,
+) -> Sinks {
     let (stop, stopping) = oneshot::channel::<()>();
     let server = server.serve(services, async {
         // A dropped sender means stop as well.
         let _ = stopping.await;
     });
-    Ok(Sinks::spawn(stop, server, stdout.transpose()?))
+    Sinks::spawn(stop, server, printed)
 }
 
 /// Runs two tasks as one.

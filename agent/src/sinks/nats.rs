@@ -1,12 +1,13 @@
 //! Alerts into a stream of NATS JetStream, for a fleet of nodes.
 
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{ConnectError, ConnectOptions, HeaderValue};
 use bytes::Bytes;
 
@@ -39,7 +40,7 @@ pub struct NatsSettings {
 pub struct NatsTarget {
     settings: NatsSettings,
     node: Option<HeaderValue>,
-    /// Reconnects by itself.
+    /// Reconnects by itself. Made anew after a failure, with the credentials that hold then.
     connection: Option<Context>,
 }
 
@@ -125,7 +126,13 @@ impl Target for NatsTarget {
             match self.publish(&connection, item).await {
                 Ok(()) => count += 1,
                 Err(_) if count > 0 => break,
-                Err(error) => return Err(refusal(&error)),
+                Err(error) => {
+                    let refusal = refusal(&error);
+                    if matches!(refusal, Refusal::Later { .. }) {
+                        self.connection = None;
+                    }
+                    return Err(refusal);
+                }
             }
         }
         Ok(count)
@@ -134,10 +141,18 @@ impl Target for NatsTarget {
 
 fn refusal(error: &PublishError) -> Refusal {
     let why = error.to_string();
-    match error.kind() {
-        PublishErrorKind::MaxPayloadExceeded => Refusal::Never { why },
-        _ => Refusal::later(why),
+    if error.kind() == PublishErrorKind::MaxPayloadExceeded || is_beyond_the_stream(error) {
+        return Refusal::Never { why };
     }
+    Refusal::later(why)
+}
+
+/// Whether the record is larger than the stream's own limit, `max_msg_size`.
+fn is_beyond_the_stream(error: &PublishError) -> bool {
+    let answer = error
+        .source()
+        .and_then(|source| source.downcast_ref::<jetstream::Error>());
+    answer.is_some_and(|it| it.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
 }
 
 #[cfg(test)]

@@ -94,6 +94,8 @@ impl Refusal {
 pub struct Output {
     subscription: Subscription,
     cursor: CursorFile,
+    /// What the file says, if it says something that holds.
+    saved: Option<u64>,
     account: Arc<OutputAccount>,
 }
 
@@ -129,14 +131,19 @@ impl Output {
             epoch: spool.epoch(),
             sequence: spool.before_run(),
         };
+        let mut saved = None;
         let start = match cursor.read() {
-            Ok(Some(Cursor { epoch, sequence })) => Start::After { epoch, sequence },
+            Ok(Some(Cursor { epoch, sequence })) => {
+                saved = Some(sequence);
+                Start::After { epoch, sequence }
+            }
             Ok(None) => {
-                // At once: a kill before the first record is taken must not skip it.
-                if let Err(error) = cursor.write(first) {
-                    cursor.not_written(name, error);
-                }
                 let Cursor { epoch, sequence } = first;
+                // At once: a kill before the first record is taken must not skip it.
+                match cursor.write(first) {
+                    Ok(()) => saved = Some(sequence),
+                    Err(error) => cursor.not_written(name, error),
+                }
                 Start::After { epoch, sequence }
             }
             Err(error @ CursorError::Newer { .. }) => return Err(error),
@@ -158,6 +165,7 @@ impl Output {
         Ok(Self {
             subscription,
             cursor,
+            saved,
             account,
         })
     }
@@ -175,12 +183,12 @@ impl Output {
             self.subscription.progress().complete_through,
         );
         let pump = Pump {
-            output: self,
             target,
             epoch,
             accepted: place,
-            saved: place,
+            saved: self.saved,
             saved_at: Instant::now(),
+            output: self,
         };
         pump.run().await;
     }
@@ -192,8 +200,8 @@ struct Pump<T> {
     epoch: u64,
     /// Everything up to this sequence number is dealt with.
     accepted: u64,
-    /// What the cursor says.
-    saved: u64,
+    /// What the cursor says; `None` until it could be written.
+    saved: Option<u64>,
     saved_at: Instant,
 }
 
@@ -209,7 +217,8 @@ impl<T: Target> Pump<T> {
                 );
                 return;
             }
-            if sent || then == Then::End || self.saved_at.elapsed() >= FILTERED {
+            let unsaved = self.saved.is_none();
+            if sent || unsaved || then == Then::End || self.saved_at.elapsed() >= FILTERED {
                 self.save().await;
             }
             match then {
@@ -307,7 +316,7 @@ impl<T: Target> Pump<T> {
 
     /// Notes what is dealt with, so that another run goes on behind it.
     async fn save(&mut self) {
-        if self.saved == self.accepted {
+        if self.saved == Some(self.accepted) {
             return;
         }
         let cursor = Cursor {
@@ -316,7 +325,7 @@ impl<T: Target> Pump<T> {
         };
         self.saved_at = Instant::now();
         match self.output.cursor.save(cursor).await {
-            Ok(()) => self.saved = self.accepted,
+            Ok(()) => self.saved = Some(self.accepted),
             Err(error) => {
                 let name = self.output.account.name();
                 self.output.cursor.not_written(name, error);

@@ -23,12 +23,15 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 /// With these it does all that the other suites see it do.
 const NEEDED: &[CapabilitySet] = &[
-    CapabilitySet::BPF,
-    CapabilitySet::PERFMON,
-    CapabilitySet::NET_ADMIN,
     CapabilitySet::SYS_ADMIN,
     CapabilitySet::SYS_PTRACE,
     CapabilitySet::DAC_READ_SEARCH,
+];
+/// The start needs them; no execution can bring them back.
+const OF_THE_START: &[CapabilitySet] = &[
+    CapabilitySet::BPF,
+    CapabilitySet::PERFMON,
+    CapabilitySet::NET_ADMIN,
     CapabilitySet::SYS_RESOURCE,
 ];
 /// Seccomp with a filter (`SECCOMP_MODE_FILTER`).
@@ -39,7 +42,8 @@ fn threads(bench: &Bench) -> Result<()> {
     block_on(async {
         let engine = bench.engine.lock().await;
         let watched = Watched::start(bench, &engine).await?;
-        let needed = NEEDED.iter().fold(0, |all, one| all | one.bits());
+        let bits = |of: &[CapabilitySet]| of.iter().fold(0, |all, one| all | one.bits());
+        let needed = bits(NEEDED);
         let tasks = format!("/proc/{}/task", watched.agent.pid());
         let mut count = 0;
         for task in fs::read_dir(tasks)? {
@@ -49,10 +53,16 @@ fn threads(bench: &Bench) -> Result<()> {
                 let value = line.and_then(|line| line.strip_prefix(':'));
                 Ok::<_, anyhow::Error>(value.with_context(|| format!("no {name}"))?.trim())
             };
-            for set in ["CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"] {
+            for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
                 let held = u64::from_str_radix(field(set)?, 16)?;
                 ensure!(held & !needed == 0, "{set} has {held:x}:\n{status}");
             }
+            let bounding = u64::from_str_radix(field("CapBnd")?, 16)?;
+            let started = needed | bits(OF_THE_START);
+            ensure!(
+                bounding & !started == 0,
+                "CapBnd has {bounding:x}:\n{status}"
+            );
             ensure!(field("NoNewPrivs")? == "1", "{status}");
             ensure!(field("Seccomp")? == FILTERED, "{status}");
             count += 1;

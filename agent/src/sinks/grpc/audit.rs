@@ -1,8 +1,10 @@
 //! Refusals of clients: each counts and is logged, and alerts tell of them.
 //!
 //! A flood of refusals must not become a flood of alerts, which would push others out of the spool.
-//! So there is one alert a minute for each reason and origin at most, with the number of those
-//! before it that had none; and one a minute for each reason when there are too many origins.
+//! So the second alert for a reason and an origin comes a minute after the first one at the
+//! earliest, and each further one after twice the time before, up to a quarter of an hour; it has
+//! the number of refusals that had no alert. Beyond some origins for a reason, the others share one
+//! such alert.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,10 +17,12 @@ use super::peer::Origin;
 use crate::alert::{SensorFinding, WeakAlertSender};
 use crate::telemetry::{Counter, Failure};
 
-/// Time between two alerts for the same reason and origin.
-const QUIET: Duration = Duration::from_secs(60);
-/// Reasons and origins that are told apart.
-const MAX_ENTRIES: usize = 256;
+/// Shortest and longest time between two alerts for the same reason and origin.
+const QUIET: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(900));
+/// An origin that is silent for so long after an alert is forgotten, and makes room for another.
+const FORGOTTEN: Duration = Duration::from_hours(1);
+/// Origins that are told apart for a reason.
+const MAX_ORIGINS: usize = 16;
 
 /// Why somebody was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,6 +159,8 @@ struct Told {
 struct Entry {
     /// When an alert told of it; `None` when the queue of alerts had no room.
     told: Option<Instant>,
+    /// Time from then to the next one, at least.
+    quiet: Duration,
     /// Refusals since.
     untold: u64,
     /// The latest of them.
@@ -193,7 +199,7 @@ impl Audit {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.entries.retain(|_, entry| {
             self.tell(entry, now);
-            entry.untold > 0 || !entry.is_due(now)
+            !entry.is_over(now)
         });
     }
 
@@ -212,6 +218,10 @@ impl Audit {
         if self.alerts.sensor(finding) {
             *entry = Entry {
                 told: Some(now),
+                quiet: match entry.told {
+                    None => QUIET.0,
+                    Some(_) => (entry.quiet * 2).min(QUIET.1),
+                },
                 untold: 0,
                 latest: None,
             };
@@ -221,25 +231,31 @@ impl Audit {
 
 impl Entry {
     fn is_due(&self, now: Instant) -> bool {
-        self.told.is_none_or(|told| now - told >= QUIET)
+        self.told.is_none_or(|told| now - told >= self.quiet)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.untold == 0 && self.told.is_none_or(|told| now - told >= FORGOTTEN)
     }
 }
 
 impl Told {
     fn entry(&mut self, key: Key, now: Instant) -> &mut Entry {
-        let full = self.entries.len() >= MAX_ENTRIES;
-        if full && !self.entries.contains_key(&key) {
-            self.entries
-                .retain(|_, entry| entry.untold > 0 || !entry.is_due(now));
-        }
         let (reason, _) = key;
-        let known = self.entries.contains_key(&key) || self.entries.len() < MAX_ENTRIES;
+        let known = self.entries.contains_key(&key) || self.has_room(reason, now);
         let key = if known { key } else { (reason, None) };
         self.entries.entry(key).or_insert(Entry {
             told: None,
+            quiet: QUIET.0,
             untold: 0,
             latest: None,
         })
+    }
+
+    fn has_room(&mut self, reason: Reason, now: Instant) -> bool {
+        self.entries.retain(|_, entry| !entry.is_over(now));
+        let of_it = |(other, origin): &&Key| *other == reason && origin.is_some();
+        self.entries.keys().filter(of_it).count() < MAX_ORIGINS
     }
 }
 
@@ -276,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_alert_a_minute_for_a_reason_and_an_origin() {
+    async fn each_reason_and_origin_has_an_alert_and_then_fewer() {
         let (audit, alerts) = audit();
         let mut now = Instant::now();
         (0..50).for_each(|_| audit.note(&refusal(1), now));
@@ -289,9 +305,15 @@ mod tests {
         };
         audit.note(&other, now);
         assert_eq!(raised(&alerts), 3);
-        now += QUIET;
+        now += QUIET.0;
         audit.note(&refusal(1), now);
         assert_eq!(raised(&alerts), 4);
+        now += QUIET.0;
+        audit.note(&refusal(1), now);
+        assert_eq!(raised(&alerts), 4, "the second pause is longer");
+        now += QUIET.0;
+        audit.note(&refusal(1), now);
+        assert_eq!(raised(&alerts), 5);
         let told = audit.told.lock().unwrap();
         assert_eq!(
             told.entries[&(Reason::Plaintext, Some(refusal(1).origin))].untold,
@@ -306,10 +328,10 @@ mod tests {
         (0..3).for_each(|_| audit.note(&refusal(1), now));
         audit.sweep_at(now);
         assert_eq!(raised(&alerts), 1);
-        now += QUIET;
+        now += QUIET.0;
         audit.sweep_at(now);
         assert_eq!(raised(&alerts), 2);
-        now += QUIET;
+        now += FORGOTTEN;
         audit.sweep_at(now);
         assert_eq!(raised(&alerts), 2);
         assert!(audit.told.lock().unwrap().entries.is_empty());
@@ -320,12 +342,25 @@ mod tests {
         let (audit, alerts) = audit();
         let mut now = Instant::now();
         (0..20_000).for_each(|address| audit.note(&refusal(address), now));
-        let bound = MAX_ENTRIES as u64 + 1;
+        let bound = MAX_ORIGINS as u64 + 1;
         assert_eq!(raised(&alerts), bound);
         assert_eq!(audit.told.lock().unwrap().entries.len() as u64, bound);
-        now += QUIET;
+        now += QUIET.0;
         audit.sweep_at(now);
         assert_eq!(raised(&alerts), bound + 1, "one for all that had no place");
+    }
+
+    #[tokio::test]
+    async fn a_day_of_refusals_from_everywhere_is_some_hundred_alerts() {
+        let (audit, alerts) = audit();
+        let mut now = Instant::now();
+        for minute in 0..24 * 60 {
+            (0..100).for_each(|address| audit.note(&refusal(minute * 100 + address), now));
+            now += Duration::from_secs(60);
+            audit.sweep_at(now);
+        }
+        let raised = raised(&alerts);
+        assert!((24..600).contains(&raised), "{raised}");
     }
 
     #[tokio::test]

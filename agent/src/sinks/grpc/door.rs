@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
@@ -58,20 +58,18 @@ impl Door {
         Connection::new(Box::new(transport), peer, slot, clients, self.patience)
     }
 
+    fn unix_peer(&self, stream: UnixStream) -> Option<Connection> {
+        let peer = socket::permit(&stream, &self.audit)?;
+        let slot = self.slot(peer.origin(), || peer.to_string())?;
+        Some(self.admit(AnyAuthority::new(stream), peer, slot))
+    }
+
     /// The connections over the unix socket.
     pub(super) fn unix(
         self,
         listener: UnixListener,
     ) -> impl Stream<Item = std::io::Result<Connection>> {
-        socket::accepted(listener).filter_map(move |accepted| {
-            let connection = accepted
-                .map(|stream| {
-                    let peer = socket::permit(&stream, &self.audit)?;
-                    let slot = self.slot(peer.origin(), || peer.to_string())?;
-                    Some(self.admit(AnyAuthority::new(stream), peer, slot))
-                })
-                .transpose();
-            std::future::ready(connection)
-        })
+        socket::accepted(listener)
+            .filter_map(move |stream| std::future::ready(self.unix_peer(stream).map(Ok)))
     }
 }

@@ -9,17 +9,17 @@ use std::os::unix::fs::{
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
+use futures::stream::{self, Stream};
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
-use tokio_stream::Stream;
-use tokio_stream::wrappers::UnixListenerStream;
 
 use super::audit::{Audit, Reason, Refusal};
 use super::peer::{Origin, Peer};
+use super::tcp;
 use super::tls::CredentialsError;
 
 /// Connections that wait to be accepted: as many as the kernel allows.
@@ -151,8 +151,15 @@ fn require_private(path: &Path) -> io::Result<()> {
 }
 
 /// The connections as they come.
-pub(super) fn accepted(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> {
-    UnixListenerStream::new(listener)
+pub(super) fn accepted(listener: UnixListener) -> impl Stream<Item = UnixStream> {
+    stream::unfold(listener, |listener| async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, listener)),
+                Err(error) => tcp::not_accepted(error).await,
+            }
+        }
+    })
 }
 
 /// Who it is, if it may be served, whatever became of the socket's mode: root, or whoever runs as

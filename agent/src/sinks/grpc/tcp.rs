@@ -120,12 +120,15 @@ pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Se
                     }
                 });
             }
-            Err(error) => {
-                NotAccepted { error }.emit();
-                sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => not_accepted(error).await,
         }
     }
+}
+
+/// Tells that a connection could not be accepted, and waits before the next attempt.
+pub(super) async fn not_accepted(error: io::Error) {
+    NotAccepted { error }.emit();
+    sleep(ACCEPT_PAUSE).await;
 }
 
 /// A connection of which nothing is known but where it comes from.

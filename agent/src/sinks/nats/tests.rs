@@ -83,6 +83,17 @@ impl Node {
         self.jetstream().await.create_stream(config).await.unwrap();
     }
 
+    /// Lets the stream take messages of no more than so many bytes, or of any size.
+    async fn limit_messages(&self, bytes: Option<i32>) {
+        let config = stream::Config {
+            name: STREAM.to_owned(),
+            subjects: vec![SUBJECT.to_owned()],
+            max_message_size: bytes.unwrap_or(-1),
+            ..stream::Config::default()
+        };
+        self.jetstream().await.update_stream(config).await.unwrap();
+    }
+
     fn start(&self, stream: &Stream) -> (JoinHandle<()>, Arc<OutputAccount>) {
         let cursors = self.state.path().join("cursors");
         let output = Output::begin("nats", &cursors, &stream.spool, Filter::default()).unwrap();
@@ -145,6 +156,24 @@ async fn nothing_is_lost_or_doubled_when_the_server_is_killed() {
     task.await.unwrap();
     assert_eq!(node.received().await, (1..=250).collect::<Vec<_>>());
     drop(server);
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_the_stream_holds_nothing_up() {
+    let node = Node::new();
+    let _server = node.server().await;
+    node.make_stream().await;
+    node.limit_messages(Some(16)).await;
+    let stream = Stream::open(node.state.path());
+    let (task, account) = node.start(&stream);
+    stream.raise(2).await;
+    until(|| account.records_dropped() == 2).await;
+    node.limit_messages(None).await;
+    stream.raise(1).await;
+    until(|| account.records_delivered() == 1).await;
+    stream.end().await;
+    task.await.unwrap();
+    assert_eq!(node.received().await, [3]);
 }
 
 #[tokio::test]

@@ -95,6 +95,25 @@ async fn what_a_killed_output_has_not_sent_is_sent_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_could_not_be_written_is_written_later() {
+    let node = Node::new();
+    let stream = Stream::open(node.path());
+    // No directory can be made there.
+    fs::write(node.cursors(), "").unwrap();
+    let (task, _) = node.start(&stream);
+    fs::remove_file(node.cursors()).unwrap();
+    until(|| node.cursors().join("file").exists()).await;
+    task.abort();
+    stream.raise(3).await;
+    stream.end().await;
+    let stream = Stream::open(node.path());
+    let (task, _) = node.start(&stream);
+    stream.end().await;
+    task.await.unwrap();
+    assert_eq!(node.sequences(), [1, 2, 3]);
+}
+
+#[tokio::test]
 async fn a_damaged_cursor_leads_to_the_oldest_record() {
     let node = Node::new();
     for cursor in [

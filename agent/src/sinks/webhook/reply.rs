@@ -8,6 +8,15 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use super::REASON_LENGTH;
 use crate::alert::printable;
 
+/// Answers that judge the records. Any other failure is one of the settings, of a secret that was
+/// exchanged or of the receiver: it can be mended, and the records are kept until then.
+const OF_THE_CONTENT: [StatusCode; 4] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
 /// What becomes of the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -28,12 +37,7 @@ pub(super) fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> V
         return Verdict::Accepted;
     }
     let why = reason(status, body);
-    let passing = [
-        StatusCode::REQUEST_TIMEOUT,
-        StatusCode::TOO_EARLY,
-        StatusCode::TOO_MANY_REQUESTS,
-    ];
-    if status.is_client_error() && !passing.contains(&status) {
+    if OF_THE_CONTENT.contains(&status) {
         return Verdict::Never(why);
     }
     let after = retry_after(headers, SystemTime::now());
@@ -76,10 +80,10 @@ mod tests {
         for status in [200, 202, 204] {
             assert_eq!(of(status), Verdict::Accepted);
         }
-        for status in [301, 408, 425, 429, 500, 503] {
+        for status in [301, 401, 403, 404, 407, 408, 425, 429, 500, 503] {
             assert!(matches!(of(status), Verdict::Later { .. }), "{status}");
         }
-        for status in [400, 401, 404, 413] {
+        for status in [400, 413, 415, 422] {
             assert!(matches!(of(status), Verdict::Never(_)), "{status}");
         }
         let why = "the receiver answers 400 Bad Request: because".to_owned();

@@ -122,7 +122,7 @@ async fn a_receiver_that_fails_gets_everything_in_order() {
     let stream = Stream::open(node.state.path());
     node.inbox.answer([
         Answer::Status(503, None),
-        Answer::Status(408, None),
+        Answer::Status(401, None),
         Answer::Hang(Duration::from_secs(5)),
     ]);
     let (task, account) = node.start(&stream);

@@ -21,17 +21,18 @@ pub(in super::super) struct Reloader {
     alerts: WeakAlertSender,
     /// What is in use.
     digest: Vec<u8>,
-    /// What cannot be used.
-    refused: Refused,
+    /// What was found last that is not in use.
+    found: Found,
 }
 
-/// What was found last that cannot be used.
 #[derive(Debug, PartialEq, Eq)]
-enum Refused {
+enum Found {
     Nothing,
-    /// Found once. Several files are not replaced at once, so it is looked at again.
+    /// Found once. Several files are not replaced at once, and one may be half written, which can
+    /// make a valid one with fewer clients or CAs: nothing is done before it is found again.
     Once(Content),
-    Told(Content),
+    /// It cannot be used, and that was told.
+    Refused(Content),
 }
 
 /// Contents of the files: their digest, or why they cannot be read.
@@ -77,7 +78,7 @@ impl Reloader {
             access,
             alerts,
             digest,
-            refused: Refused::Nothing,
+            found: Found::Nothing,
         }
     }
 
@@ -93,39 +94,71 @@ impl Reloader {
                 Ok::<_, CredentialsError>((digest, access))
             });
             match read.await {
-                Ok(Ok((_, None))) => self.refused = Refused::Nothing,
-                Ok(Ok((digest, Some(access)))) => self.changed(digest, access),
-                Ok(Err(error)) => self.refuse(Err(error.clone()), &error),
-                // The runtime is being shut down.
-                Err(_) => return,
+                Ok(Ok((_, None))) => self.found = Found::Nothing,
+                Ok(Ok((digest, Some(access)))) => self.changed(Ok(digest), access),
+                Ok(Err(error)) => self.changed(Err(error.clone()), Err(error)),
+                // A look that failed in itself says nothing of the files; the next one may.
+                Err(_) => {}
             }
         }
     }
 
-    fn changed(&mut self, digest: Vec<u8>, access: Result<Access, CredentialsError>) {
-        match access {
-            Ok(access) => {
-                self.access.send_replace(Arc::new(access));
-                self.digest = digest;
-                self.refused = Refused::Nothing;
-                tracing::info!(message = "Changed credentials were taken over.");
-            }
-            Err(error) => self.refuse(Ok(digest), &error),
+    fn changed(&mut self, content: Content, access: Result<Access, CredentialsError>) {
+        match &self.found {
+            Found::Refused(refused) if *refused == content => {}
+            Found::Once(once) if *once == content => match (content, access) {
+                (Ok(digest), Ok(access)) => self.take_over(digest, access),
+                (content, Err(error)) => self.refuse(content, &error),
+                // What cannot be read gives no access.
+                (Err(_), Ok(_)) => {}
+            },
+            _ => self.found = Found::Once(content),
         }
+    }
+
+    fn take_over(&mut self, digest: Vec<u8>, access: Access) {
+        self.access.send_replace(Arc::new(access));
+        self.digest = digest;
+        self.found = Found::Nothing;
+        tracing::info!(message = "Changed credentials were taken over.");
     }
 
     fn refuse(&mut self, content: Content, error: &CredentialsError) {
-        match &self.refused {
-            Refused::Told(told) if *told == content => {}
-            Refused::Once(once) if *once == content => {
-                NotTakenOver { error }.emit();
-                let finding = SensorFinding::credentials_not_taken(&error.to_string());
-                // Without room the next look tells.
-                if self.alerts.sensor(finding) {
-                    self.refused = Refused::Told(content);
-                }
-            }
-            _ => self.refused = Refused::Once(content),
+        NotTakenOver { error }.emit();
+        let finding = SensorFinding::credentials_not_taken(&error.to_string());
+        // Without room the next look tells.
+        if self.alerts.sensor(finding) {
+            self.found = Found::Refused(content);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{Spool, SpoolLimits, channel};
+
+    #[tokio::test]
+    async fn a_change_counts_when_it_is_found_twice() {
+        let limits = SpoolLimits {
+            bytes: 1 << 20,
+            records: 16,
+            age: None,
+            memory_bytes: 1 << 16,
+        };
+        let (alerts, _stage) = channel(Spool::in_memory(limits, "a test").unwrap(), 16);
+        let (access, mut taken) = watch::channel(Arc::default());
+        let settings = config::Tcp::default();
+        let mut reloader = Reloader::new(settings, access, alerts.downgrade(), vec![0]);
+        let mut found = |digest: u8| {
+            reloader.changed(Ok(vec![digest]), Ok(Access::default()));
+            let is_taken = taken.has_changed().unwrap();
+            taken.mark_unchanged();
+            is_taken
+        };
+        // As a file that is being written grows.
+        let looks = [1, 2, 3, 3].map(&mut found);
+        assert_eq!(looks, [false, false, false, true]);
+        assert!(!found(4), "another change begins anew");
     }
 }
