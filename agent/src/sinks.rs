@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod grpc;
+pub mod http;
 pub mod metrics;
 pub mod nats;
 pub mod output;

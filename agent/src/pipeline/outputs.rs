@@ -13,10 +13,11 @@ use crate::model::Priority;
 use crate::proto;
 use crate::sinks::file::{FileTarget, RotatingFile};
 use crate::sinks::grpc::Services;
+use crate::sinks::http::{HttpError, HttpSettings};
 use crate::sinks::metrics::{MetricsError, MetricsServer, Sources};
 use crate::sinks::nats::{NatsSettings, NatsTarget};
 use crate::sinks::output::{CursorError, Output};
-use crate::sinks::webhook::{WebhookError, WebhookSettings, WebhookTarget};
+use crate::sinks::webhook::{WebhookSettings, WebhookTarget};
 
 /// Directory of cursors below the state directory.
 const CURSORS: &str = "cursors";
@@ -30,9 +31,9 @@ pub enum OutputError {
     /// Its filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The webhook.
+    /// The client of one that sends over HTTP.
     #[error(transparent)]
-    Webhook(#[from] WebhookError),
+    Http(#[from] HttpError),
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -116,11 +117,13 @@ fn webhook(
         return Ok(None);
     };
     let webhook = WebhookSettings {
-        url,
+        http: HttpSettings {
+            url,
+            headers_file: settings.headers_file.clone(),
+            ca: settings.ca.clone(),
+            timeout: settings.timeout,
+        },
         format: settings.format,
-        headers_file: settings.headers_file.clone(),
-        ca: settings.ca.clone(),
-        timeout: settings.timeout,
         batch: settings.batch,
     };
     let target = WebhookTarget::new(webhook, node)?;
