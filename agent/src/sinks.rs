@@ -8,6 +8,7 @@ pub mod grpc;
 pub mod http;
 pub mod metrics;
 pub mod nats;
+pub mod otlp;
 pub mod output;
 pub mod query;
 pub mod render;
