@@ -179,6 +179,8 @@ pub struct Outputs {
     pub webhook: Webhook,
     /// Alerts into a stream of NATS JetStream.
     pub nats: Nats,
+    /// Alerts as OpenTelemetry logs.
+    pub otlp: Otlp,
 }
 
 /// Alerts in a file that is rotated.
@@ -235,6 +237,25 @@ pub struct Nats {
     pub stream: String,
     /// A user's credentials.
     pub credentials_file: Option<PathBuf>,
+}
+
+/// Alerts as OpenTelemetry logs to an OTLP receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otlp {
+    /// Where; empty: nowhere.
+    pub endpoint: String,
+    /// Alerts that are less urgent are not sent; `None` sends all.
+    pub min_severity: Option<Priority>,
+    /// More headers, one a line.
+    pub headers_file: Option<PathBuf>,
+    /// Longest time for a request.
+    pub timeout: Duration,
+    /// Records in a request.
+    pub batch: usize,
+    /// Requests are compressed.
+    pub gzip: bool,
+    /// Certificates that may sign the receiver's.
+    pub ca: Option<PathBuf>,
 }
 
 /// Metrics for Prometheus.
@@ -375,6 +396,15 @@ impl Default for Config {
                     subject: "gravlens.alerts".to_owned(),
                     stream: String::new(),
                     credentials_file: None,
+                },
+                otlp: Otlp {
+                    endpoint: String::new(),
+                    min_severity: None,
+                    headers_file: None,
+                    timeout: Duration::from_secs(10),
+                    batch: 256,
+                    gzip: true,
+                    ca: None,
                 },
             },
             sandbox: Sandbox { enabled: true },

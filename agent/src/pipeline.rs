@@ -5,7 +5,7 @@
 //!                                    ^    |                                              |
 //!          docker -[messages: wait]--+    +-[requests: keep and retry]-> docker          +-> grpc
 //!          sinks  -[questions: refuse]----+                                              +-> stdout, file,
-//!                                                                                             webhook, NATS
+//!                                                                                             webhook, NATS, OTLP
 //! ```
 //!
 //! One task owns the rings, one owns all detection state, one each sink. The detector never waits

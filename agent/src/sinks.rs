@@ -5,8 +5,10 @@
 
 pub mod file;
 pub mod grpc;
+pub mod http;
 pub mod metrics;
 pub mod nats;
+pub mod otlp;
 pub mod output;
 pub mod query;
 pub mod render;

@@ -45,6 +45,8 @@ mod lifecycle;
 mod loss;
 #[path = "suites/ocsf.rs"]
 mod ocsf;
+#[path = "suites/otlp.rs"]
+mod otlp;
 #[path = "suites/privileges.rs"]
 mod privileges;
 #[path = "suites/sandbox.rs"]
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         stock_client::TESTS,
         consumers::TESTS,
         ocsf::TESTS,
+        otlp::TESTS,
         lifecycle::TESTS,
         doctor::TESTS,
         demo::TESTS,

@@ -526,6 +526,58 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.outputs.nats.credentials_file = v.into_optional_path(),
     },
     Setting {
+        key: "outputs.otlp.endpoint",
+        about: "send alerts as OpenTelemetry logs to this OTLP receiver, by HTTP: its URL, to which \
+                `/v1/logs` is added; `http://127.0.0.1:4318`: a collector on this node; empty: nowhere",
+        kind: Kind::Url(&["http", "https"]),
+        get: |c| word(&c.outputs.otlp.endpoint),
+        set: |c, v| c.outputs.otlp.endpoint = v.into_text(),
+    },
+    Setting {
+        key: "outputs.otlp.min_severity",
+        about: "alerts that are less urgent are not sent; empty: all are",
+        kind: Kind::Word(PRIORITIES),
+        get: |c| word(priority_word(c.outputs.otlp.min_severity)),
+        set: |c, v| c.outputs.otlp.min_severity = priority(&v.into_text()),
+    },
+    Setting {
+        key: "outputs.otlp.headers_file",
+        about: "file with more headers for each request, one a line, `Authorization` for instance; \
+                it is read anew for each request",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.outputs.otlp.headers_file.as_deref()),
+        set: |c, v| c.outputs.otlp.headers_file = v.into_optional_path(),
+    },
+    Setting {
+        key: "outputs.otlp.timeout_seconds",
+        about: "longest time for a request with its answer",
+        kind: Kind::Integer { min: 1, max: 300 },
+        get: |c| Value::Number(c.outputs.otlp.timeout.as_secs()),
+        set: |c, v| c.outputs.otlp.timeout = Duration::from_secs(v.into_number()),
+    },
+    Setting {
+        key: "outputs.otlp.batch",
+        about: "records in a request",
+        kind: Kind::Integer { min: 1, max: 256 },
+        get: |c| count(c.outputs.otlp.batch),
+        set: |c, v| c.outputs.otlp.batch = v.into_usize(),
+    },
+    Setting {
+        key: "outputs.otlp.compression",
+        about: "how requests are compressed",
+        kind: Kind::Word(&["gzip", "none"]),
+        get: |c| word(if c.outputs.otlp.gzip { "gzip" } else { "none" }),
+        set: |c, v| c.outputs.otlp.gzip = v.into_text() == "gzip",
+    },
+    Setting {
+        key: "outputs.otlp.ca",
+        about: "file with the certificates, in PEM, that may sign the receiver's; empty: those of \
+                the node",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.outputs.otlp.ca.as_deref()),
+        set: |c, v| c.outputs.otlp.ca = v.into_optional_path(),
+    },
+    Setting {
         key: "metrics.listen",
         about: "serve metrics for Prometheus at `http://ADDRESS:PORT/metrics`, to whoever can \
                 connect; `127.0.0.1:9464`: only to this node; empty: not at all",

@@ -86,7 +86,7 @@ fn unknown_names_are_refused_with_what_is_allowed() {
     );
     assert_eq!(
         errors("\n[outputs.stdin]\nenabled = true\n"),
-        "gravlens.toml:2:10: unknown setting `outputs.stdin`; allowed here: file, nats, stdout, webhook"
+        "gravlens.toml:2:10: unknown setting `outputs.stdin`; allowed here: file, nats, otlp, stdout, webhook"
     );
     assert_eq!(
         errors("docker = 3\n"),
@@ -157,6 +157,9 @@ fn what_is_printed_can_be_read_again() {
     config.outputs.webhook.format = RecordFormat::Json;
     config.outputs.webhook.min_severity = Some(Priority::Error);
     config.outputs.webhook.ca = Some("/ca.pem".into());
+    config.outputs.otlp.endpoint = "http://collector:4318".into();
+    config.outputs.otlp.gzip = false;
+    config.outputs.otlp.headers_file = Some("/headers".into());
     config.metrics.listen = Some("[::1]:9464".parse().unwrap());
     config.log.format = LogFormat::Json;
     let pairs: Vec<_> = SETTINGS

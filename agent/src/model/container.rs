@@ -12,6 +12,8 @@ pub mod pod_labels {
     pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
     /// Its unique id.
     pub const UID: &str = "io.kubernetes.pod.uid";
+    /// The container's name in it.
+    pub const CONTAINER: &str = "io.kubernetes.container.name";
 }
 
 /// Container runtime, as read off the cgroup path.

@@ -13,10 +13,12 @@ use crate::model::Priority;
 use crate::proto;
 use crate::sinks::file::{FileTarget, RotatingFile};
 use crate::sinks::grpc::Services;
+use crate::sinks::http::{HttpError, HttpSettings};
 use crate::sinks::metrics::{MetricsError, MetricsServer, Sources};
 use crate::sinks::nats::{NatsSettings, NatsTarget};
+use crate::sinks::otlp::{OtlpSettings, OtlpTarget};
 use crate::sinks::output::{CursorError, Output};
-use crate::sinks::webhook::{WebhookError, WebhookSettings, WebhookTarget};
+use crate::sinks::webhook::{WebhookSettings, WebhookTarget};
 
 /// Directory of cursors below the state directory.
 const CURSORS: &str = "cursors";
@@ -30,9 +32,9 @@ pub enum OutputError {
     /// Its filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The webhook.
+    /// The client of one that sends over HTTP.
     #[error(transparent)]
-    Webhook(#[from] WebhookError),
+    Http(#[from] HttpError),
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -43,6 +45,7 @@ pub(super) struct Outputs {
     file: Option<(Output, FileTarget)>,
     webhook: Option<(Output, WebhookTarget)>,
     nats: Option<(Output, NatsTarget)>,
+    otlp: Option<(Output, OtlpTarget)>,
     metrics: Option<MetricsServer>,
     services: Services,
 }
@@ -56,6 +59,7 @@ pub(super) async fn open(config: &Config, services: &Services) -> Result<Outputs
     Ok(Outputs {
         file: file(&wanted.file, &cursors, spool, node.clone())?,
         nats: nats(&wanted.nats, &cursors, spool, &node)?,
+        otlp: otlp(&wanted.otlp, &cursors, spool, &node)?,
         webhook: webhook(&wanted.webhook, &cursors, spool, node)?,
         metrics: match config.metrics.listen {
             Some(address) => Some(MetricsServer::bind(address).await?),
@@ -80,6 +84,10 @@ impl Outputs {
         if let Some((output, target)) = self.nats {
             accounts.push(output.account());
             sinks.add("NATS output", output.run(target));
+        }
+        if let Some((output, target)) = self.otlp {
+            accounts.push(output.account());
+            sinks.add("OTLP output", output.run(target));
         }
         if let Some(server) = self.metrics {
             sinks.metrics(server.serve(Sources {
@@ -116,11 +124,13 @@ fn webhook(
         return Ok(None);
     };
     let webhook = WebhookSettings {
-        url,
+        http: HttpSettings {
+            url,
+            headers_file: settings.headers_file.clone(),
+            ca: settings.ca.clone(),
+            timeout: settings.timeout,
+        },
         format: settings.format,
-        headers_file: settings.headers_file.clone(),
-        ca: settings.ca.clone(),
-        timeout: settings.timeout,
         batch: settings.batch,
     };
     let target = WebhookTarget::new(webhook, node)?;
@@ -145,6 +155,31 @@ fn nats(
     };
     let target = NatsTarget::new(nats, node);
     let output = Output::begin("nats", cursors, spool, Filter::default())?;
+    Ok(Some((output, target)))
+}
+
+fn otlp(
+    settings: &config::Otlp,
+    cursors: &Path,
+    spool: &Arc<Spool>,
+    node: &str,
+) -> Result<Option<(Output, OtlpTarget)>, OutputError> {
+    // The empty text is no URL; any other has been checked.
+    let Ok(url) = Url::parse(&settings.endpoint) else {
+        return Ok(None);
+    };
+    let otlp = OtlpSettings {
+        http: HttpSettings {
+            url,
+            headers_file: settings.headers_file.clone(),
+            ca: settings.ca.clone(),
+            timeout: settings.timeout,
+        },
+        gzip: settings.gzip,
+        batch: settings.batch,
+    };
+    let target = OtlpTarget::new(otlp, node)?;
+    let output = Output::begin("otlp", cursors, spool, least(settings.min_severity)?)?;
     Ok(Some((output, target)))
 }
 

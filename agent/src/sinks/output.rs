@@ -28,7 +28,7 @@ use crate::alert::{Filter, OutgoingRecord, Spool, Start, Step, Subscription};
 use crate::proto;
 use crate::telemetry::Failure as _;
 use cursor::CursorFile;
-use failures::{CursorLost, DeliveryFailed, RecordDamaged, RecordRefused};
+use failures::{CursorLost, DeliveryFailed, RecordDamaged, RecordRefused, RecordsRefused};
 
 /// Records that an output holds at most, and so what a kill may have it send again.
 const BATCH: usize = 256;
@@ -70,6 +70,16 @@ pub enum Refusal {
     },
     /// It will never take the first of them.
     Never {
+        /// Why, in words.
+        why: String,
+    },
+    /// It has dealt with the first of them, and will never take some of these; which, it does not
+    /// say.
+    Partly {
+        /// How many it has dealt with, at least one.
+        count: usize,
+        /// How many of these it refuses, `count` at most.
+        refused: usize,
         /// Why, in words.
         why: String,
     },
@@ -276,13 +286,31 @@ impl<T: Target> Pump<T> {
                 Err(Refusal::Never { why }) => {
                     let sequence = batch.sequences[next];
                     next += 1;
-                    account.dropped();
+                    account.dropped(1);
                     RecordRefused {
                         output: account.name(),
                         sequence,
                         why: &why,
                     }
                     .emit();
+                }
+                Err(Refusal::Partly {
+                    count,
+                    refused,
+                    why,
+                }) => {
+                    let first = batch.sequences[next];
+                    next += count;
+                    account.delivered(count - refused);
+                    account.dropped(refused);
+                    RecordsRefused {
+                        output: account.name(),
+                        between: (first, batch.sequences[next - 1]),
+                        refused,
+                        why: &why,
+                    }
+                    .emit();
+                    pauses = self::pauses();
                 }
                 Err(Refusal::Later { why, after }) => {
                     account.failed();

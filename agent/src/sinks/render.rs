@@ -5,6 +5,7 @@ pub mod json;
 mod ocsf;
 mod text;
 
+pub(super) use text::{arguments, sentence, term};
 pub use text::{duration, event_account, record as text_record};
 
 use crate::config::RecordFormat;
@@ -31,6 +32,20 @@ pub fn json_record(record: &proto::Record) -> String {
 /// A time as RFC 3339 in UTC; empty when unset.
 pub fn time(time: Option<&prost_types::Timestamp>) -> String {
     time.map_or_else(String::new, ToString::to_string)
+}
+
+/// A time in nanoseconds since 1970; `None` when it is unset or does not fit.
+pub(super) fn unix_nanos(time: Option<&prost_types::Timestamp>) -> Option<i64> {
+    let time = time?;
+    let seconds = time.seconds.checked_mul(1_000_000_000)?;
+    seconds.checked_add(time.nanos.into())
+}
+
+/// Whether a call serves who comes from elsewhere, or takes what they sent.
+pub(super) fn is_inbound(call: &str) -> bool {
+    ["accept", "bind", "listen", "recv"]
+        .iter()
+        .any(|inbound| call.starts_with(inbound))
 }
 
 /// Upper-case word of a severity.

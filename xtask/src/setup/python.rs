@@ -1,5 +1,5 @@
-//! The Python environment in which the tests run stock gRPC clients and OCSF's schema:
-//! `target/python`.
+//! The Python environment in which the tests run stock gRPC clients, OCSF's schema and a receiver of
+//! OTLP: `target/python`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,13 +11,14 @@ use super::part::State;
 use crate::run::{answer, run, workspace_root};
 
 /// Packages and their versions.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("grpcio", "1.85.1"),
     ("grpcio-tools", "1.85.1"),
     ("grpcio-reflection", "1.85.1"),
     ("grpcio-health-checking", "1.85.1"),
     ("jsonschema", "4.26.0"),
     ("ocsf-json-schema", "1.2.0"),
+    ("opentelemetry-proto", "1.45.2"),
 ];
 
 /// Prints the versions of the packages named, one a line; fails if one is absent.
@@ -61,7 +62,7 @@ pub(super) fn install() -> Result<()> {
 }
 
 /// Packages with their versions, as pip wants them.
-fn pinned() -> [String; 6] {
+fn pinned() -> [String; 7] {
     PACKAGES.map(|(name, version)| format!("{name}=={version}"))
 }
 

@@ -69,8 +69,8 @@ impl OutputAccount {
         self.failing.store(false, Ordering::Relaxed);
     }
 
-    pub(super) fn dropped(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn dropped(&self, count: usize) {
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
         self.failing.store(false, Ordering::Relaxed);
     }
 

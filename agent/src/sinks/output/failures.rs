@@ -52,6 +52,35 @@ impl Failure for RecordRefused<'_> {
     }
 }
 
+/// A target took a part of several records and does not say which it refuses; these are dropped.
+pub(super) struct RecordsRefused<'a> {
+    pub(super) output: &'static str,
+    /// Sequence numbers of the first and the last that were offered.
+    pub(super) between: (u64, u64),
+    pub(super) refused: usize,
+    pub(super) why: &'a str,
+}
+
+impl Failure for RecordsRefused<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("output_records_refused");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        let (first, last) = self.between;
+        tracing::error!(
+            message = "Records dropped: the output's target refuses some of a batch for good.",
+            output = self.output,
+            refused = self.refused,
+            first_sequence = first,
+            last_sequence = last,
+            why = self.why,
+            total
+        );
+    }
+}
+
 /// A cursor leads nowhere.
 pub(super) struct CursorLost<'a> {
     pub(super) output: &'static str,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{enum_word, time};
+use super::{enum_word, time, unix_nanos};
 use crate::proto::event::Payload;
 use crate::proto::record::Body;
 use crate::proto::{self, Record};
@@ -205,7 +205,7 @@ fn fields(alert: &proto::Alert) -> Fields<'_> {
 
 fn event<'a>(fields: &mut Fields<'a>, event: &'a proto::Event) {
     add(fields, "evt.type", &event.r#type);
-    if let Some(nanos) = event.time.as_ref().and_then(nanos) {
+    if let Some(nanos) = unix_nanos(event.time.as_ref()) {
         fields.insert("evt.time", nanos.into());
     }
     if let Some(result) = event.result {
@@ -280,12 +280,6 @@ fn add<'a>(fields: &mut Fields<'a>, name: &'a str, value: &str) {
 
 fn short(id: &str) -> &str {
     id.get(..ID_DIGITS).unwrap_or(id)
-}
-
-fn nanos(time: &prost_types::Timestamp) -> Option<i64> {
-    time.seconds
-        .checked_mul(1_000_000_000)?
-        .checked_add(time.nanos.into())
 }
 
 #[cfg(test)]

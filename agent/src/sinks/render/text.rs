@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{enum_word, severity_word, time};
 use crate::alert::printable;
 use crate::proto;
+use crate::proto::event::Payload;
 use crate::proto::hook_status::State;
 use crate::proto::record::Body;
 
@@ -16,24 +17,25 @@ pub fn record(record: &proto::Record) -> String {
         Some(Body::Alert(body)) => alert(&mut out, body),
         Some(Body::Hello(body)) => head(&mut out, record, "HELLO", &hello(record, body)),
         Some(Body::Heartbeat(body)) => head(&mut out, record, "HEARTBEAT", &heartbeat(body)),
-        Some(Body::Gap(body)) => {
-            let why = enum_word(body.why().as_str_name(), "WHY_");
-            head(
-                &mut out,
-                record,
-                "GAP",
-                &format!("{why}: {}", printable(&body.message)),
-            );
-        }
+        Some(Body::Gap(body)) => head(&mut out, record, "GAP", &gap(body)),
         Some(Body::Loss(body)) => head(&mut out, record, "LOSS", &loss(body)),
-        Some(Body::Amend(body)) => {
-            let text = format!("alert {}: {}", printable(&body.alert_id), amend(body));
-            head(&mut out, record, "AMEND", &text);
-        }
+        Some(Body::Amend(body)) => head(&mut out, record, "AMEND", &amended(body)),
         Some(Body::Throttle(body)) => head(&mut out, record, "THROTTLE", &throttle(body)),
         None => head(&mut out, record, "UNKNOWN", "a record of a later version"),
     }
     out
+}
+
+/// What a record with a place in the stream tells, in one line without kind and time.
+pub(in crate::sinks) fn sentence(body: &Body) -> Option<String> {
+    match body {
+        Body::Alert(alert) => Some(printable(&alert.output).into_owned()),
+        Body::Gap(body) => Some(gap(body)),
+        Body::Loss(body) => Some(loss(body)),
+        Body::Amend(body) => Some(amended(body)),
+        Body::Throttle(body) => Some(throttle(body)),
+        Body::Hello(_) | Body::Heartbeat(_) => None,
+    }
 }
 
 fn head(out: &mut String, record: &proto::Record, name: &str, text: &str) {
@@ -122,6 +124,11 @@ pub fn event_account(events: proto::EventAccount) -> String {
     out
 }
 
+fn gap(gap: &proto::Gap) -> String {
+    let why = enum_word(gap.why().as_str_name(), "WHY_");
+    format!("{why}: {}", printable(&gap.message))
+}
+
 fn loss(loss: &proto::Loss) -> String {
     let whose = if !loss.container_name.is_empty() {
         format!("container {}", printable(&loss.container_name))
@@ -142,6 +149,10 @@ fn loss(loss: &proto::Loss) -> String {
         printable(&loss.hook),
         duration(length),
     )
+}
+
+fn amended(body: &proto::Amend) -> String {
+    format!("alert {}: {}", printable(&body.alert_id), amend(body))
 }
 
 fn amend(amend: &proto::Amend) -> String {
@@ -317,7 +328,6 @@ fn command(process: &proto::Process) -> String {
 }
 
 fn event(event: &proto::Event) -> String {
-    use proto::event::Payload;
     let mut text = printable(&event.r#type).into_owned();
     let detail = match &event.payload {
         Some(Payload::Open(open)) => open.path.as_ref().map(|path| path.text.clone()),
@@ -325,8 +335,7 @@ fn event(event: &proto::Event) -> String {
         Some(Payload::Dns(message)) => Some(dns(message)),
         Some(Payload::SetIds(ids)) => Some(ids.argument.to_string()),
         Some(Payload::Cgroup(cgroup)) => cgroup.path.as_ref().map(|path| path.text.clone()),
-        Some(Payload::Call(call)) => Some(arguments(call)),
-        Some(Payload::Paths(call)) => Some(paths(call)),
+        Some(call @ (Payload::Call(_) | Payload::Paths(_))) => Some(arguments(call).join(" ")),
         Some(Payload::Exit(exit)) => Some(format!("status {} signal {}", exit.status, exit.signal)),
         Some(Payload::Exec(_) | Payload::Fork(_)) | None => None,
     };
@@ -347,17 +356,19 @@ fn event(event: &proto::Event) -> String {
     text
 }
 
-fn arguments(call: &proto::CallPayload) -> String {
-    let named = |argument: &proto::Argument| format!("{}={}", argument.name, argument.text);
-    call.arguments
-        .iter()
-        .map(named)
-        .collect::<Vec<_>>()
-        .join(" ")
+/// Arguments of a call as `name=value`: paths, then numbers.
+pub(in crate::sinks) fn arguments(payload: &Payload) -> Vec<String> {
+    match payload {
+        Payload::Call(call) => {
+            let named = |argument: &proto::Argument| format!("{}={}", argument.name, argument.text);
+            call.arguments.iter().map(named).collect()
+        }
+        Payload::Paths(call) => paths(call).collect(),
+        _ => Vec::new(),
+    }
 }
 
-/// Paths, then numbers, as `name=value`.
-fn paths(call: &proto::PathsPayload) -> String {
+fn paths(call: &proto::PathsPayload) -> impl Iterator<Item = String> {
     let paths = call.paths.iter().map(|path| {
         let text = path.path.as_ref().map_or("", |path| &path.text);
         format!("{}={text}", path.argument)
@@ -366,7 +377,7 @@ fn paths(call: &proto::PathsPayload) -> String {
         "mode" => format!("mode={:#o}", number.value),
         name => format!("{name}={}", number.value),
     });
-    paths.chain(numbers).collect::<Vec<_>>().join(" ")
+    paths.chain(numbers)
 }
 
 /// Both ends, and what is known of the other's name.
@@ -429,7 +440,8 @@ fn endpoint(endpoint: &proto::Endpoint) -> String {
     )
 }
 
-fn term(term: &proto::Term) -> String {
+/// A term of a condition and the value that it met.
+pub(in crate::sinks) fn term(term: &proto::Term) -> String {
     let not = if term.negated { "not " } else { "" };
     let value = term.value.as_deref().map_or_else(
         || "no such value".to_owned(),

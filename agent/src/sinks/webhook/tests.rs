@@ -5,9 +5,12 @@ mod receiver;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use reqwest::Url;
 use rustls::ServerConfig;
+use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -15,9 +18,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::alert::Filter;
+use crate::sinks::http::testing::Server;
 use crate::sinks::output::testing::{Stream, until};
 use crate::sinks::output::{Output, OutputAccount};
-use receiver::{Answer, Inbox, Receiver};
+use receiver::{Answer, Inbox};
 
 /// A node with one webhook.
 struct Node {
@@ -27,17 +31,19 @@ struct Node {
 }
 
 impl Node {
-    fn new(receiver: &Receiver, inbox: Inbox, scheme: &str) -> Self {
+    fn new(receiver: &Server, inbox: Inbox, scheme: &str) -> Self {
         let url = format!("{scheme}://{}/alerts", receiver.address);
         Self {
             state: tempfile::tempdir().unwrap(),
             inbox,
             settings: WebhookSettings {
-                url: Url::parse(&url).unwrap(),
+                http: HttpSettings {
+                    url: Url::parse(&url).unwrap(),
+                    headers_file: None,
+                    ca: None,
+                    timeout: Duration::from_secs(30),
+                },
                 format: RecordFormat::Falco,
-                headers_file: None,
-                ca: None,
-                timeout: Duration::from_secs(30),
                 batch: 1,
             },
         }
@@ -58,9 +64,9 @@ impl Node {
     }
 }
 
-fn plain() -> (Receiver, Node) {
+fn plain() -> (Server, Node) {
     let inbox = Inbox::default();
-    let receiver = Receiver::start(&inbox);
+    let receiver = receiver::start(&inbox);
     let node = Node::new(&receiver, inbox, "http");
     (receiver, node)
 }
@@ -74,7 +80,7 @@ async fn falcosidekick_gets_one_alert_a_request() {
     let (_receiver, mut node) = plain();
     node.settings.batch = 100;
     let headers = "Authorization: Bearer secret\n";
-    node.settings.headers_file = Some(node.file("headers", headers));
+    node.settings.http.headers_file = Some(node.file("headers", headers));
     let stream = Stream::open(node.state.path());
     let (task, _) = node.start(&stream);
     stream.raise(3).await;
@@ -118,7 +124,7 @@ async fn own_records_come_in_batches() {
 #[tokio::test]
 async fn a_receiver_that_fails_gets_everything_in_order() {
     let (_receiver, mut node) = plain();
-    node.settings.timeout = Duration::from_secs(1);
+    node.settings.http.timeout = Duration::from_secs(1);
     let stream = Stream::open(node.state.path());
     node.inbox.answer([
         Answer::Status(503, None),
@@ -186,11 +192,11 @@ async fn nothing_is_lost_when_receiver_and_output_are_killed() {
     let stream = Stream::open(node.state.path());
     let (task, account) = node.start(&stream);
     until(|| account.attempts_failed() > 0).await;
-    let receiver = Receiver::again(address, &node.inbox);
+    let receiver = receiver::again(address, &node.inbox);
     until(|| account.records_delivered() == 40).await;
     receiver.kill();
     stream.raise(20).await;
-    let _receiver = Receiver::again(address, &node.inbox);
+    let _receiver = receiver::again(address, &node.inbox);
     until(|| account.records_delivered() == 60).await;
     stream.end().await;
     task.await.unwrap();
@@ -205,7 +211,7 @@ async fn nothing_is_lost_when_receiver_and_output_are_killed() {
 async fn a_secret_can_be_changed_while_the_output_runs() {
     let (_receiver, mut node) = plain();
     let path = node.file("headers", "X-Key: old\n");
-    node.settings.headers_file = Some(path.clone());
+    node.settings.http.headers_file = Some(path.clone());
     let stream = Stream::open(node.state.path());
     let (task, account) = node.start(&stream);
     stream.raise(1).await;
@@ -232,14 +238,14 @@ fn files_that_cannot_be_used_are_named() {
         let target = WebhookTarget::new(settings.clone(), String::new());
         target.unwrap_err().to_string()
     };
-    node.settings.ca = Some(node.file("ca.pem", "no certificate\n"));
+    node.settings.http.ca = Some(node.file("ca.pem", "no certificate\n"));
     let why = error(&node.settings);
     assert!(why.starts_with("outputs.webhook.ca: "), "{why}");
     assert!(why.ends_with("has no certificate in PEM form"), "{why}");
-    node.settings.ca = Some("no/such/ca.pem".into());
+    node.settings.http.ca = Some("no/such/ca.pem".into());
     let why = error(&node.settings);
     assert!(why.contains("no/such/ca.pem cannot be read"), "{why}");
-    node.settings.headers_file = Some(node.file("headers", "A: 1\nsecret\n"));
+    node.settings.http.headers_file = Some(node.file("headers", "A: 1\nsecret\n"));
     let why = error(&node.settings);
     assert!(why.ends_with("headers:2: expected `Name: value`"), "{why}");
 }
@@ -267,18 +273,18 @@ async fn a_receiver_is_trusted_only_with_a_certificate_of_the_right_authority() 
     let (ca, acceptor) = authority();
     let (other, _) = authority();
     let inbox = Inbox::default();
-    let receiver = Receiver::with_tls(&inbox, acceptor);
+    let receiver = receiver::with_tls(&inbox, acceptor);
     let mut node = Node::new(&receiver, inbox, "https");
     let stream = Stream::open(node.state.path());
     for untrusted in [Some(node.file("other.pem", &other)), None] {
-        node.settings.ca = untrusted;
+        node.settings.http.ca = untrusted;
         let (task, account) = node.start(&stream);
         stream.raise(1).await;
         until(|| account.attempts_failed() > 0).await;
         task.abort();
     }
     assert!(node.inbox.requests().is_empty());
-    node.settings.ca = Some(node.file("ca.pem", &ca));
+    node.settings.http.ca = Some(node.file("ca.pem", &ca));
     let (task, _) = node.start(&stream);
     stream.end().await;
     task.await.unwrap();

@@ -6,6 +6,7 @@ use super::object::Object;
 use super::{UNKNOWN, container, device, process, values};
 use crate::proto;
 use crate::proto::event::Payload;
+use crate::sinks::render::is_inbound;
 
 /// `file.type_id` of a unix socket.
 const SOCKET: u64 = 5;
@@ -97,13 +98,6 @@ fn connection(call: &str, socket: &proto::SocketPayload) -> Object {
     let local = address(local, &socket.local_names);
     let remote = address(remote, &socket.remote_names);
     directed(is_inbound(call), &endpoint.transport, local, remote)
-}
-
-/// Whether the call serves who comes from elsewhere, or takes what they sent.
-fn is_inbound(call: &str) -> bool {
-    ["accept", "bind", "listen", "recv"]
-        .iter()
-        .any(|inbound| call.starts_with(inbound))
 }
 
 fn directed(inbound: bool, transport: &str, local: Object, remote: Object) -> Object {

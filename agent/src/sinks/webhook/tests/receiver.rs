@@ -1,8 +1,7 @@
 //! An HTTP receiver that can fail, hang, and be killed.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,13 +11,11 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use axum::serve::Listener;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+
+use crate::sinks::http::testing::Server;
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
@@ -128,86 +125,23 @@ async fn receive(State(inbox): State<Inbox>, headers: HeaderMap, body: String) -
     }
 }
 
-/// A receiver that serves until it is killed.
-pub(super) struct Receiver {
-    runtime: Option<Runtime>,
-    pub(super) address: SocketAddr,
+fn router(inbox: &Inbox) -> Router {
+    Router::new()
+        .route("/alerts", post(receive))
+        .with_state(inbox.clone())
 }
 
-impl Receiver {
-    /// On a port of its own.
-    pub(super) fn start(inbox: &Inbox) -> Self {
-        Self::at((Ipv4Addr::LOCALHOST, 0).into(), inbox, None)
-    }
-
-    /// With TLS.
-    pub(super) fn with_tls(inbox: &Inbox, acceptor: TlsAcceptor) -> Self {
-        Self::at((Ipv4Addr::LOCALHOST, 0).into(), inbox, Some(acceptor))
-    }
-
-    /// At an address where one was killed.
-    pub(super) fn again(address: SocketAddr, inbox: &Inbox) -> Self {
-        Self::at(address, inbox, None)
-    }
-
-    fn at(address: SocketAddr, inbox: &Inbox, acceptor: Option<TlsAcceptor>) -> Self {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = std::thread::scope(|scope| {
-            let bind = || runtime.block_on(TcpListener::bind(address)).unwrap();
-            scope.spawn(bind).join().unwrap()
-        });
-        let address = listener.local_addr().unwrap();
-        let router = Router::new()
-            .route("/alerts", post(receive))
-            .with_state(inbox.clone());
-        match acceptor {
-            None => runtime.spawn(async { axum::serve(listener, router).await }),
-            Some(acceptor) => {
-                let listener = TlsListener(listener, acceptor);
-                runtime.spawn(async { axum::serve(listener, router).await })
-            }
-        };
-        Self {
-            runtime: Some(runtime),
-            address,
-        }
-    }
-
-    /// Ends it with all its connections, in the middle of whatever it does.
-    pub(super) fn kill(self) {
-        drop(self);
-    }
+/// A receiver on a port of its own.
+pub(super) fn start(inbox: &Inbox) -> Server {
+    Server::start(router(inbox))
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// One with TLS.
+pub(super) fn with_tls(inbox: &Inbox, acceptor: TlsAcceptor) -> Server {
+    Server::with_tls(router(inbox), acceptor)
 }
 
-struct TlsListener(TcpListener, TlsAcceptor);
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let (stream, peer) = self.0.accept().await.unwrap();
-            // A client that does not trust the certificate goes away.
-            if let Ok(stream) = self.1.accept(stream).await {
-                return (stream, peer);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
+/// One at an address where one was killed.
+pub(super) fn again(address: SocketAddr, inbox: &Inbox) -> Server {
+    Server::again(address, router(inbox))
 }

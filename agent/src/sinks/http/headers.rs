@@ -11,7 +11,12 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Headers that follow from the request.
-const RESERVED: [&str; 3] = ["content-length", "content-type", "transfer-encoding"];
+const RESERVED: [&str; 4] = [
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+];
 
 /// Why headers cannot be had. The text has no value in it.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<HeaderMap, HeadersError> {
 pub(super) fn warn_if_open(path: &Path) {
     if fs::metadata(path).is_ok_and(|found| found.mode() & 0o004 != 0) {
         tracing::warn!(
-            message = "Everybody can read the file with the webhook's headers: run chmod o-r on it.",
+            message = "Everybody can read the file with an output's headers: run chmod o-r on it.",
             path = %path.display()
         );
     }
