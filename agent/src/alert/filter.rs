@@ -15,6 +15,8 @@ use crate::proto::{self, RecordKind};
 const MAX_SELECTORS: usize = 64;
 const MAX_PATTERNS: usize = 1_000;
 const MAX_PATTERN_BYTES: usize = 512;
+/// Far more than there are kinds.
+const MAX_KINDS: usize = 16;
 const MIN_ID_DIGITS: usize = 6;
 
 /// Why a filter is refused.
@@ -46,6 +48,9 @@ pub enum FilterError {
         /// What is wrong with it.
         why: String,
     },
+    /// Too many kinds.
+    #[error("`kinds` has {0} elements; at most {MAX_KINDS} are allowed")]
+    TooManyKinds(usize),
     /// A number that no kind of record has.
     #[error("{0} is no kind of record")]
     NoKind(i32),
@@ -101,14 +106,16 @@ impl Filter {
         };
         Ok(Self {
             min: least(filter.min_severity)?,
-            kinds: filter
-                .kinds
-                .into_iter()
-                .map(kind)
-                .collect::<Result<_, _>>()?,
+            kinds: kinds(&filter.kinds)?,
             allow: compile(filter.allow)?,
             deny: compile(filter.deny)?,
         })
+    }
+
+    /// How much there is to compare with a record, at most.
+    pub(super) fn effort(&self) -> usize {
+        let selectors = self.allow.iter().chain(&self.deny);
+        1 + selectors.map(Selector::effort).sum::<usize>()
     }
 
     /// Whether a record passes.
@@ -136,6 +143,13 @@ fn least(number: i32) -> Result<i32, FilterError> {
     }
 }
 
+fn kinds(numbers: &[i32]) -> Result<Vec<Kind>, FilterError> {
+    if numbers.len() > MAX_KINDS {
+        return Err(FilterError::TooManyKinds(numbers.len()));
+    }
+    numbers.iter().copied().map(kind).collect()
+}
+
 fn kind(number: i32) -> Result<Kind, FilterError> {
     match RecordKind::try_from(number) {
         Ok(RecordKind::Alert) => Ok(Kind::Alert),
@@ -151,19 +165,7 @@ fn check_patterns<'a>(
 ) -> Result<(), FilterError> {
     let mut count = 0;
     for selector in selectors {
-        let lists = [
-            &selector.rules,
-            &selector.tags,
-            &selector.attack_ids,
-            &selector.container_ids,
-            &selector.container_names,
-            &selector.images,
-            &selector.event_types,
-            &selector.namespaces,
-            &selector.pods,
-            &selector.label_selectors,
-        ];
-        for pattern in lists.into_iter().flatten() {
+        for pattern in lists(selector).into_iter().flatten() {
             count += 1;
             match pattern.len() {
                 0 => return Err(FilterError::EmptyPattern),
@@ -179,6 +181,21 @@ fn check_patterns<'a>(
         return Err(FilterError::TooManyPatterns(count));
     }
     Ok(())
+}
+
+fn lists(selector: &proto::Selector) -> [&Vec<String>; 10] {
+    [
+        &selector.rules,
+        &selector.tags,
+        &selector.attack_ids,
+        &selector.container_ids,
+        &selector.container_names,
+        &selector.images,
+        &selector.event_types,
+        &selector.namespaces,
+        &selector.pods,
+        &selector.label_selectors,
+    ]
 }
 
 fn is_id_prefix(text: &str) -> bool {
@@ -200,6 +217,12 @@ impl Selector {
             labels: labels.collect::<Result<_, _>>()?,
             wanted,
         })
+    }
+
+    fn effort(&self) -> usize {
+        let patterns = lists(&self.wanted).into_iter().map(Vec::len).sum::<usize>();
+        let labels = self.labels.iter().map(LabelSelector::effort).sum::<usize>();
+        1 + patterns + labels
     }
 
     /// An addition goes where its alert went, so both are judged by what the alert told.
@@ -325,28 +348,24 @@ fn has_prefix(id: &str, prefix: &str) -> bool {
         .is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
 }
 
-/// Matches with `*` for any number of characters. Looks back to the last `*` only, so the time is
-/// at most pattern times text.
+/// Matches with `*` for any number of characters. What stands between two of them is looked for
+/// behind what came before, so the time is that of reading pattern and text once.
 fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p + 1, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            p += 1;
-            t += 1;
-        } else if let Some((after, taken)) = star {
-            star = Some((after, taken + 1));
-            p = after;
-            t = taken + 1;
-        } else {
+    let Some((begin, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let text = text.strip_prefix(begin);
+    let Some(mut text) = text.and_then(|text| text.strip_suffix(end)) else {
+        return false;
+    };
+    for part in middle.split('*') {
+        let Some((_, after)) = text.split_once(part) else {
             return false;
-        }
+        };
+        text = after;
     }
-    pattern[p..].iter().all(|&byte| byte == b'*')
+    true
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use crate::proto;
 
 const MAX_PATHS: usize = 200;
+/// Far more than the longest path that leads somewhere has.
+const MAX_PATH_BYTES: usize = 256;
 /// Fields of a record that are always whole: its time, and what proves completeness.
 const ALWAYS: [&str; 4] = ["time", "hello", "gap", "heartbeat"];
 
@@ -29,8 +31,11 @@ static RECORD: LazyLock<MessageDescriptor> = LazyLock::new(|| {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaskError {
     /// Too many paths.
-    #[error("{0} field paths; at most {MAX_PATHS} are allowed")]
+    #[error("`fields` has {0} paths; at most {MAX_PATHS} are allowed")]
     TooMany(usize),
+    /// A long path.
+    #[error("a path of `fields` has {0} bytes; at most {MAX_PATH_BYTES} are allowed")]
+    Long(usize),
     /// No such field.
     #[error("{path:?}: {message} has no field {name:?}; it has {}", fields.join(", "))]
     NoField {
@@ -102,6 +107,9 @@ impl FieldMask {
 }
 
 fn add(parts: &mut Parts, path: &str) -> Result<(), MaskError> {
+    if path.len() > MAX_PATH_BYTES {
+        return Err(MaskError::Long(path.len()));
+    }
     let mut parts = parts;
     let mut message = RECORD.clone();
     let mut names = path.split('.').peekable();
@@ -252,6 +260,10 @@ mod tests {
         assert!(refused("").contains("Record has no field \"\""));
         assert!(refused("alert.output.text").contains("\"output\" has no fields"));
         assert!(refused("alert.container.labels.app").contains("\"labels\" has no fields"));
+        assert_eq!(
+            refused(&"x".repeat(257)),
+            "a path of `fields` has 257 bytes; at most 256 are allowed"
+        );
         let many = vec!["alert.id".to_owned(); MAX_PATHS + 1];
         assert_eq!(
             FieldMask::new(&many),

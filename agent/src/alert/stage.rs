@@ -223,21 +223,12 @@ impl AlertStage {
     fn store_alert(&mut self, alert: &Alert) -> Sent {
         let sequence = self.writer.next_sequence();
         let id = self.next_id();
-        let facts = Facts::alert(
-            &alert.finding.rule,
-            &alert.event.container,
-            alert.event.syscall.name(),
-        );
-        let sent = Sent {
-            sequence,
-            id: id.clone(),
-            facts: facts.clone(),
-        };
+        let sent = Sent::new(sequence, id.clone(), alert);
         if let Some(awaited) = Awaited::of(&alert.event.container) {
             self.awaiting.add(awaited, sent.clone());
         }
         let body = proto::record::Body::Alert(encode::alert(id, alert));
-        self.store(facts, body);
+        self.store(sent.facts(), body);
         self.uncommitted += 1;
         sent
     }
@@ -252,6 +243,7 @@ impl AlertStage {
     }
 
     fn store_roll_up(&mut self, news: RollUp<Sent>) {
+        let facts = Facts::amend(news.told.facts());
         let body = proto::record::Body::Amend(proto::Amend {
             alert_id: news.told.id,
             alert_sequence: news.told.sequence,
@@ -264,7 +256,7 @@ impl AlertStage {
                 samples: news.samples,
             }),
         });
-        self.store(Facts::amend(news.told.facts), body);
+        self.store(facts, body);
     }
 
     fn store_throttle(&mut self, kept: &Throttled) {
@@ -313,13 +305,14 @@ impl AlertStage {
 
     fn amend(&mut self, alerts: Vec<Sent>, container: Option<&proto::Container>) {
         for sent in alerts {
+            let facts = Facts::amend(sent.facts());
             let body = proto::record::Body::Amend(proto::Amend {
                 alert_id: sent.id,
                 alert_sequence: sent.sequence,
                 container: container.cloned(),
                 roll_up: None,
             });
-            self.store(Facts::amend(sent.facts), body);
+            self.store(facts, body);
             self.counts.amended.fetch_add(1, Ordering::AcqRel);
         }
     }

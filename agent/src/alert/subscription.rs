@@ -14,6 +14,9 @@ use crate::proto;
 
 /// Records read from the spool at a time.
 const BATCH: usize = 256;
+/// Comparisons of one step, about: whoever steps keeps a thread for well below a millisecond. One
+/// record is looked at in any case.
+const TURN: usize = 4_096;
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,8 @@ pub struct Subscription {
     spool: Arc<Spool>,
     tail: watch::Receiver<Tail>,
     filter: Filter,
+    /// Records that one step looks at: fewer with a filter that takes longer.
+    turn: usize,
     progress: Progress,
     prev: u64,
     batch: VecDeque<Arc<Stored>>,
@@ -132,6 +137,7 @@ impl Subscription {
         Ok(Self {
             spool,
             tail,
+            turn: (TURN / filter.effort()).max(1),
             filter,
             progress: Progress {
                 complete_through: position,
@@ -183,7 +189,10 @@ impl Subscription {
                 Step::Idle
             };
         }
-        while let Some(stored) = self.batch.pop_front() {
+        for _ in 0..self.turn {
+            let Some(stored) = self.batch.pop_front() else {
+                break;
+            };
             self.progress.complete_through = stored.sequence;
             if self.filter.admits(&stored.facts) {
                 self.progress.delivered += 1;
@@ -228,11 +237,21 @@ impl Subscription {
 
     /// Reads what [`Step::Behind`] told of, off the threads that others wait for.
     pub async fn load(&mut self) {
+        self.load_holding(()).await;
+    }
+
+    /// The same; keeps something until it has been read, also when nobody waits for it any more.
+    pub async fn load_holding(&mut self, held: impl Send + 'static) {
         let Some(fetch) = self.behind.clone() else {
             return;
         };
         let spool = Arc::clone(&self.spool);
-        let records = spawn_blocking(move || spool.fetch(&fetch, BATCH)).await;
+        let read = move || {
+            let records = spool.fetch(&fetch, BATCH);
+            drop(held);
+            records
+        };
+        let records = spawn_blocking(read).await;
         // Forgotten afterwards, so that a call that is given up can be made again.
         self.behind = None;
         match records {

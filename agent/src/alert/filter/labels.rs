@@ -3,6 +3,15 @@
 
 use std::collections::HashMap;
 
+/// Requirements of a selector.
+const MAX_REQUIREMENTS: usize = 16;
+/// Values of a requirement.
+const MAX_VALUES: usize = 64;
+/// Longest key that Kubernetes allows: a domain name of 253 bytes, `/` and 63 more.
+const MAX_KEY_BYTES: usize = 317;
+/// Longest value; those of Kubernetes have 63 bytes.
+const MAX_VALUE_BYTES: usize = 255;
+
 /// A selector that was parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LabelSelector(Vec<Requirement>);
@@ -32,11 +41,18 @@ impl LabelSelector {
     /// A sentence about what is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let requirements = split(text)?;
+        at_most(MAX_REQUIREMENTS, requirements.len(), "requirements")?;
         requirements
             .into_iter()
             .map(requirement)
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// How much there is to compare with labels, at most.
+    pub(super) fn effort(&self) -> usize {
+        let Self(requirements) = self;
+        requirements.iter().map(Requirement::effort).sum()
     }
 
     /// Whether the labels satisfy every requirement.
@@ -48,6 +64,13 @@ impl LabelSelector {
 }
 
 impl Requirement {
+    fn effort(&self) -> usize {
+        match &self.wanted {
+            Wanted::Present | Wanted::Absent => 1,
+            Wanted::In(values) | Wanted::NotIn(values) => 1 + values.len(),
+        }
+    }
+
     fn holds(&self, value: Option<&String>) -> bool {
         match &self.wanted {
             Wanted::Present => value.is_some(),
@@ -123,10 +146,25 @@ fn of(key: &str, wanted: Wanted) -> Result<Requirement, String> {
     if key.is_empty() || key.contains(|c: char| c.is_whitespace() || "=!()".contains(c)) {
         return Err(format!("{key:?} is no label's key"));
     }
+    at_most(MAX_KEY_BYTES, key.len(), "bytes in a key")?;
+    if let Wanted::In(values) | Wanted::NotIn(values) = &wanted {
+        at_most(MAX_VALUES, values.len(), "values in a list")?;
+        let longest = values.iter().map(String::len).max().unwrap_or(0);
+        at_most(MAX_VALUE_BYTES, longest, "bytes in a value")?;
+    }
     Ok(Requirement {
         key: key.to_owned(),
         wanted,
     })
+}
+
+fn at_most(limit: usize, count: usize, what: &str) -> Result<(), String> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(format!(
+        "it has {count} {what}; `label_selectors` may have {limit}"
+    ))
 }
 
 #[cfg(test)]
@@ -185,6 +223,27 @@ mod tests {
             let error = LabelSelector::parse(selector).unwrap_err();
             assert!(error.contains(why), "{selector}: {error}");
         }
+    }
+
+    #[test]
+    fn a_selector_is_bounded_in_all_its_parts() {
+        let refused = |selector: String| LabelSelector::parse(&selector).unwrap_err();
+        for (selector, what) in [
+            (vec!["a"; 17].join(","), "17 requirements"),
+            (format!("a in ({})", vec!["b"; 65].join(",")), "65 values"),
+            ("a".repeat(318), "318 bytes in a key"),
+            (format!("a={}", "b".repeat(256)), "256 bytes in a value"),
+            (
+                format!("a notin (b,{})", "b".repeat(256)),
+                "256 bytes in a value",
+            ),
+        ] {
+            let why = refused(selector);
+            assert!(why.starts_with(&format!("it has {what}")), "{why}");
+            assert!(why.contains("`label_selectors` may have"), "{why}");
+        }
+        let most = format!("a in ({})", vec!["b"; 64].join(","));
+        assert_eq!(LabelSelector::parse(&most).unwrap().effort(), 65);
     }
 
     proptest! {

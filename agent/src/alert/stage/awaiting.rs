@@ -1,9 +1,10 @@
 //! Alerts whose container was not identified when they left.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
-use crate::alert::Facts;
-use crate::model::ContainerView;
+use crate::alert::{Alert, Facts};
+use crate::model::{ContainerView, RuleInfo};
 
 /// Alerts that left with incomplete identity and wait for it. Beyond it the oldest is forgotten:
 /// it stays as it was sent.
@@ -40,12 +41,33 @@ pub(super) struct Awaiting {
     order: VecDeque<(u64, Awaited)>,
 }
 
-/// An alert that has left.
+/// An alert that has left, as its additions tell of it. Many are kept at a time, so they share rule
+/// and container: a container can have many labels.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) sequence: u64,
     pub(super) id: String,
-    pub(super) facts: Facts,
+    rule: Arc<RuleInfo>,
+    /// As the alert told it.
+    container: ContainerView,
+    event_type: &'static str,
+}
+
+impl Sent {
+    pub(super) fn new(sequence: u64, id: String, alert: &Alert) -> Self {
+        Self {
+            sequence,
+            id,
+            rule: Arc::clone(&alert.finding.rule),
+            container: alert.event.container.clone(),
+            event_type: alert.event.syscall.name(),
+        }
+    }
+
+    /// What filters look at.
+    pub(super) fn facts(&self) -> Facts {
+        Facts::alert(&self.rule, &self.container, self.event_type)
+    }
 }
 
 impl Awaiting {
@@ -86,18 +108,27 @@ mod tests {
     fn the_list_of_awaiting_alerts_is_bounded() {
         let mut awaiting = Awaiting::default();
         let container = |number: u64| Awaited::Container(format!("c{number}"));
-        let facts = Facts::alert(&sample::rule(), &sample::pending_container_view(), "execve");
+        let alert = sample::alert_in(sample::pending_container_view());
         for sequence in 1..=MAX_AWAITING as u64 + 10 {
-            let sent = Sent {
-                sequence,
-                id: "id".into(),
-                facts: facts.clone(),
-            };
+            let sent = Sent::new(sequence, "id".into(), &alert);
             awaiting.add(container(sequence % 5), sent);
         }
         assert_eq!(awaiting.order.len(), MAX_AWAITING);
         let left: usize = (0..5).map(|c| awaiting.take(&container(c)).len()).sum();
         assert_eq!(left, MAX_AWAITING);
         assert!(awaiting.order.is_empty());
+    }
+
+    #[test]
+    fn an_alert_that_has_left_shares_its_container() {
+        let container = sample::known_container();
+        let alert = sample::alert_in(ContainerView::Container(Arc::clone(&container)));
+        let sent = Sent::new(1, "id".into(), &alert);
+        assert!(
+            matches!(&sent.clone().container, ContainerView::Container(kept)
+            if Arc::ptr_eq(kept, &container))
+        );
+        let told = Facts::alert(&alert.finding.rule, &alert.event.container, "openat");
+        assert_eq!(sent.facts(), told);
     }
 }

@@ -85,6 +85,25 @@ fn live_and_oldest_begin_at_the_ends() {
 }
 
 #[test]
+fn a_filter_that_asks_much_gives_way_often() {
+    let (spool, mut writer) = spool(100);
+    (0..20).for_each(|_| append(&mut writer, true));
+    let filter = Filter::new(proto::Filter {
+        allow: vec![proto::Selector {
+            rules: vec!["*no such rule*".to_owned(); 1_000],
+            ..proto::Selector::default()
+        }],
+        ..proto::Filter::default()
+    });
+    let mut subscription = Subscription::new(spool, Start::Oldest, filter.unwrap()).unwrap();
+    let mut steps = 0;
+    while subscription.step() == Step::Filtered {
+        steps += 1;
+    }
+    assert_eq!((steps, subscription.progress().filtered), (5, 20));
+}
+
+#[test]
 fn a_cursor_beyond_the_end_is_refused() {
     let (spool, _writer) = spool(3);
     let start = Start::After {
