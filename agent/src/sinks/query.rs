@@ -61,6 +61,21 @@ impl QueryClient {
         self.ask(Query::Status).await
     }
 
+    /// The same; waits for its turn where others are told that the agent is busy. For few askers
+    /// that come by themselves: other people's questions say nothing about the detection task.
+    ///
+    /// # Errors
+    /// See [`QueryError`]; never [`QueryError::Busy`].
+    pub async fn status_in_turn(&self) -> Result<StatusSnapshot, QueryError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            // The answer's end tells when there is nobody to ask.
+            let _ = self.questions.send(Query::Status(reply)).await;
+            answer.await
+        };
+        within_patience(asked).await
+    }
+
     /// Asks for the containers.
     ///
     /// # Errors
@@ -85,11 +100,17 @@ impl QueryClient {
                 mpsc::error::TrySendError::Full(_) => QueryError::Busy,
                 mpsc::error::TrySendError::Closed(_) => QueryError::Stopped,
             })?;
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(QueryError::Stopped),
-            Err(_) => Err(QueryError::TimedOut),
-        }
+        within_patience(answer).await
+    }
+}
+
+async fn within_patience<T>(
+    answer: impl Future<Output = Result<T, oneshot::error::RecvError>>,
+) -> Result<T, QueryError> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(QueryError::Stopped),
+        Err(_) => Err(QueryError::TimedOut),
     }
 }
 
@@ -115,5 +136,50 @@ mod tests {
             assert_eq!(question.await.unwrap(), Err(QueryError::Stopped));
         }
         assert_eq!(client.rules().await, Err(QueryError::Stopped));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_waits_for_its_turn_is_answered_by_a_task_that_is_asked_much() {
+        let (client, mut receiver) = channel();
+        let ask = || {
+            let client = client.clone();
+            tokio::spawn(async move { client.status().await })
+        };
+        let waiting: Vec<_> = (0..CAPACITY).map(|_| ask()).collect();
+        while client.questions.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let patient = {
+            let client = client.clone();
+            tokio::spawn(async move { client.status_in_turn().await })
+        };
+        tokio::task::yield_now().await;
+        for _ in 0..=CAPACITY {
+            let Some(Query::Status(reply)) = receiver.recv().await else {
+                panic!("no question");
+            };
+            let _ = reply.send(StatusSnapshot::default());
+        }
+        for question in waiting.into_iter().chain([patient]) {
+            assert!(question.await.unwrap().is_ok());
+        }
+        drop(receiver);
+        let stopped = client.status_in_turn().await;
+        assert_eq!(stopped, Err(QueryError::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_answer_is_not_busy() {
+        let (client, _receiver) = channel();
+        let waiting = (0..CAPACITY).map(|_| client.status());
+        let waiting = futures::future::join_all(waiting);
+        assert!(
+            waiting
+                .await
+                .iter()
+                .all(|it| *it == Err(QueryError::TimedOut))
+        );
+        let silent = client.status_in_turn().await;
+        assert_eq!(silent, Err(QueryError::TimedOut));
     }
 }

@@ -29,7 +29,7 @@ impl View {
     /// Asks everybody. Waits for the detection task for as long as any question does.
     pub(super) async fn of(sources: &Sources) -> Self {
         let services = &sources.services;
-        let snapshot = services.queries.status().await.ok();
+        let snapshot = services.queries.status_in_turn().await.ok();
         let usage = services.spool.usage();
         Self {
             now: SystemTime::now(),
