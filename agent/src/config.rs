@@ -162,6 +162,8 @@ pub struct Stream {
     pub spool: SpoolLimits,
     /// Streams open at a time.
     pub max_streams: usize,
+    /// Those of them that one client may have over TCP.
+    pub max_streams_per_client: usize,
     /// Connections open at a time, over the socket and over TCP each.
     pub max_connections: usize,
     /// The same services over TCP.
@@ -342,6 +344,7 @@ impl Default for Config {
                     memory_bytes: 8 << 20,
                 },
                 max_streams: 64,
+                max_streams_per_client: 16,
                 max_connections: 256,
                 tcp: Tcp::default(),
             },

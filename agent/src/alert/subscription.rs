@@ -237,11 +237,21 @@ impl Subscription {
 
     /// Reads what [`Step::Behind`] told of, off the threads that others wait for.
     pub async fn load(&mut self) {
+        self.load_holding(()).await;
+    }
+
+    /// The same; keeps something until it has been read, also when nobody waits for it any more.
+    pub async fn load_holding(&mut self, held: impl Send + 'static) {
         let Some(fetch) = self.behind.clone() else {
             return;
         };
         let spool = Arc::clone(&self.spool);
-        let records = spawn_blocking(move || spool.fetch(&fetch, BATCH)).await;
+        let read = move || {
+            let records = spool.fetch(&fetch, BATCH);
+            drop(held);
+            records
+        };
+        let records = spawn_blocking(read).await;
         // Forgotten afterwards, so that a call that is given up can be made again.
         self.behind = None;
         match records {

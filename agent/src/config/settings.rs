@@ -303,6 +303,16 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.stream.max_streams = v.into_usize(),
     },
     Setting {
+        key: "stream.max_streams_per_client",
+        about: "those that one client may have open over TCP; more are refused",
+        kind: Kind::Integer {
+            min: 1,
+            max: 10_000,
+        },
+        get: |c| count(c.stream.max_streams_per_client),
+        set: |c, v| c.stream.max_streams_per_client = v.into_usize(),
+    },
+    Setting {
         key: "stream.max_connections",
         about: "connections open at a time, over the socket and over TCP each; more are refused",
         kind: Kind::Integer {

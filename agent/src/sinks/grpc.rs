@@ -1,9 +1,9 @@
 //! The gRPC server: on a unix socket, and over TCP where that is configured.
 //!
 //! ```text
-//! socket (peer's user) ─┐
-//!                       ├─ slots ─> Connection ─> Authorize (rights) ─> services
-//! tcp (mutual TLS) ─────┘
+//! socket (peer's user) ───────────────────┐
+//!                                         ├─ slots ─> Connection ─> Authorize (rights) ─> services
+//! tcp ─ newcomers (handshake, mutual TLS) ┘
 //! ```
 
 mod audit;
@@ -14,11 +14,13 @@ mod codec;
 mod connection;
 mod convert;
 mod door;
+mod newcomers;
 mod peer;
 mod rights;
 mod services;
 mod slots;
 mod socket;
+mod streams;
 mod tcp;
 mod tls;
 mod watch;
@@ -31,7 +33,7 @@ use std::time::Duration;
 
 use futures::stream::select;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch as latest};
+use tokio::sync::{mpsc, oneshot, watch as latest};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
@@ -57,13 +59,19 @@ use connection::Patience;
 use door::Door;
 use slots::Slots;
 use socket::Socket;
+use streams::Streams;
 use tls::{Access, Reloader};
 
-/// Largest request: a filter with every pattern it may have fits.
-const MAX_REQUEST_BYTES: usize = 1 << 20;
+/// Largest request, of whichever service: a filter of a thousand usual patterns fits.
+const MAX_REQUEST_BYTES: usize = 64 << 10;
 
-/// Calls that one connection may have open.
-const MAX_CALLS_PER_CONNECTION: u32 = 256;
+/// Calls that one connection may have open. With requests that are under way they bound what is
+/// held for a client: 2 MiB.
+const MAX_CALLS_PER_CONNECTION: u32 = 32;
+
+/// Bytes of one call, and of all calls of a connection, that the client may send before somebody
+/// reads them: the least that HTTP/2 knows.
+const WINDOW_BYTES: u32 = 65_535;
 
 /// Bytes that the headers of a call may have: those of honest clients have some hundred.
 const MAX_HEADER_BYTES: u32 = 16 << 10;
@@ -103,6 +111,8 @@ pub struct Services {
     pub heartbeat: Duration,
     /// Streams that may be open at a time.
     pub max_streams: usize,
+    /// Those of them that one client may have over the network.
+    pub max_streams_per_client: usize,
     /// Connections that may be open at a time, over the socket and over TCP each.
     pub max_connections: usize,
 }
@@ -299,6 +309,7 @@ impl Services {
             queries,
             heartbeat: config.heartbeat,
             max_streams: config.max_streams,
+            max_streams_per_client: config.max_streams_per_client,
             max_connections: config.max_connections,
         }
     }
@@ -309,17 +320,18 @@ async fn router(
     authorize: Authorize,
 ) -> Result<Router<Stack<Authorize, Identity>>, ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let slots = Arc::new(Semaphore::new(services.max_streams));
+    let streams = Streams::new(services.max_streams, services.max_streams_per_client);
     let services = Arc::new(services);
     let answers = services::Answers {
         services: Arc::clone(&services),
-        slots: Arc::clone(&slots),
+        streams: Arc::clone(&streams),
     };
-    let watch = AlertServiceServer::new(watch::Watch { services, slots })
+    let watch = AlertServiceServer::new(watch::Watch { services, streams })
         .max_decoding_message_size(MAX_REQUEST_BYTES);
     let status = StatusServiceServer::new(answers.clone());
     let containers = ContainerServiceServer::new(answers.clone());
     let rules = RuleServiceServer::new(answers);
+    let (reflected, reflected_alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
     health
         .set_serving::<AlertServiceServer<watch::Watch>>()
         .await;
@@ -335,16 +347,18 @@ async fn router(
     Ok(Server::builder()
         .layer(authorize)
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_max_pending_accept_reset_streams(Some(MAX_RESET_CALLS))
         .http2_max_local_error_reset_streams(Some(MAX_RESET_CALLS))
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
-        .add_service(health_service)
+        .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES))
         // Both versions: stock clients still ask for the older one.
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(reflected.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(reflected_alpha.max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(watch)
         .add_service(status.max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(containers.max_decoding_message_size(MAX_REQUEST_BYTES))

@@ -233,7 +233,10 @@ mod tests {
             (format!("a in ({})", vec!["b"; 65].join(",")), "65 values"),
             ("a".repeat(318), "318 bytes in a key"),
             (format!("a={}", "b".repeat(256)), "256 bytes in a value"),
-            (format!("a notin (b,{})", "b".repeat(256)), "256 bytes in a value"),
+            (
+                format!("a notin (b,{})", "b".repeat(256)),
+                "256 bytes in a value",
+            ),
         ] {
             let why = refused(selector);
             assert!(why.starts_with(&format!("it has {what}")), "{why}");

@@ -124,8 +124,10 @@ mod tests {
         let container = sample::known_container();
         let alert = sample::alert_in(ContainerView::Container(Arc::clone(&container)));
         let sent = Sent::new(1, "id".into(), &alert);
-        assert!(matches!(&sent.clone().container, ContainerView::Container(kept)
-            if Arc::ptr_eq(kept, &container)));
+        assert!(
+            matches!(&sent.clone().container, ContainerView::Container(kept)
+            if Arc::ptr_eq(kept, &container))
+        );
         let told = Facts::alert(&alert.finding.rule, &alert.event.container, "openat");
         assert_eq!(sent.facts(), told);
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::peer::Peer;
+use super::peer::{Name, Peer};
 
 /// What a client may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -34,7 +34,7 @@ impl fmt::Display for Right {
 /// The clients by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clients {
-    rights: BTreeMap<String, Vec<Right>>,
+    rights: BTreeMap<Name, Vec<Right>>,
 }
 
 /// What is wrong in the file, with its place.
@@ -93,8 +93,7 @@ impl Clients {
                 "{name} has no rights: give it some of watch, rules, baselines, or take it out"
             ));
         }
-        let key = fold(&name);
-        if self.rights.insert(key, rights).is_some() {
+        if self.rights.insert(Name::parse(&name), rights).is_some() {
             return Err(format!(
                 "{name} stands there twice: put its rights together"
             ));
@@ -106,9 +105,9 @@ impl Clients {
     pub(super) fn knows(&self, peer: &Peer) -> bool {
         match peer {
             Peer::Unix { .. } | Peer::Loopback(_) => true,
-            Peer::Certificate { names, .. } => names
-                .iter()
-                .any(|name| self.rights.contains_key(&fold(name))),
+            Peer::Certificate { names, .. } => {
+                names.iter().any(|name| self.rights.contains_key(name))
+            }
         }
     }
 
@@ -119,18 +118,9 @@ impl Clients {
             Peer::Loopback(_) => right == Right::Watch,
             Peer::Certificate { names, .. } => names
                 .iter()
-                .filter_map(|name| self.rights.get(&fold(name)))
+                .filter_map(|name| self.rights.get(name))
                 .any(|rights| rights.contains(&right)),
         }
-    }
-}
-
-/// DNS names differ in case and are the same; URIs are not.
-fn fold(name: &str) -> String {
-    if name.contains("://") {
-        name.to_owned()
-    } else {
-        name.to_ascii_lowercase()
     }
 }
 
@@ -147,7 +137,7 @@ mod tests {
     fn named(names: &[&str]) -> Peer {
         Peer::Certificate {
             address: "10.0.0.1:5".parse().unwrap(),
-            names: names.iter().map(ToString::to_string).collect(),
+            names: names.iter().map(|name| Name::parse(name)).collect(),
         }
     }
 
@@ -166,6 +156,22 @@ mod tests {
             &[],
         ] {
             let stranger = named(names);
+            assert!(!clients.knows(&stranger) && !clients.allow(&stranger, Right::Watch));
+        }
+    }
+
+    #[test]
+    fn a_name_of_one_kind_is_not_one_of_the_other() {
+        let clients = Clients::parse(FILE).unwrap();
+        // Whoever makes certificates may check the one kind and not the other.
+        for name in [
+            Name::Uri("soc.example.org".to_owned()),
+            Name::Dns("spiffe://example.org/Soc".to_owned()),
+        ] {
+            let stranger = Peer::Certificate {
+                address: "10.0.0.1:5".parse().unwrap(),
+                names: [name].into(),
+            };
             assert!(!clients.knows(&stranger) && !clients.allow(&stranger, Right::Watch));
         }
     }

@@ -74,7 +74,8 @@ pub(super) struct Call {
 }
 
 impl Calls {
-    fn new() -> Arc<Self> {
+    /// None yet.
+    pub(super) fn new() -> Arc<Self> {
         let state = CallState {
             open: 0,
             any: false,

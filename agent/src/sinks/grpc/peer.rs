@@ -30,11 +30,58 @@ pub(super) enum Peer {
         /// Where it is.
         address: SocketAddr,
         /// What the certificate says who it is.
-        names: Arc<[String]>,
+        names: Arc<[Name]>,
     },
 }
 
+/// A name that a certificate gives its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Name {
+    /// A DNS name, in lower case: it differs in case and is the same.
+    Dns(String),
+    /// A URI.
+    Uri(String),
+}
+
+impl Name {
+    /// As people write it: a URI has a scheme, and no DNS name has a colon.
+    pub(super) fn parse(text: &str) -> Self {
+        if text.contains(':') {
+            Self::Uri(text.to_owned())
+        } else {
+            Self::dns(text)
+        }
+    }
+
+    fn dns(text: &str) -> Self {
+        Self::Dns(text.to_ascii_lowercase())
+    }
+
+    fn text(&self) -> &str {
+        let (Self::Dns(text) | Self::Uri(text)) = self;
+        text
+    }
+}
+
+/// Somebody at the other end of the network. Streams are counted under it, from wherever they come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Client {
+    /// Whoever comes without TLS: nothing tells one from another.
+    Loopback,
+    /// Whoever has a certificate with these names.
+    Certificate(Arc<[Name]>),
+}
+
 impl Peer {
+    /// Who it is as a client; none over the unix socket.
+    pub(super) fn client(&self) -> Option<Client> {
+        match self {
+            Self::Unix { .. } => None,
+            Self::Loopback(_) => Some(Client::Loopback),
+            Self::Certificate { names, .. } => Some(Client::Certificate(Arc::clone(names))),
+        }
+    }
+
     /// What it is counted under.
     pub(super) fn origin(&self) -> Origin {
         match self {
@@ -61,11 +108,12 @@ impl fmt::Display for Peer {
 }
 
 /// Names for people: a client chose them.
-pub(super) fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[Name]) -> String {
     if names.is_empty() {
         return "a certificate without DNS name and URI".to_owned();
     }
-    let shown: Vec<_> = names.iter().map(|name| shorten(&printable(name))).collect();
+    let shown = names.iter().map(|name| shorten(&printable(name.text())));
+    let shown: Vec<_> = shown.collect();
     shown.join(", ")
 }
 
@@ -78,12 +126,13 @@ fn shorten(text: &str) -> String {
 
 /// The DNS names and URIs of a certificate, as they stand in it; none of one that cannot be read.
 /// Its common name says nothing: it was not made for names of machines.
-pub(super) fn names(certificate: &rustls::pki_types::CertificateDer<'_>) -> Vec<String> {
+pub(super) fn names(certificate: &rustls::pki_types::CertificateDer<'_>) -> Vec<Name> {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else {
         return Vec::new();
     };
-    let dns = certificate.valid_dns_names().map(str::to_ascii_lowercase);
-    let uris = certificate.valid_uri_names().map(str::to_owned);
+    let dns = certificate.valid_dns_names().map(Name::dns);
+    let uris = certificate.valid_uri_names();
+    let uris = uris.map(|uri| Name::Uri(uri.to_owned()));
     dns.chain(uris).take(MAX_NAMES).collect()
 }
 
@@ -128,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_a_client_calls_itself_is_safe_to_show() {
-        let names = ["a\x1b[31m".to_owned(), "x".repeat(1_000)];
+        let names = [Name::parse("a\x1b[31m"), Name::parse(&"x".repeat(1_000))];
         let shown = list(&names);
         assert!(shown.starts_with("a\\x1b[31m, xxx"), "{shown}");
         assert!(shown.chars().count() < 200);

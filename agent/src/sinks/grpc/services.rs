@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
+use super::streams::Streams;
 use super::{Services, convert};
 use crate::alert::{encode_container, timestamp};
 use crate::proto;
@@ -19,7 +19,7 @@ use crate::telemetry::StatusSnapshot;
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     pub(super) services: Arc<Services>,
-    pub(super) slots: Arc<Semaphore>,
+    pub(super) streams: Arc<Streams>,
 }
 
 impl From<QueryError> for Status {
@@ -77,7 +77,6 @@ impl Answers {
         let spool = &self.services.spool;
         let (bounds, usage, limits) = (spool.bounds(), spool.usage(), spool.limits());
         let cap = self.services.max_streams;
-        let open = cap - self.slots.available_permits();
         proto::StreamStatus {
             epoch: spool.epoch(),
             oldest_sequence: bounds.oldest,
@@ -86,7 +85,7 @@ impl Answers {
             bytes: usage.bytes as u64,
             records_cap: limits.records as u64,
             bytes_cap: limits.bytes as u64,
-            subscribers: u32::try_from(open).unwrap_or(u32::MAX),
+            subscribers: u32::try_from(self.streams.count()).unwrap_or(u32::MAX),
             subscribers_cap: u32::try_from(cap).unwrap_or(u32::MAX),
             not_durable: usage.not_durable.unwrap_or_default(),
         }

@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::audit::{Reason, Refusal};
 use super::connection::Connection;
 use super::door::Door;
-use super::peer::{self, Origin, Peer};
-use super::slots::Slot;
+use super::newcomers::{Newcomers, Place};
+use super::peer::{self, Name, Origin, Peer};
 use super::tls::Shown;
 use crate::telemetry::{Counter, Failure};
 
@@ -25,6 +26,10 @@ use crate::telemetry::{Counter, Failure};
 const BACKLOG: u32 = 1_024;
 /// Connections that are let in and wait to be served; *wait* when full.
 pub(super) const ADMITTED: usize = 64;
+/// Handshakes under way; the oldest of whoever has most *gives way* when there are more.
+pub(super) const HANDSHAKES: usize = 128;
+/// Handshakes from one address, or of one network of IPv6; more are refused.
+pub(super) const HANDSHAKES_PER_ORIGIN: usize = 16;
 /// Pause after a connection could not be accepted: the next attempt would fail alike.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// First byte of a TLS connection: a record of a handshake.
@@ -93,6 +98,7 @@ impl Failure for HandshakeBroken<'_> {
 
 /// Accepts connections until nobody takes them any more.
 pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Sender<Connection>) {
+    let newcomers = Newcomers::new(HANDSHAKES, HANDSHAKES_PER_ORIGIN);
     let mut handshakes = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -104,13 +110,18 @@ pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Se
             Ok((stream, address)) => {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 let origin = Origin::network(address.ip());
-                let Some(slot) = door.slot(origin, || address.to_string()) else {
-                    continue;
+                let place = match newcomers.take(origin) {
+                    Ok(place) => place,
+                    Err(why) => {
+                        let why = why.to_string();
+                        refuse(&door, address, Reason::TooManyConnections, None, &why);
+                        continue;
+                    }
                 };
                 let newcomer = Newcomer {
                     stream,
                     address,
-                    slot,
+                    place,
                 };
                 let (door, admitted) = (door.clone(), admitted.clone());
                 handshakes.spawn(async move {
@@ -132,83 +143,99 @@ pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Se
 struct Newcomer {
     stream: TcpStream,
     address: SocketAddr,
-    slot: Slot,
+    place: Place,
+}
+
+/// How a handshake ends.
+enum Handshake {
+    /// The client has shown a certificate that is good.
+    Done(Box<TlsStream<TcpStream>>, Peer),
+    /// The client was refused and is to be told why, outside of TLS.
+    TurnedAway(TcpStream, Vec<u8>),
+    /// There is nobody to talk to.
+    Ended,
 }
 
 impl Newcomer {
     /// Lets it in, or tells why not.
     async fn enter(self, door: &Door) -> Option<Connection> {
-        let _ = self.stream.set_nodelay(true);
-        let address = self.address;
-        // As the files say now: what comes later holds for later connections.
-        let terms = door.access.borrow().terms();
-        let Some((config, shown)) = terms else {
-            return Some(door.admit(self.stream, Peer::Loopback(address), self.slot));
-        };
-        let acceptor = TlsAcceptor::from(config);
-        let entered = timeout(
-            door.patience.handshake,
-            self.handshake(door, acceptor, shown),
-        );
-        if let Ok(connection) = entered.await {
-            return connection;
-        }
-        let limit = door.patience.handshake;
-        refuse(
-            door,
-            address,
-            Reason::SlowHandshake,
-            None,
-            &format!("{limit:?}"),
-        );
-        None
-    }
-
-    async fn handshake(
-        self,
-        door: &Door,
-        acceptor: TlsAcceptor,
-        shown: Shown,
-    ) -> Option<Connection> {
         let Self {
             stream,
             address,
-            slot,
+            mut place,
         } = self;
-        match opening(&stream).await {
-            Opening::Tls => {}
-            Opening::OldTls(version) => {
-                refuse(door, address, Reason::TlsVersion, None, "");
-                answer(stream, &protocol_version(version)).await;
-                return None;
-            }
-            Opening::Plaintext => {
-                refuse(door, address, Reason::Plaintext, None, "");
-                answer(stream, &needs_tls()).await;
-                return None;
-            }
-            // Whoever looks whether a port is open asks for nothing.
-            Opening::Nothing => return None,
-        }
-        match acceptor.accept(stream).await {
-            Ok(stream) => {
-                let names = shown.get().cloned().unwrap_or_default().into();
-                let peer = Peer::Certificate { address, names };
-                Some(door.admit(stream, peer, slot))
-            }
-            Err(error) => {
-                match reason(&error) {
-                    Some(reason) => {
-                        refuse(door, address, reason, shown.get(), &error.to_string());
-                    }
-                    None => HandshakeBroken {
-                        address,
-                        error: &error,
-                    }
-                    .emit(),
+        let _ = stream.set_nodelay(true);
+        // As the files say now: what comes later holds for later connections.
+        let terms = door.access.borrow().terms();
+        let Some((config, shown)) = terms else {
+            let peer = Peer::Loopback(address);
+            let slot = door.slot(peer.origin(), || peer.to_string())?;
+            return Some(door.admit(stream, peer, slot));
+        };
+        let limit = door.patience.handshake;
+        let acceptor = TlsAcceptor::from(config);
+        let handshake = timeout(limit, handshake(stream, address, door, acceptor, shown));
+        let (why, detail) = tokio::select! {
+            ended = handshake => match ended {
+                Ok(Handshake::Done(stream, peer)) => {
+                    let slot = door.slot(peer.origin(), || peer.to_string())?;
+                    return Some(door.admit(stream, peer, slot));
                 }
-                None
+                Ok(Handshake::TurnedAway(stream, text)) => {
+                    tokio::select! {
+                        () = answer(stream, &text) => {}
+                        () = place.given_away() => {}
+                    }
+                    return None;
+                }
+                Ok(Handshake::Ended) => return None,
+                Err(_) => (Reason::SlowHandshake, format!("{limit:?}")),
+            },
+            () = place.given_away() => (
+                Reason::TooManyConnections,
+                format!("{HANDSHAKES} handshakes are under way; its own gave way to a newer one"),
+            ),
+        };
+        refuse(door, address, why, None, &detail);
+        None
+    }
+}
+
+async fn handshake(
+    stream: TcpStream,
+    address: SocketAddr,
+    door: &Door,
+    acceptor: TlsAcceptor,
+    shown: Shown,
+) -> Handshake {
+    match opening(&stream).await {
+        Opening::Tls => {}
+        Opening::OldTls(version) => {
+            refuse(door, address, Reason::TlsVersion, None, "");
+            return Handshake::TurnedAway(stream, protocol_version(version));
+        }
+        Opening::Plaintext => {
+            refuse(door, address, Reason::Plaintext, None, "");
+            return Handshake::TurnedAway(stream, needs_tls());
+        }
+        // Whoever looks whether a port is open asks for nothing.
+        Opening::Nothing => return Handshake::Ended,
+    }
+    match acceptor.accept(stream).await {
+        Ok(stream) => {
+            let names = shown.get().cloned().unwrap_or_default().into();
+            Handshake::Done(Box::new(stream), Peer::Certificate { address, names })
+        }
+        Err(error) => {
+            match reason(&error) {
+                Some(reason) => refuse(door, address, reason, shown.get(), &error.to_string()),
+                None => HandshakeBroken {
+                    address,
+                    error: &error,
+                }
+                .emit(),
             }
+            Handshake::Ended
         }
     }
 }
@@ -283,7 +310,7 @@ fn refuse(
     door: &Door,
     address: SocketAddr,
     reason: Reason,
-    shown: Option<&Vec<String>>,
+    shown: Option<&Vec<Name>>,
     detail: &str,
 ) {
     let who = match shown {

@@ -1,6 +1,7 @@
 //! A real client over a real socket.
 
 mod hostile;
+mod limits;
 pub(crate) mod network;
 pub(crate) mod pki;
 
@@ -33,6 +34,9 @@ const ROOMY: SpoolLimits = SpoolLimits {
     age: None,
     memory_bytes: 1 << 22,
 };
+
+const STREAMS_PER_CLIENT: usize = 4;
+const MAX_CONNECTIONS: usize = 64;
 
 /// An agent without kernel programs.
 pub(crate) struct Agent {
@@ -74,22 +78,7 @@ impl Agent {
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gravlens.sock");
-        let writer = Spool::in_memory(limits, "a test").unwrap();
-        let spool = Arc::clone(writer.spool());
-        let (alerts, stage) = channel(writer, 10_000);
-        tokio::spawn(stage.run());
-        let (queries, questions) = query::channel();
-        tokio::spawn(answer(questions));
-        let services = Services {
-            spool,
-            alerts: Arc::clone(alerts.counts()),
-            findings: alerts.downgrade(),
-            board: Board::new(AgentFacts::of_this_node(std::time::SystemTime::now())),
-            queries,
-            heartbeat,
-            max_streams,
-            max_connections: 64,
-        };
+        let (services, alerts) = services(limits, heartbeat, max_streams);
         let server = configure(GrpcServer::bind(&path).unwrap());
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -129,6 +118,32 @@ impl Agent {
         let mut client = AlertServiceClient::new(self.channel.clone());
         Ok(client.watch(request).await?.into_inner())
     }
+}
+
+/// What an agent without kernel programs serves, and the way to its alert stage.
+fn services(
+    limits: SpoolLimits,
+    heartbeat: Duration,
+    max_streams: usize,
+) -> (Services, AlertSender) {
+    let writer = Spool::in_memory(limits, "a test").unwrap();
+    let spool = Arc::clone(writer.spool());
+    let (alerts, stage) = channel(writer, 10_000);
+    tokio::spawn(stage.run());
+    let (queries, questions) = query::channel();
+    tokio::spawn(answer(questions));
+    let services = Services {
+        spool,
+        alerts: Arc::clone(alerts.counts()),
+        findings: alerts.downgrade(),
+        board: Board::new(AgentFacts::of_this_node(std::time::SystemTime::now())),
+        queries,
+        heartbeat,
+        max_streams,
+        max_streams_per_client: STREAMS_PER_CLIENT,
+        max_connections: MAX_CONNECTIONS,
+    };
+    (services, alerts)
 }
 
 /// The detection task's side of the questions.

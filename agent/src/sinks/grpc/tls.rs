@@ -12,6 +12,7 @@ use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::SingleCertAndKey;
 
 use super::clients::Clients;
+use super::peer::Name;
 use witness::Witness;
 
 pub use credentials::CredentialsError;
@@ -34,7 +35,7 @@ struct Tls {
 }
 
 /// The names of the certificate that a client showed, also when it was refused.
-pub(super) type Shown = Arc<OnceLock<Vec<String>>>;
+pub(super) type Shown = Arc<OnceLock<Vec<Name>>>;
 
 impl Access {
     /// The terms of one connection, and where the names of its client will stand. `None` where

@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use futures::Stream;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Response, Status};
 
+use super::connection::Caller;
+use super::streams::{Place, Streams};
 use super::{Services, convert};
 use crate::alert::{
     FieldMask, Filter, OutgoingRecord, Start, StartError, Step, Subscription, timestamp,
@@ -22,7 +23,7 @@ use crate::proto::{self, WatchRequest, watch_request};
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) services: Arc<Services>,
-    pub(super) slots: Arc<Semaphore>,
+    pub(super) streams: Arc<Streams>,
 }
 
 #[tonic::async_trait]
@@ -33,18 +34,20 @@ impl AlertService for Watch {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
-            let max = self.services.max_streams;
-            Status::resource_exhausted(format!(
-                "{max} streams are open already; stream.max_streams allows no more"
-            ))
-        })?;
+        let caller = request.extensions().get::<Caller>();
+        let caller = caller.ok_or_else(|| Status::internal("the connection is not known"))?;
+        let place = self
+            .streams
+            .take(caller.peer.client())
+            .map_err(|error| Status::resource_exhausted(error.to_string()))?;
         let services = Arc::clone(&self.services);
         let request = request.into_inner();
         let mask = FieldMask::new(&request.fields)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        // A time is looked for in files.
-        let (subscription, until) = spawn_blocking(move || subscribe(&services, request))
+        // A time is looked for in files, also when the client has gone meanwhile: the place goes
+        // along, so that there are never more such searches than streams.
+        let begin = move || subscribe(&services, request).map(|begun| (begun, place));
+        let ((subscription, until), place) = spawn_blocking(begin)
             .await
             .map_err(|_| Status::internal("the subscription could not begin"))??;
         let open = Open {
@@ -54,7 +57,7 @@ impl AlertService for Watch {
             mask,
             until,
             phase: Phase::Hello,
-            _slot: slot,
+            place: Arc::new(place),
         };
         Ok(Response::new(open.into_stream().boxed()))
     }
@@ -105,7 +108,8 @@ struct Open {
     next_heartbeat: Instant,
     until: Option<u64>,
     phase: Phase,
-    _slot: OwnedSemaphorePermit,
+    /// Kept while something is read for the stream, also when its client has gone meanwhile.
+    place: Arc<Place>,
 }
 
 impl Open {
@@ -141,7 +145,10 @@ impl Open {
             match self.subscription.step() {
                 Step::Record(record) => return Some(Ok(self.wanted(record))),
                 Step::Filtered => tokio::task::yield_now().await,
-                Step::Behind => self.subscription.load().await,
+                Step::Behind => {
+                    let place = Arc::clone(&self.place);
+                    self.subscription.load_holding(place).await;
+                }
                 Step::Idle => self.wait().await,
                 Step::End => {
                     self.phase = Phase::Stopping;

@@ -116,6 +116,7 @@ impl Agent {
                 queries,
                 heartbeat: Duration::from_secs(5),
                 max_streams: 8,
+                max_streams_per_client: 8,
                 findings: stream.findings(),
                 max_connections: 8,
             },
