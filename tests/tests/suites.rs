@@ -45,6 +45,8 @@ mod lifecycle;
 mod loss;
 #[path = "suites/ocsf.rs"]
 mod ocsf;
+#[path = "suites/network_cut.rs"]
+mod network_cut;
 #[path = "suites/privileges.rs"]
 mod privileges;
 #[path = "suites/sandbox.rs"]
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         subscribers::TESTS,
         sandbox::TESTS,
         fairness::TESTS,
+        network_cut::TESTS,
         canary::TESTS,
         tamper::TESTS,
         stock_client::TESTS,
