@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// With these it does all that the other suites see it do.
-const NEEDED: &[CapabilitySet] = &[
+pub(crate) const NEEDED: &[CapabilitySet] = &[
     CapabilitySet::BPF,
     CapabilitySet::PERFMON,
     CapabilitySet::NET_ADMIN,
