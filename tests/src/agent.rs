@@ -31,6 +31,8 @@ pub struct AgentSetup {
     folder: PathBuf,
     config: Table,
     variables: Vec<(&'static str, PathBuf)>,
+    /// What executes the agent in its own place, with its arguments.
+    launcher: Vec<PathBuf>,
     _guard: undo::Guard,
 }
 
@@ -46,6 +48,7 @@ impl AgentSetup {
             folder,
             config: Table::new(),
             variables: Vec::new(),
+            launcher: Vec::new(),
             _guard: guard,
         };
         setup.set("scope.cgroup", scope.path());
@@ -77,6 +80,16 @@ impl AgentSetup {
     /// Sets an environment variable that names a path.
     pub fn set_variable(&mut self, name: &'static str, path: &Path) {
         self.variables.push((name, path.to_owned()));
+    }
+
+    /// Lets a program start the agent: it executes what follows these arguments in its own place.
+    pub fn launch_with(&mut self, launcher: Vec<PathBuf>) {
+        self.launcher = launcher;
+    }
+
+    /// The agent's folder: the only place that it writes to.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Adds a rule file beside the bundled rules.
@@ -121,7 +134,10 @@ impl AgentSetup {
         self.require_scope()?;
         fs::write(self.config_file(), self.config.to_string())?;
         let log = self.path("stderr.log");
-        let child = Command::new(binary()?)
+        let mut command = self.launcher.clone();
+        command.push(binary()?);
+        let child = Command::new(&command[0])
+            .args(&command[1..])
             .arg("run")
             .arg("--config")
             .arg(self.config_file())

@@ -1,13 +1,14 @@
 //! A second machine on a network of its own, without leaving this one.
 //!
 //! The machine is a network namespace that owns a public-looking address from the ranges that are
-//! reserved for documentation. A veth pair leads from it into a container; no route leads anywhere
-//! else, so nothing that a scenario sends can leave the two namespaces.
+//! reserved for documentation. A veth pair leads from it into a container, another to this node; no
+//! route leads anywhere else, so nothing that a scenario sends can leave the namespaces.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,13 @@ use crate::undo::{self, Leftover};
 
 /// Address of the other machine.
 pub const REMOTE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+
+/// Address of this node on the link to the other machine, from the range for benchmarks.
+pub const NODE: Ipv4Addr = Ipv4Addr::new(198, 18, 113, 1);
+const NODE_ON_LINK: &str = "198.18.113.1/30";
+const REMOTE_TO_NODE: &str = "198.18.113.2/30";
+/// The link as the other machine names it.
+const TO_NODE: &str = "node0";
 
 const REMOTE_ON_LINK: &str = "198.51.100.1/24";
 const CONTAINER_ON_LINK: &str = "198.51.100.2/24";
@@ -79,6 +87,34 @@ impl RemoteHost {
         )?;
         ip(inside, &["link", "set", "eth0", "up"])?;
         ip(inside, &["route", "add", "default", "via", GATEWAY])
+    }
+
+    /// Connects this node, under [`NODE`]. The link ends with the other machine.
+    pub fn attach_node(&self) -> Result<()> {
+        let own = i32::try_from(std::process::id())?;
+        let remote = self.pid();
+        let end = format!("gvl{own}");
+        let pair = ["link", "add", &end, "type", "veth", "peer", "name", TO_NODE];
+        ip(own, &[&pair[..], &["netns", &remote.to_string()]].concat())?;
+        ip(own, &["address", "add", NODE_ON_LINK, "dev", &end])?;
+        ip(own, &["link", "set", &end, "up"])?;
+        ip(remote, &["address", "add", REMOTE_TO_NODE, "dev", TO_NODE])?;
+        self.set_node_link(true)
+    }
+
+    /// Cuts the link to this node, or makes it whole again.
+    pub fn set_node_link(&self, up: bool) -> Result<()> {
+        let state = if up { "up" } else { "down" };
+        ip(self.pid(), &["link", "set", TO_NODE, state])
+    }
+
+    /// A program on the other machine.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/proc/{}/ns/net", self.pid()))
+            .arg(program);
+        command
     }
 
     /// Listens for TCP connections on the other machine.

@@ -27,6 +27,8 @@ mod containers;
 mod deeds;
 #[path = "suites/demo.rs"]
 mod demo;
+#[path = "suites/deploy.rs"]
+mod deploy;
 #[path = "suites/docker_client.rs"]
 mod docker_client;
 #[path = "suites/doctor.rs"]
@@ -43,6 +45,8 @@ mod image_rules;
 mod lifecycle;
 #[path = "suites/loss.rs"]
 mod loss;
+#[path = "suites/network_cut.rs"]
+mod network_cut;
 #[path = "suites/ocsf.rs"]
 mod ocsf;
 #[path = "suites/otlp.rs"]
@@ -91,7 +95,9 @@ fn main() -> ExitCode {
         spool::TESTS,
         stream_tools::TESTS,
         subscribers::TESTS,
+        network_cut::TESTS,
         sandbox::TESTS,
+        deploy::TESTS,
         fairness::TESTS,
         canary::TESTS,
         tamper::TESTS,

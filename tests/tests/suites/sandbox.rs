@@ -22,13 +22,13 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// With these it does all that the other suites see it do.
-const NEEDED: &[CapabilitySet] = &[
+pub(crate) const NEEDED: &[CapabilitySet] = &[
     CapabilitySet::SYS_ADMIN,
     CapabilitySet::SYS_PTRACE,
     CapabilitySet::DAC_READ_SEARCH,
 ];
 /// The start needs them; no execution can bring them back.
-const OF_THE_START: &[CapabilitySet] = &[
+pub(crate) const OF_THE_START: &[CapabilitySet] = &[
     CapabilitySet::BPF,
     CapabilitySet::PERFMON,
     CapabilitySet::NET_ADMIN,

@@ -16,13 +16,11 @@ use gravlens::proto::{Cursor, Oldest, Record, WatchRequest};
 use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, rule_name};
-use integration_test::container::Exec;
-use integration_test::offenders;
 use integration_test::runtime::block_on;
 use integration_test::undo::{self, Leftover};
 use integration_test::{shortened, soak};
 
-use crate::flood;
+use crate::flood::under_load;
 use crate::watched::{ALERT_LIMIT, Watched};
 use crate::{Bench, Test};
 
@@ -43,23 +41,6 @@ const DAMAGES: u32 = 2;
 const ENDED_LIMIT: Duration = Duration::from_secs(120);
 /// Room for everything that a test stores.
 const ROOM: i64 = 8 << 30;
-
-/// Runs a test beside a container that makes alerts, until the test has ended.
-async fn under_load<T>(
-    bench: &Bench,
-    rate: &str,
-    edit: impl FnOnce(&mut AgentSetup),
-    test: impl AsyncFnOnce(Watched) -> Result<T>,
-) -> Result<T> {
-    let engine = bench.engine.lock().await;
-    let (watched, container) = flood::start(bench, &engine, edit).await?;
-    let program = offenders::in_image("open_flood");
-    let load = Exec::new(&[&program, "3600s", "/etc/passwd", rate]);
-    tokio::select! {
-        load = load.run(&container) => bail!("the load ended: {load:?}"),
-        result = test(watched) => result,
-    }
-}
 
 /// A record as it is compared: its place, and what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ fn steps(part: Part) -> Vec<String> {
         }
         Part::Docker => &["install Docker Engine: dockerd, containerd, runc and the docker client"],
         Part::Rootfs => &["install debootstrap and a static busybox"],
-        Part::Tools => &["install iproute2 and kmod"],
+        Part::Tools => &["install iproute2, kmod, nats-server and systemd-analyze"],
         Part::Vm => &["install qemu-system-x86_64, QEMU's virtiofsd, cpio and xz"],
         Part::Kernels => &[
             "unpack Debian's linux-image-6.1.*-cloud-amd64 into target/vm/kernels/6.1 and \

@@ -23,7 +23,7 @@ pub(crate) enum Part {
     Docker,
     /// root file systems for containers
     Rootfs,
-    /// network and module tools, and a message server
+    /// network and module tools, a message server, and a checker of systemd units
     Tools,
     /// virtual machines
     Vm,
@@ -104,6 +104,8 @@ const TOOLS: &[Need] = &[
     need("iproute2", &[Program("ip")]),
     need("kmod", &[Program("modprobe"), Program("depmod")]),
     need("nats-server", &[Program("nats-server")]),
+    // It checks the unit of deploy/systemd; the machine's init stays what it is.
+    need("systemd", &[Program("systemd-analyze")]),
 ];
 const VM: &[Need] = &[
     need("qemu-system-x86", &[Program("qemu-system-x86_64")]),

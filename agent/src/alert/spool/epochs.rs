@@ -13,9 +13,19 @@ const MAX: usize = 4_096;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Epochs {
     begins: VecDeque<(u64, u64)>,
+    /// Which epochs there were before these, and where they ended, is not certain.
+    cut: bool,
 }
 
 impl Epochs {
+    /// None, of a list that had some.
+    pub(super) fn cut() -> Self {
+        Self {
+            cut: true,
+            ..Self::default()
+        }
+    }
+
     /// An epoch that is not known yet begins with that sequence number. It may give none at all.
     pub(super) fn begin(&mut self, first: u64, epoch: u64) {
         if self.begins.iter().any(|begin| begin.1 == epoch) {
@@ -27,8 +37,13 @@ impl Epochs {
         self.begins.push_back((first, epoch));
     }
 
-    /// What the other, which is newer, knows beyond this.
+    /// What the other, which is newer, knows beyond this. A list names all epochs before it: where
+    /// one of the two is cut, what stands in the newer one is all that is certain.
     pub(super) fn merge(&mut self, newer: &Self) {
+        if self.cut || newer.cut {
+            self.clone_from(newer);
+            return;
+        }
         for (first, epoch) in newer.iter() {
             self.begin(first, epoch);
         }
@@ -75,6 +90,29 @@ mod tests {
         }
         assert_eq!(epochs.last(0xb, 9), Some(4));
         assert_eq!(epochs.last(0xc, 9), Some(9));
+    }
+
+    #[test]
+    fn what_is_not_certain_is_not_known() {
+        let list = |begins: &[(u64, u64)], mut epochs: Epochs| {
+            for &(first, epoch) in begins {
+                epochs.begin(first, epoch);
+            }
+            epochs
+        };
+        let mut merged = list(&[(1, 0xa), (5, 0xb)], Epochs::default());
+        // Between b and d there was another, whose row is damaged.
+        merged.merge(&list(&[(9, 0xd)], Epochs::cut()));
+        assert_eq!(
+            (merged.last(0xb, 12), merged.last(0xd, 12)),
+            (None, Some(12))
+        );
+        let all = list(
+            &[(1, 0xa), (5, 0xb), (7, 0xc), (9, 0xd), (13, 0xe)],
+            Epochs::default(),
+        );
+        merged.merge(&all);
+        assert_eq!(merged, all);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! One file of the spool: an SQLite database with a run of records.
 //!
-//! A file is read again by whatever version follows, so it carries the version of its format twice:
-//! where SQLite has a place for it, and in a table. Only when both agree is a number that this
-//! version does not know taken for a newer format, and not for damage.
+//! A file is read again by whatever version follows: `format` says how it gets from one version to
+//! the next.
+
+mod format;
+mod lists;
 
 use std::fs;
 use std::io;
@@ -12,30 +14,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, Statement, Transaction, params};
 
 use super::epochs::Epochs;
 use crate::alert::{Facts, Stored};
 use crate::state_dir;
-
-/// Version of the format.
-const FORMAT: i64 = 1;
-/// `GLSP`, by which tools like `file` can tell what it is.
-const APPLICATION_ID: i64 = 0x474C_5350;
-
-const SCHEMA: &str = "
-CREATE TABLE format (version INTEGER NOT NULL) STRICT;
-CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
-CREATE TABLE missing (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
-CREATE TABLE record (
-    sequence INTEGER PRIMARY KEY,
-    epoch INTEGER NOT NULL,
-    time_ns INTEGER NOT NULL,
-    facts BLOB NOT NULL,
-    tail BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-) STRICT;
-";
+use crate::telemetry::{Counter, Failure};
+use format::FORMAT;
+#[cfg(test)]
+pub(super) use format::step_up;
 
 const ALL: &str = "SELECT sequence, epoch, time_ns, facts, tail, checksum FROM record \
                    ORDER BY sequence";
@@ -160,13 +148,10 @@ impl Segment {
         // SQLite gives the files beside it the same mode.
         state_dir::open(path).map_err(io::Error::other)?;
         let mut connection = open_to_write(path)?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", FORMAT)?;
         let transaction = connection.transaction()?;
-        transaction.execute_batch(SCHEMA)?;
-        transaction.execute("INSERT INTO format VALUES (?1)", [FORMAT])?;
+        format::create(&transaction)?;
         for (first, epoch) in epochs.iter() {
-            note_epoch(&transaction, first, epoch)?;
+            lists::note_epoch(&transaction, first, epoch)?;
         }
         transaction.commit()?;
         if let Some(directory) = path.parent() {
@@ -175,16 +160,17 @@ impl Segment {
         Ok(Self { connection })
     }
 
-    /// Opens a file that is whole to write more into it.
-    pub(super) fn open(path: &Path) -> Result<Self, SegmentError> {
-        let connection = open_to_write(path)?;
-        Ok(Self { connection })
+    /// Opens a file that is whole to write more into it; `None` where that cannot be done now, or
+    /// its format is not this version's.
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        let connection = open_to_write(path).ok()?;
+        (format::of(&connection) == Some(FORMAT)).then_some(Self { connection })
     }
 
     /// Notes where an epoch begins.
     pub(super) fn begin(&mut self, first: u64, epoch: u64) -> Result<(), SegmentError> {
         let transaction = self.connection.transaction()?;
-        note_epoch(&transaction, first, epoch)?;
+        lists::note_epoch(&transaction, first, epoch)?;
         Ok(transaction.commit()?)
     }
 
@@ -197,11 +183,7 @@ impl Segment {
     ) -> Result<(), SegmentError> {
         let transaction = self.connection.transaction()?;
         if let Some(missing) = missing {
-            let (first, last) = (missing.start().cast_signed(), missing.end().cast_signed());
-            transaction.execute(
-                "INSERT OR REPLACE INTO missing VALUES (?1, ?2)",
-                [first, last],
-            )?;
+            lists::note_missing(&transaction, missing)?;
         }
         for record in records {
             insert(&transaction, record)?;
@@ -218,13 +200,6 @@ impl Segment {
             .pragma_update(None, "journal_mode", "DELETE");
         self.connection.close().map_err(|(_, error)| error.into())
     }
-}
-
-fn note_epoch(transaction: &Transaction<'_>, first: u64, epoch: u64) -> rusqlite::Result<()> {
-    let mut statement =
-        transaction.prepare_cached("INSERT OR IGNORE INTO epoch VALUES (?1, ?2)")?;
-    statement.execute(params![epoch.cast_signed(), first.cast_signed()])?;
-    Ok(())
 }
 
 fn insert(transaction: &Transaction<'_>, stored: &Stored) -> rusqlite::Result<()> {
@@ -301,27 +276,40 @@ pub(super) enum Through {
     AtLeast(u64),
 }
 
-/// Looks through a file that an earlier run left: what it holds and the epochs that it names.
+/// Refuses a file that a newer version wrote, and leaves its bytes as they are.
 ///
 /// # Errors
-/// [`SegmentError::Newer`]. Whatever else cannot be read is damage.
-pub(super) fn examine(
-    path: &Path,
-    first: u64,
-    through: Through,
-) -> Result<(Contents, Epochs), SegmentError> {
-    // For writing, so that what its log holds is taken over.
+/// [`SegmentError::Newer`]. A file that cannot be read is damaged, not newer.
+pub(super) fn require_known(path: &Path) -> Result<(), SegmentError> {
     let Ok(connection) = open_to_read(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
-        return Ok((Contents::damaged(), Epochs::default()));
+        return Ok(());
+    };
+    // Whoever closes a file last takes its log over.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    lock_alone(&connection);
+    match format::of(&connection) {
+        Some(found) if found > FORMAT => {
+            let path = path.to_owned();
+            Err(SegmentError::Newer { path, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks through a file that an earlier run left, and brings it to this version's format: what it
+/// holds and the epochs that it names. What cannot be read is damage; what cannot be written stays in
+/// the format that it has.
+pub(super) fn examine(path: &Path, first: u64, through: Through) -> (Contents, Epochs) {
+    // For writing, so that what its log holds is taken over.
+    let Ok(mut connection) = open_to_read(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
+        return (Contents::damaged(), Epochs::cut());
     };
     lock_alone(&connection);
-    if let Some(found) = format_of(&connection)
-        && found > FORMAT
-    {
-        let path = path.to_owned();
-        return Err(SegmentError::Newer { path, found });
+    // Of a run that was killed while it made the file: it has stored nothing in it.
+    let (Through::Exactly(told) | Through::AtLeast(told)) = through;
+    if told < first && has_no_tables(&connection) {
+        return (Contents::default(), Epochs::default());
     }
-    let epochs = epochs_of(&connection);
     let mut contents = match scan(&connection) {
         Some(contents) => contents,
         None => {
@@ -329,16 +317,46 @@ pub(super) fn examine(
             try_each(&connection, first, through, first + length / LEAST_BYTES)
         }
     };
-    let missing = pairs(
-        &connection,
-        "SELECT first, last FROM missing ORDER BY first",
-    );
-    contents.missing = missing
+    if !contents.damaged
+        && let Err(why) = bring_up(&mut connection)
+    {
+        FormatKept { path, why }.emit();
+    }
+    contents.missing = lists::missing(&connection)
         .into_iter()
-        .map(|(first, last)| first..=last)
         .filter(|missing| contents.may_miss(missing, first))
         .collect();
-    Ok((contents, epochs))
+    (contents, lists::epochs(&connection))
+}
+
+fn bring_up(connection: &mut Connection) -> Result<(), String> {
+    match format::of(connection) {
+        Some(FORMAT) => Ok(()),
+        Some(older) => format::migrate(connection, older).map_err(|error| error.to_string()),
+        None => Err("the version of its format is damaged".to_owned()),
+    }
+}
+
+struct FormatKept<'a> {
+    path: &'a Path,
+    why: String,
+}
+
+impl Failure for FormatKept<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("spool_format_kept");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message = "A file of the spool cannot be brought to this version's format: it is read \
+                       as it is, and nothing is added to it.",
+            path = %self.path.display(),
+            why = self.why,
+            total
+        );
+    }
 }
 
 /// Alone with the file, SQLite keeps the index of the log in memory of its own: the disk may be full.
@@ -353,35 +371,9 @@ fn lock_alone(connection: &Connection) {
     }
 }
 
-/// The version, where both places agree.
-fn format_of(connection: &Connection) -> Option<i64> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let table = connection.query_row("SELECT version FROM format", [], |row| row.get::<_, i64>(0));
-    let agreed = pragma("application_id").ok()? == APPLICATION_ID;
-    let version = pragma("user_version").ok()?;
-    (agreed && table.ok()? == version).then_some(version)
-}
-
-fn epochs_of(connection: &Connection) -> Epochs {
-    let mut epochs = Epochs::default();
-    for (first, epoch) in pairs(connection, "SELECT first, epoch FROM epoch ORDER BY first") {
-        epochs.begin(first, epoch);
-    }
-    epochs
-}
-
-/// Rows of two numbers, as far as they can be read.
-fn pairs(connection: &Connection, select: &str) -> Vec<(u64, u64)> {
-    let pair = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-    let Ok(mut statement) = connection.prepare(select) else {
-        return Vec::new();
-    };
-    let Ok(rows) = statement.query_map([], pair) else {
-        return Vec::new();
-    };
-    rows.map_while(Result::ok)
-        .map(|(one, other)| (one.cast_unsigned(), other.cast_unsigned()))
-        .collect()
+fn has_no_tables(connection: &Connection) -> bool {
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+    tables.is_ok_and(|tables: i64| tables == 0)
 }
 
 /// Everything in order; `None` when something is damaged.

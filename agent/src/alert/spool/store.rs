@@ -137,8 +137,16 @@ impl Store {
     /// Opens the directory, and looks through what is in it.
     pub(super) fn open(directory: &Path, limits: SpoolLimits) -> Result<(Self, Found), StoreError> {
         state_dir::prepare(directory)?;
+        let firsts = list(directory).map_err(|source| StoreError::List {
+            path: directory.to_owned(),
+            source,
+        })?;
+        // First: beside a file that is refused nothing is changed.
+        for &first in &firsts {
+            segment::require_known(&path_of(directory, first))?;
+        }
         let (mark, newest) = Mark::open(directory)?;
-        let mut found = examine(directory, newest)?;
+        let mut found = examine(directory, &firsts, newest);
         for empty in found.entries.extract_if(.., |entry| entry.is_empty()) {
             remove(&empty.path);
         }
@@ -146,7 +154,7 @@ impl Store {
         // One that cannot be written now is followed by another, once that is possible.
         let active = found.entries.last().filter(whole).and_then(|last| {
             Some(Active {
-                segment: Segment::open(&last.path).ok()?,
+                segment: Segment::open(&last.path)?,
                 path: last.path.clone(),
                 bytes: last.contents.bytes,
                 records: last.contents.records,
@@ -253,11 +261,7 @@ pub(super) fn remove(path: &Path) {
     }
 }
 
-fn examine(directory: &Path, newest: Option<u64>) -> Result<Found, StoreError> {
-    let firsts = list(directory).map_err(|source| StoreError::List {
-        path: directory.to_owned(),
-        source,
-    })?;
+fn examine(directory: &Path, firsts: &[u64], newest: Option<u64>) -> Found {
     let mut found = Found {
         vanished: firsts.is_empty() && newest > Some(0),
         ..Found::default()
@@ -269,7 +273,7 @@ fn examine(directory: &Path, newest: Option<u64>) -> Result<Found, StoreError> {
             // It is written after the records.
             None => Through::AtLeast(newest.unwrap_or(first - 1)),
         };
-        let (contents, epochs) = segment::examine(&path, first, through)?;
+        let (contents, epochs) = segment::examine(&path, first, through);
         found.epochs.merge(&epochs);
         let entry = Entry {
             first,
@@ -282,7 +286,7 @@ fn examine(directory: &Path, newest: Option<u64>) -> Result<Found, StoreError> {
     }
     let last = found.entries.last().map(|entry| entry.through);
     found.next = last.max(newest).unwrap_or_default() + 1;
-    Ok(found)
+    found
 }
 
 /// The last sequence number that was written to a file, as far as anything tells.

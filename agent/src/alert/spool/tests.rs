@@ -1,3 +1,5 @@
+mod versions;
+
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Instant;
@@ -214,6 +216,58 @@ fn the_next_run_goes_on_in_an_epoch_of_its_own() {
 }
 
 #[test]
+fn a_run_that_stores_nothing_hides_no_other() {
+    let disk = Disk::new(FILES);
+    let mut runs = Vec::new();
+    for _ in 0..12 {
+        // Its epoch begins with the number that the next run gives.
+        drop(disk.open());
+        let (mut writer, _) = disk.open();
+        fill(&mut writer, 2);
+        runs.push((writer.spool().epoch(), writer.next_sequence() - 1));
+    }
+    let (writer, _) = disk.open();
+    for (epoch, last) in runs {
+        assert_eq!(writer.spool().last_of(epoch), Some(last));
+    }
+}
+
+#[test]
+fn a_kill_while_a_file_is_made_is_no_damage() {
+    let disk = Disk::new(FILES);
+    let (mut writer, _) = disk.open();
+    fill(&mut writer, 5);
+    let epoch = writer.spool().epoch();
+    drop(writer);
+    fs::write(disk.directory.path().join("00000000000000000006.db"), "").unwrap();
+    let (mut writer, recovered) = disk.open();
+    assert_eq!((recovered.records, recovered.lost), (5, 0));
+    assert_eq!(writer.spool().last_of(epoch), Some(5));
+    fill(&mut writer, 1);
+    assert_eq!(read_all(writer.spool()).missing, []);
+}
+
+#[test]
+fn an_epoch_that_is_not_certain_is_not_known() {
+    let disk = Disk::new(FILES);
+    let mut epochs = Vec::new();
+    for _ in 0..3 {
+        let (mut writer, _) = disk.open();
+        fill(&mut writer, 5);
+        epochs.push(writer.spool().epoch());
+    }
+    let connection = rusqlite::Connection::open(&disk.files("db")[0]).unwrap();
+    connection
+        .execute_batch("UPDATE epoch SET first = first + 1 WHERE place = 2")
+        .unwrap();
+    connection.close().unwrap();
+    let (writer, recovered) = disk.open();
+    assert_eq!((recovered.records, recovered.lost), (15, 0));
+    let last = epochs.iter().map(|epoch| writer.spool().last_of(*epoch));
+    assert_eq!(last.collect::<Vec<_>>(), [None, None, Some(15)]);
+}
+
+#[test]
 fn what_left_memory_before_it_was_written_is_not_taken_for_damage() {
     let disk = Disk::new(FILES);
     let (mut writer, _) = disk.open();
@@ -285,22 +339,6 @@ fn finds_the_place_of_a_time_in_files() {
             .before(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
     };
     assert_eq!((at(0), at(25), at(50), at(51)), (0, 24, 49, 50));
-}
-
-#[test]
-fn a_newer_format_is_refused_with_what_to_do() {
-    let disk = Disk::new(FILES);
-    drop(disk.open());
-    let file = &disk.files("db")[0];
-    let connection = rusqlite::Connection::open(file).unwrap();
-    connection
-        .execute_batch("PRAGMA user_version = 2; UPDATE format SET version = 2")
-        .unwrap();
-    connection.close().unwrap();
-    let error = Spool::open(disk.directory.path(), FILES).unwrap_err();
-    assert!(error.is_newer());
-    let text = error.to_string();
-    assert!(text.contains("format 2; this one knows 1"), "{text}");
 }
 
 #[test]

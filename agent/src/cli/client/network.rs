@@ -24,6 +24,10 @@ use crate::cli::{Exit, Failure, Global};
 /// Longest wait for the connection, and again for the agent's first word.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// An agent that does not answer a ping within this time after this interval is gone. Who only
+/// listens would wait for ever at a network that was cut.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
+
 /// The way to an agent.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Network {
@@ -123,7 +127,10 @@ impl Network {
             async move { stream.ok_or_else(|| io::Error::other("the connection has ended")) }
         });
         let endpoint = Endpoint::try_from(self.url.clone())
-            .map_err(|error| usage(format!("--connect {}: {error}", self.url)))?;
+            .map_err(|error| usage(format!("--connect {}: {error}", self.url)))?
+            .http2_keep_alive_interval(KEEPALIVE.0)
+            .keep_alive_timeout(KEEPALIVE.1)
+            .keep_alive_while_idle(true);
         let channel = endpoint.connect_with_connector(connector).await;
         channel.map_err(|error| self.failed(Exit::Unreachable, &error.to_string()))
     }
