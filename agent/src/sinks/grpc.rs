@@ -91,8 +91,9 @@ const SWEEP: Duration = Duration::from_secs(15);
 /// How long open streams may drain when the server stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// A peer that does not answer a ping within this time after this interval is gone.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// A peer that does not answer a ping within the second time after the first one is gone; and over
+/// TCP one whose kernel takes nothing for both times together, as a full buffer keeps pings back.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
 /// What the services speak for.
 #[derive(Clone, Debug)]

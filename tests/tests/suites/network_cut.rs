@@ -35,8 +35,8 @@ const PORT: u16 = 17_443;
 const CLIENT_NAME: &str = "soc.example.org";
 /// Before the cut, and after everything is well again.
 const CALM: Duration = Duration::from_secs(5);
-/// The agent takes a client for dead that does not answer for 50 s.
-const CUT: Duration = Duration::from_secs(58);
+/// The agent takes a client for dead that takes nothing for 30 s.
+const CUT: Duration = Duration::from_secs(38);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const RETURN_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustls::{CertificateError, PeerIncompatible};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -14,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::KEEPALIVE;
 use super::audit::{Reason, Refusal};
 use super::connection::Connection;
 use super::door::Door;
@@ -106,7 +108,7 @@ pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Se
             Some(_) = handshakes.join_next() => continue,
             () = admitted.closed() => return,
         };
-        match accepted {
+        match accepted.and_then(|(stream, address)| Ok((impatient(stream)?, address))) {
             Ok((stream, address)) => {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 let origin = Origin::network(address.ip());
@@ -134,6 +136,13 @@ pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Se
             Err(error) => not_accepted(error).await,
         }
     }
+}
+
+/// Lets the kernel end the connection when its other side takes nothing for so long.
+fn impatient(stream: TcpStream) -> io::Result<TcpStream> {
+    let limit = (KEEPALIVE.0 + KEEPALIVE.1).as_millis();
+    set_tcp_user_timeout(&stream, u32::try_from(limit).unwrap_or(u32::MAX))?;
+    Ok(stream)
 }
 
 /// Tells that a connection could not be accepted, and waits before the next attempt.
