@@ -107,8 +107,9 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_personality,
 ];
 
-/// Commands of bpf(2) that the agent gives no more once its hooks are attached: they make programs,
-/// maps and links, or put programs to work (`enum bpf_cmd`).
+/// Commands of bpf(2) that the agent gives no more once its hooks are attached: they make programs
+/// and maps, or put programs to work (`enum bpf_cmd`). Links it goes on to make, to its iterator of
+/// tasks.
 const REFUSED_BPF: &[u64] = &[
     0,  // BPF_MAP_CREATE
     5,  // BPF_PROG_LOAD
@@ -116,9 +117,7 @@ const REFUSED_BPF: &[u64] = &[
     10, // BPF_PROG_TEST_RUN
     17, // BPF_RAW_TRACEPOINT_OPEN
     18, // BPF_BTF_LOAD
-    28, // BPF_LINK_CREATE
     29, // BPF_LINK_UPDATE
-    33, // BPF_ITER_CREATE
     36, // BPF_TOKEN_CREATE
 ];
 
