@@ -107,18 +107,27 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_personality,
 ];
 
-/// Commands of bpf(2) that the agent gives no more once its hooks are attached: they make programs
-/// and maps, or put programs to work (`enum bpf_cmd`). Links it goes on to make, to its iterator of
-/// tasks.
-const REFUSED_BPF: &[u64] = &[
-    0,  // BPF_MAP_CREATE
-    5,  // BPF_PROG_LOAD
-    8,  // BPF_PROG_ATTACH
-    10, // BPF_PROG_TEST_RUN
-    17, // BPF_RAW_TRACEPOINT_OPEN
-    18, // BPF_BTF_LOAD
-    29, // BPF_LINK_UPDATE
-    36, // BPF_TOKEN_CREATE
+/// Commands of bpf(2) that the agent still gives once its hooks are attached (`enum bpf_cmd`), and
+/// what for. Every other one is refused: those that make programs and maps above all.
+const ALLOWED_BPF: &[(u64, &str)] = &[
+    (
+        1,
+        "BPF_MAP_LOOKUP_ELEM: counters, and whether maps are as they were",
+    ),
+    (2, "BPF_MAP_UPDATE_ELEM: what programs are told"),
+    (3, "BPF_MAP_DELETE_ELEM: cgroups that have ended"),
+    (4, "BPF_MAP_GET_NEXT_KEY: the counters of each cgroup"),
+    (
+        10,
+        "BPF_PROG_TEST_RUN: the mark in the rings by which an account is exact",
+    ),
+    (
+        15,
+        "BPF_OBJ_GET_INFO_BY_FD: whether links and maps are what they were",
+    ),
+    (28, "BPF_LINK_CREATE: an iteration of the tasks"),
+    (30, "BPF_LINK_GET_FD_BY_ID: whether links are still there"),
+    (33, "BPF_ITER_CREATE: an iteration of the tasks"),
 ];
 
 /// Bit of the numbers by which x86-64 kernels with the x32 interface know the same calls once more
@@ -201,8 +210,8 @@ fn compile() -> Result<BpfProgram, String> {
     let numbers = REFUSED.iter().flat_map(|&call| [call, call | X32_CALL]);
     let mut rules: BTreeMap<i64, Vec<_>> = numbers.map(|call| (call, Vec::new())).collect();
     for call in [libc::SYS_bpf, libc::SYS_bpf | X32_CALL] {
-        let commands: Result<_, _> = REFUSED_BPF.iter().map(|&command| of_bpf(command)).collect();
-        rules.insert(call, commands.map_err(|error| error.to_string())?);
+        let refused = other_bpf().map_err(|error| error.to_string())?;
+        rules.insert(call, vec![refused]);
     }
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
     let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
@@ -211,10 +220,12 @@ fn compile() -> Result<BpfProgram, String> {
         .map_err(|error| error.to_string())
 }
 
-/// bpf(2) with that command, its first argument.
-fn of_bpf(command: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command)?;
-    SeccompRule::new(vec![condition])
+/// bpf(2) with another command, its first argument, than those that are allowed.
+fn other_bpf() -> Result<SeccompRule, seccompiler::BackendError> {
+    let is_not = |&(command, _): &(u64, &str)| {
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, command)
+    };
+    SeccompRule::new(ALLOWED_BPF.iter().map(is_not).collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Refusal {
 pub struct Output {
     subscription: Subscription,
     cursor: CursorFile,
-    /// What the file says, if it says something that holds.
+    /// What the file says, if it says something in the epoch of this run.
     saved: Option<u64>,
     account: Arc<OutputAccount>,
 }
@@ -143,10 +143,8 @@ impl Output {
         };
         let mut saved = None;
         let start = match cursor.read() {
-            Ok(Some(Cursor { epoch, sequence })) => {
-                saved = Some(sequence);
-                Start::After { epoch, sequence }
-            }
+            // Another run's: it is written anew with this one's epoch.
+            Ok(Some(Cursor { epoch, sequence })) => Start::After { epoch, sequence },
             Ok(None) => {
                 let Cursor { epoch, sequence } = first;
                 // At once: a kill before the first record is taken must not skip it.
@@ -210,7 +208,7 @@ struct Pump<T> {
     epoch: u64,
     /// Everything up to this sequence number is dealt with.
     accepted: u64,
-    /// What the cursor says; `None` until it could be written.
+    /// What the cursor says; `None` until it was written in this run.
     saved: Option<u64>,
     saved_at: Instant,
 }

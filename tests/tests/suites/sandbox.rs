@@ -47,7 +47,10 @@ fn threads(bench: &Bench) -> Result<()> {
         let tasks = format!("/proc/{}/task", watched.agent.pid());
         let mut count = 0;
         for task in fs::read_dir(tasks)? {
-            let status = fs::read_to_string(task?.path().join("status"))?;
+            // A thread may have ended since.
+            let Ok(status) = fs::read_to_string(task?.path().join("status")) else {
+                continue;
+            };
             let field = |name: &str| {
                 let line = status.lines().find_map(|line| line.strip_prefix(name));
                 let value = line.and_then(|line| line.strip_prefix(':'));

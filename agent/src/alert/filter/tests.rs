@@ -235,7 +235,6 @@ fn bad_filters_are_refused() {
     );
 }
 
-/// The obvious definition, exponential.
 #[test]
 fn a_pattern_that_nearly_fits_everywhere_costs_no_more_than_reading() {
     let text = "a".repeat(1 << 20);
@@ -245,6 +244,7 @@ fn a_pattern_that_nearly_fits_everywhere_costs_no_more_than_reading() {
     assert!(!glob(&format!("{text}*a"), &text));
 }
 
+/// The obvious definition, exponential.
 fn slow_glob(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),

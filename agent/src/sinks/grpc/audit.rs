@@ -45,6 +45,8 @@ pub(super) enum Reason {
     BadHandshake,
     /// A handshake that took too long.
     SlowHandshake,
+    /// Too many handshakes under way.
+    TooManyHandshakes,
     /// Too many connections.
     TooManyConnections,
     /// A certificate with no name in the clients file.
@@ -75,6 +77,7 @@ impl Reason {
             Plaintext => "refused_plaintext",
             BadHandshake => "refused_bad_handshake",
             SlowHandshake => "refused_slow_handshake",
+            TooManyHandshakes => "refused_too_many_handshakes",
             TooManyConnections => "refused_too_many_connections",
             NotListed => "refused_not_listed",
             MissingRight => "refused_missing_right",
@@ -94,6 +97,7 @@ impl fmt::Display for Reason {
             Self::Plaintext => "it spoke without TLS",
             Self::BadHandshake => "its TLS handshake failed",
             Self::SlowHandshake => "its TLS handshake took too long",
+            Self::TooManyHandshakes => "too many TLS handshakes are under way",
             Self::TooManyConnections => "too many connections are open",
             Self::NotListed => "its certificate has no name that stream.tcp.clients lists",
             Self::MissingRight => "it lacks the right",

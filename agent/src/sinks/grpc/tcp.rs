@@ -116,7 +116,7 @@ pub(super) async fn accept(listener: TcpListener, door: Door, admitted: mpsc::Se
                     Ok(place) => place,
                     Err(why) => {
                         let why = why.to_string();
-                        refuse(&door, address, Reason::TooManyConnections, None, &why);
+                        refuse(&door, address, Reason::TooManyHandshakes, None, &why);
                         continue;
                     }
                 };
@@ -204,7 +204,7 @@ impl Newcomer {
                 Err(_) => (Reason::SlowHandshake, format!("{limit:?}")),
             },
             () = place.given_away() => (
-                Reason::TooManyConnections,
+                Reason::TooManyHandshakes,
                 format!("{HANDSHAKES} handshakes are under way; its own gave way to a newer one"),
             ),
         };
