@@ -151,7 +151,6 @@ pub enum SandboxError {
 /// # Errors
 /// The kernel refuses.
 pub fn drop_capabilities() -> Result<(), SandboxError> {
-    let failed = |error: Errno| SandboxError::Capabilities(error.into());
     let needed = all(NEEDED) | all(OF_THE_START);
     // First: it takes CAP_SETPCAP, which goes with the others. Without it the set is somebody
     // else's, and executions are refused later on.
@@ -178,13 +177,16 @@ pub fn drop_capabilities_of_the_start() -> Result<(), SandboxError> {
     keep(all(NEEDED))
 }
 
+fn failed(error: Errno) -> SandboxError {
+    SandboxError::Capabilities(error.into())
+}
+
 fn all(of: &[(CapabilitySet, &str)]) -> CapabilitySet {
     of.iter()
         .fold(CapabilitySet::empty(), |all, (one, _)| all | *one)
 }
 
 fn keep(needed: CapabilitySet) -> Result<(), SandboxError> {
-    let failed = |error: Errno| SandboxError::Capabilities(error.into());
     let mut sets = capabilities(None).map_err(failed)?;
     // Nothing to do is no reason for a call, which the filter refuses later on.
     if needed.contains(sets.permitted) && sets.inheritable.is_empty() {
