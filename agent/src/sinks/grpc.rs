@@ -21,6 +21,7 @@ mod services;
 mod slots;
 mod socket;
 mod streams;
+mod tally;
 mod tcp;
 mod tls;
 mod watch;

@@ -4,12 +4,13 @@
 //! Whoever says nothing must keep nobody out. So when there is no place left, the oldest handshake
 //! of the origin with the most gives way to a new one; an honest one takes a few round trips.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::peer::Origin;
+use super::tally::Tally;
 
 /// Handshakes under way at a time.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ struct Waiting {
     next: u64,
     /// The oldest has the least number.
     by_number: BTreeMap<u64, Newcomer>,
-    by_origin: HashMap<Origin, usize>,
+    by_origin: Tally<Origin>,
 }
 
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl Newcomers {
     /// Takes a place, another's if need be.
     pub(super) fn take(self: &Arc<Self>, origin: Origin) -> Result<Place, Crowded> {
         let mut waiting = self.waiting();
-        if waiting.of(origin) >= self.each {
+        if waiting.by_origin.of(&origin) >= self.each {
             return Err(Crowded(self.each));
         }
         if waiting.by_number.len() >= self.total
@@ -81,15 +82,11 @@ impl Newcomers {
 }
 
 impl Waiting {
-    fn of(&self, origin: Origin) -> usize {
-        self.by_origin.get(&origin).copied().unwrap_or(0)
-    }
-
     /// The oldest of an origin that has the most.
     fn dispensable(&self) -> Option<u64> {
-        let most = self.by_origin.values().max()?;
+        let most = self.by_origin.most()?;
         let mut oldest_first = self.by_number.iter();
-        let found = oldest_first.find(|(_, newcomer)| self.of(newcomer.origin) == *most);
+        let found = oldest_first.find(|(_, newcomer)| self.by_origin.of(&newcomer.origin) == most);
         found.map(|(number, _)| *number)
     }
 
@@ -102,7 +99,7 @@ impl Waiting {
             _kept: sender,
         };
         self.by_number.insert(self.next, newcomer);
-        *self.by_origin.entry(origin).or_default() += 1;
+        self.by_origin.add(origin);
         kept
     }
 
@@ -110,12 +107,7 @@ impl Waiting {
         let Some(Newcomer { origin, .. }) = self.by_number.remove(&number) else {
             return;
         };
-        if let Some(count) = self.by_origin.get_mut(&origin) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_origin.remove(&origin);
-            }
-        }
+        self.by_origin.remove(&origin);
     }
 }
 
@@ -156,7 +148,7 @@ mod tests {
         newcomers.take(from(1)).unwrap();
         assert!(!is_given_away(&mut second));
         drop(second);
-        assert!(newcomers.waiting().by_origin.is_empty());
+        assert_eq!(newcomers.waiting().by_origin.keys(), 0);
     }
 
     #[test]
@@ -177,6 +169,6 @@ mod tests {
         assert_eq!(newcomers.waiting().by_number.len(), 4);
         // What was given away is counted no more when it ends.
         drop(alone);
-        assert_eq!(newcomers.waiting().by_origin.len(), 4);
+        assert_eq!(newcomers.waiting().by_origin.keys(), 4);
     }
 }

@@ -1,9 +1,9 @@
 //! How many connections are open.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::peer::Origin;
+use super::tally::Tally;
 
 /// Connections open at a time.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Slots {
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by_origin: HashMap<Origin, usize>,
+    by_origin: Tally<Origin>,
 }
 
 /// Why there is no slot.
@@ -53,11 +53,10 @@ impl Slots {
         if open.total >= self.total {
             return Err(NoSlot::Total(self.total));
         }
-        let count = open.by_origin.entry(origin).or_default();
-        if *count >= self.each {
+        if open.by_origin.of(&origin) >= self.each {
             return Err(NoSlot::Origin(self.each));
         }
-        *count += 1;
+        open.by_origin.add(origin);
         open.total += 1;
         Ok(Slot {
             slots: Arc::clone(self),
@@ -74,12 +73,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut open = self.slots.open();
         open.total -= 1;
-        if let Some(count) = open.by_origin.get_mut(&self.origin) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_origin.remove(&self.origin);
-            }
-        }
+        open.by_origin.remove(&self.origin);
     }
 }
 
@@ -99,6 +93,6 @@ mod tests {
         drop(one);
         let _four = slots.take(user(1)).unwrap();
         drop(three);
-        assert_eq!(slots.open().by_origin.len(), 1);
+        assert_eq!(slots.open().by_origin.keys(), 1);
     }
 }

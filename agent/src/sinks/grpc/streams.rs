@@ -1,9 +1,9 @@
 //! How many streams are open, and whose they are.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::peer::Client;
+use super::tally::Tally;
 
 /// One of so many streams is kept for the unix socket.
 const RESERVE: usize = 8;
@@ -21,7 +21,7 @@ struct Open {
     total: usize,
     /// Those over the network.
     remote: usize,
-    by_client: HashMap<Client, usize>,
+    by_client: Tally<Client>,
 }
 
 /// Why there is no room.
@@ -71,11 +71,10 @@ impl Streams {
             if open.remote >= most {
                 return Err(NoRoom::Network(most));
             }
-            let count = open.by_client.entry(client.clone()).or_default();
-            if *count >= self.each {
+            if open.by_client.of(client) >= self.each {
                 return Err(NoRoom::Client(self.each));
             }
-            *count += 1;
+            open.by_client.add(client.clone());
             open.remote += 1;
         }
         open.total += 1;
@@ -106,12 +105,7 @@ impl Drop for Place {
         open.total -= 1;
         let Some(client) = &self.client else { return };
         open.remote -= 1;
-        if let Some(count) = open.by_client.get_mut(client) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_client.remove(client);
-            }
-        }
+        open.by_client.remove(client);
     }
 }
 
@@ -149,7 +143,7 @@ mod tests {
         let place = streams.take(client("a")).unwrap();
         streams.take(client("a")).unwrap_err();
         drop(place);
-        assert!(streams.open().by_client.is_empty());
+        assert_eq!(streams.open().by_client.keys(), 0);
         assert_eq!((streams.count(), streams.open().remote), (0, 0));
     }
 
