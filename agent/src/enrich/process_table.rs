@@ -13,7 +13,7 @@ mod image_budget;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use std::sync::Arc;
 
 use gravlens_common::{BulkContext, ExecKey};
@@ -69,8 +69,9 @@ enum State {
 #[derive(Debug, Default)]
 pub struct ProcessTable {
     entries: HashMap<ExecKey, Entry>,
-    /// The image that a process runs now, by pid.
-    current: HashMap<u32, ExecKey>,
+    /// The newest image known of each pid. It may be retired: the task iterator misses a process
+    /// that ended while its records were still under way, and they need what its fork told.
+    latest: HashMap<u32, ExecKey>,
     /// Images that no process runs any more, oldest first.
     retired: VecDeque<(u64, ExecKey)>,
     budget: ImageBudget,
@@ -108,14 +109,14 @@ impl ProcessTable {
     /// Processes whose end was lost: the task iterator, started at that time, did not find them.
     pub fn retain_found(&mut self, found: &HashSet<ExecKey>, started_ns: u64, boot_ns: u64) {
         let gone: Vec<ExecKey> = self
-            .current
+            .latest
             .values()
             .copied()
             .filter(|key| !found.contains(key))
             .filter(|key| {
                 self.entries
                     .get(key)
-                    .is_none_or(|entry| entry.entered_ns < started_ns)
+                    .is_some_and(|entry| entry.entered_ns < started_ns)
             })
             .collect();
         for key in gone {
@@ -207,7 +208,7 @@ impl ProcessTable {
     /// kernel knows only the present one.
     fn parent_of_fork(&mut self, context: &Context) -> Option<Arc<Process>> {
         let id = context.exec_id;
-        let before = self.current.get(&id.tgid);
+        let before = self.latest.get(&id.tgid);
         let before = before.and_then(|key| self.process(*key));
         before
             .filter(|image| image.exec_id.start_boottime_ns == id.start_boottime_ns)
@@ -215,8 +216,8 @@ impl ProcessTable {
             .or_else(|| self.parent_of(context))
     }
 
-    /// Gives the image that a process runs now, and that the task iterator found, the parent that
-    /// the record of an earlier one told meanwhile.
+    /// Gives the latest image of a process, which the task iterator found, the parent that the
+    /// record of an earlier one told meanwhile.
     fn pass_parent_on(&mut self, earlier: ExecKey, now: ExecKey) {
         let Some(earlier) = self.process(earlier).cloned() else {
             return;
@@ -255,8 +256,8 @@ impl ProcessTable {
         }
     }
 
-    /// Enters a process, as the one that its pid runs now unless that one is younger: a record can
-    /// be overtaken.
+    /// Enters a process, as the latest of its pid unless that one is younger: a record can be
+    /// overtaken.
     fn keep(&mut self, process: Arc<Process>, boot_ns: u64) {
         if !self.make_room() {
             TableFull.emit();
@@ -270,20 +271,20 @@ impl ProcessTable {
             state: State::Running,
         };
         self.entries.insert(key, entry);
-        let Some(current) = self.current.get(&id.tgid).copied().filter(|it| *it != key) else {
-            self.current.insert(id.tgid, key);
+        let Some(latest) = self.latest.get(&id.tgid).copied().filter(|it| *it != key) else {
+            self.latest.insert(id.tgid, key);
             return;
         };
         let age = |id: &ExecId| (id.start_boottime_ns, id.exec_seq);
         let overtaken = self
-            .process(current)
+            .process(latest)
             .is_some_and(|process| age(&process.exec_id) > age(&id));
         if overtaken {
-            self.pass_parent_on(key, current);
+            self.pass_parent_on(key, latest);
             self.retire(key, State::Left, boot_ns);
         } else {
-            self.retire(current, State::Left, boot_ns);
-            self.current.insert(id.tgid, key);
+            self.retire(latest, State::Left, boot_ns);
+            self.latest.insert(id.tgid, key);
         }
     }
 
@@ -296,17 +297,14 @@ impl ProcessTable {
 
     fn retire(&mut self, key: ExecKey, state: State, boot_ns: u64) {
         let Some(entry) = self.entries.get_mut(&key) else {
-            self.current.retain(|_, current| *current != key);
             return;
         };
-        if entry.state == State::Running {
-            self.retired.push_back((boot_ns, key));
+        match entry.state {
+            State::Running => self.retired.push_back((boot_ns, key)),
+            State::Left => {}
+            State::Ended => return,
         }
         entry.state = state;
-        let tgid = entry.process.exec_id.tgid;
-        if self.current.get(&tgid) == Some(&key) {
-            self.current.remove(&tgid);
-        }
     }
 
     fn forget_oldest(&mut self) {
@@ -314,12 +312,15 @@ impl ProcessTable {
             return;
         };
         // Its own exec record may have entered it anew after the task iterator did.
-        if self
-            .entries
-            .get(&key)
-            .is_some_and(|it| it.state != State::Running)
-        {
-            self.entries.remove(&key);
+        let hash_map::Entry::Occupied(entry) = self.entries.entry(key) else {
+            return;
+        };
+        if entry.get().state == State::Running {
+            return;
+        }
+        let tgid = entry.remove().process.exec_id.tgid;
+        if self.latest.get(&tgid) == Some(&key) {
+            self.latest.remove(&tgid);
         }
     }
 }

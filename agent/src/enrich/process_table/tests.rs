@@ -232,6 +232,18 @@ fn a_lost_end_is_noticed_by_the_task_iterator() {
 }
 
 #[test]
+fn who_ended_before_the_task_iterator_looked_keeps_the_parent_of_the_fork() {
+    let mut table = ProcessTable::default();
+    let parent = exec(&mut table, context(10, 1, (1, 0)), b"parent\0");
+    fork(&mut table, context(11, 0, (10, 1)));
+    table.retain_found(&[parent.exec_id.key()].into(), 1, 1);
+    let orphan = exec(&mut table, context(11, 1, (1, 0)), b"orphan\0");
+    assert_eq!(orphan.parent.as_ref().unwrap().exec_id.tgid, 10);
+    table.tick(1 + RETENTION_NS);
+    assert_eq!(table.len(), 2);
+}
+
+#[test]
 fn the_task_iterator_says_nothing_of_who_came_after_it() {
     let mut table = ProcessTable::default();
     let young = exec(&mut table, context(10, 1, (1, 0)), b"young\0");
