@@ -16,11 +16,11 @@ mod convert;
 mod door;
 mod newcomers;
 mod peer;
+mod places;
 mod rights;
 mod services;
 mod slots;
 mod socket;
-mod streams;
 mod tally;
 mod tcp;
 mod tls;
@@ -58,9 +58,9 @@ use audit::Audit;
 use authorize::Authorize;
 use connection::Patience;
 use door::Door;
+use places::Places;
 use slots::Slots;
 use socket::Socket;
-use streams::Streams;
 use tls::{Access, Reloader};
 
 /// Largest request, of whichever service: a filter of a thousand usual patterns fits.
@@ -69,6 +69,10 @@ const MAX_REQUEST_BYTES: usize = 64 << 10;
 /// Calls that one connection may have open. With requests that are under way they bound what is
 /// held for a client: 2 MiB.
 const MAX_CALLS_PER_CONNECTION: u32 = 32;
+
+/// Calls with one answer, such as `Status.Get`, that all clients and one client may have open: who
+/// does not take an answer has it held here.
+const MAX_ANSWERS: (usize, usize) = (64, 16);
 
 /// Bytes of one call, and of all calls of a connection, that the client may send before somebody
 /// reads them: the least that HTTP/2 knows.
@@ -220,7 +224,12 @@ impl GrpcServer {
             ReceiverStream::new(over_tcp).map(Ok),
         );
         let reloading = reload(credentials, access, services.findings.clone(), patience);
-        let authorize = Authorize::new(terms.clone(), audit.clone(), patience.answer);
+        let authorize = Authorize::new(
+            terms.clone(),
+            audit.clone(),
+            Places::new(MAX_ANSWERS.0, MAX_ANSWERS.1),
+            patience.answer,
+        );
         let router = router(services, authorize).await?;
         let (stopped, signal) = oneshot::channel::<()>();
         let mut serving = std::pin::pin!(router.serve_with_incoming_shutdown(incoming, async {
@@ -322,7 +331,7 @@ async fn router(
     authorize: Authorize,
 ) -> Result<Router<Stack<Authorize, Identity>>, ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let streams = Streams::new(services.max_streams, services.max_streams_per_client);
+    let streams = Places::new(services.max_streams, services.max_streams_per_client);
     let services = Arc::new(services);
     let answers = services::Answers {
         services: Arc::clone(&services),

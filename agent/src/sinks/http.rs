@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 pub(super) use answer::{Answer, shown};
 pub use headers::HeadersError;
-pub(super) use portion::Portion;
+pub(super) use portion::{Portion, Receiver, Verdict};
 
 use super::output::Refusal;
 use crate::telemetry::with_causes;

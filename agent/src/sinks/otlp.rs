@@ -23,13 +23,13 @@ use prost::Message as _;
 use reqwest::Url;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::http::{HttpClient, HttpError, HttpSettings, Portion};
+use super::http::{HttpClient, HttpError, HttpSettings, Portion, Receiver, Verdict};
 use super::output::{Refusal, Target};
 use crate::proto;
 use crate::telemetry::Failure as _;
 use attributes::Attributes;
 use failures::Remark;
-use reply::{Verdict, verdict};
+use reply::reply;
 
 /// Section of the settings.
 const SECTION: &str = "outputs.otlp";
@@ -55,9 +55,14 @@ pub struct OtlpSettings {
 /// An OTLP receiver as a target.
 #[derive(Debug)]
 pub struct OtlpTarget {
+    exporter: Exporter,
+    portion: Portion,
+}
+
+#[derive(Debug)]
+struct Exporter {
     client: HttpClient,
     gzip: bool,
-    portion: Portion,
     resource: Resource,
     scope: InstrumentationScope,
 }
@@ -70,20 +75,25 @@ impl OtlpTarget {
     /// See [`HttpError`].
     pub fn new(mut settings: OtlpSettings, node: &str) -> Result<Self, HttpError> {
         settings.http.url = logs_url(settings.http.url);
-        Ok(Self {
+        let exporter = Exporter {
             client: HttpClient::new(SECTION, settings.http)?,
             gzip: settings.gzip,
-            portion: Portion::new(settings.batch),
             resource: resource(node),
             scope: InstrumentationScope {
                 name: NAME.to_owned(),
                 version: VERSION.to_owned(),
                 ..InstrumentationScope::default()
             },
+        };
+        Ok(Self {
+            exporter,
+            portion: Portion::new(settings.batch),
         })
     }
+}
 
-    async fn export(&self, records: &[LogRecord]) -> Result<Verdict, Refusal> {
+impl Receiver<LogRecord> for Exporter {
+    async fn send(&self, records: &[LogRecord]) -> Result<Verdict, Refusal> {
         let mut body = self.request(records).encode_to_vec();
         let mut headers =
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF))]);
@@ -91,9 +101,15 @@ impl OtlpTarget {
             body = compressed(&body);
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        Ok(verdict(&self.client.post(headers, body).await?))
+        let reply = reply(&self.client.post(headers, body).await?);
+        if let Some(said) = reply.remark {
+            Remark { said: &said }.emit();
+        }
+        Ok(reply.verdict)
     }
+}
 
+impl Exporter {
     fn request(&self, records: &[LogRecord]) -> ExportLogsServiceRequest {
         let logs = ScopeLogs {
             scope: Some(self.scope.clone()),
@@ -118,33 +134,7 @@ impl Target for OtlpTarget {
     }
 
     async fn deliver(&mut self, items: &[Self::Item]) -> Result<usize, Refusal> {
-        loop {
-            let count = self.portion.next(items.len());
-            match self.export(&items[..count]).await? {
-                Verdict::Accepted { remark } => {
-                    self.portion.accepted(count);
-                    if let Some(remark) = remark {
-                        Remark { said: &remark }.emit();
-                    }
-                    return Ok(count);
-                }
-                Verdict::Partly { refused, why } => {
-                    self.portion.accepted(count);
-                    let refused = usize::try_from(refused).unwrap_or(usize::MAX).min(count);
-                    return Err(Refusal::Partly {
-                        count,
-                        refused,
-                        why,
-                    });
-                }
-                Verdict::Later { why, after } => return Err(Refusal::Later { why, after }),
-                Verdict::Never(why) => {
-                    if self.portion.refused(count) {
-                        return Err(Refusal::Never { why });
-                    }
-                }
-            }
-        }
+        self.portion.deliver(items, &self.exporter).await
     }
 }
 

@@ -4,12 +4,12 @@ mod reply;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::http::{HttpClient, HttpError, HttpSettings, Portion};
+use super::http::{HttpClient, HttpError, HttpSettings, Portion, Receiver, Verdict};
 use super::output::{Refusal, Target};
 use super::render;
 use crate::config::RecordFormat;
 use crate::proto;
-use reply::{Verdict, verdict};
+use reply::verdict;
 
 /// Section of the settings.
 const SECTION: &str = "outputs.webhook";
@@ -28,11 +28,16 @@ pub struct WebhookSettings {
 /// An HTTP receiver as a target.
 #[derive(Debug)]
 pub struct WebhookTarget {
-    client: HttpClient,
+    poster: Poster,
     format: RecordFormat,
-    content_type: &'static str,
     portion: Portion,
     node: String,
+}
+
+#[derive(Debug)]
+struct Poster {
+    client: HttpClient,
+    content_type: &'static str,
 }
 
 impl WebhookTarget {
@@ -47,21 +52,25 @@ impl WebhookTarget {
             _ => settings.batch,
         };
         Ok(Self {
-            client: HttpClient::new(SECTION, settings.http)?,
-            format: settings.format,
-            content_type: match batch {
-                1 => "application/json",
-                _ => "application/x-ndjson",
+            poster: Poster {
+                client: HttpClient::new(SECTION, settings.http)?,
+                content_type: match batch {
+                    1 => "application/json",
+                    _ => "application/x-ndjson",
+                },
             },
+            format: settings.format,
             portion: Portion::new(batch),
             node,
         })
     }
+}
 
-    async fn post(&self, body: String) -> Result<Verdict, Refusal> {
+impl Receiver<String> for Poster {
+    async fn send(&self, items: &[String]) -> Result<Verdict, Refusal> {
         let content_type = HeaderValue::from_static(self.content_type);
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
-        Ok(verdict(&self.client.post(headers, body).await?))
+        Ok(verdict(&self.client.post(headers, items.concat()).await?))
     }
 }
 
@@ -73,21 +82,7 @@ impl Target for WebhookTarget {
     }
 
     async fn deliver(&mut self, items: &[Self::Item]) -> Result<usize, Refusal> {
-        loop {
-            let count = self.portion.next(items.len());
-            match self.post(items[..count].concat()).await? {
-                Verdict::Accepted => {
-                    self.portion.accepted(count);
-                    return Ok(count);
-                }
-                Verdict::Later { why, after } => return Err(Refusal::Later { why, after }),
-                Verdict::Never(why) => {
-                    if self.portion.refused(count) {
-                        return Err(Refusal::Never { why });
-                    }
-                }
-            }
-        }
+        self.portion.deliver(items, &self.poster).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,14 +21,20 @@ use super::audit::{Audit, Reason, Refusal};
 use super::clients::{Clients, Right};
 use super::connection::{Call, Caller};
 use super::peer::Peer;
-use super::rights;
+use super::places::{NoRoom, Place, Places};
+use super::rights::{self, Answer};
 use super::tls::Access;
+
+/// Most bytes of an answer that the transport gets at once: one frame of HTTP/2.
+const MAX_SLICE_BYTES: usize = 16 << 10;
 
 /// Puts the question before every service.
 #[derive(Clone, Debug)]
 pub(super) struct Authorize {
     access: watch::Receiver<Arc<Access>>,
     audit: Audit,
+    /// Of calls with one answer.
+    answers: Arc<Places>,
     /// Longest time to the begin of an answer.
     answer: Duration,
 }
@@ -38,11 +44,13 @@ impl Authorize {
     pub(super) fn new(
         access: watch::Receiver<Arc<Access>>,
         audit: Audit,
+        answers: Arc<Places>,
         answer: Duration,
     ) -> Self {
         Self {
             access,
             audit,
+            answers,
             answer,
         }
     }
@@ -50,24 +58,40 @@ impl Authorize {
     /// Begins a call, or says why not.
     fn begin<B>(&self, request: &Request<B>) -> Result<Granted, Status> {
         let path = request.uri().path();
-        let Some(right) = rights::required(path) else {
+        let Some(method) = rights::method(path) else {
             return Err(Status::unimplemented("the agent has no such method"));
         };
         let caller = request.extensions().get::<Caller>();
         let caller = caller.ok_or_else(|| Status::internal("the connection is not known"))?;
         let terms = Terms {
             peer: caller.peer.clone(),
-            right,
+            right: method.right,
             method: path.trim_start_matches('/').to_owned(),
             audit: self.audit.clone(),
         };
         terms.judge(&self.access.borrow().clients)?;
+        let place = match method.answer {
+            Answer::One => Some(self.answers.take(caller.peer.client()).map_err(no_room)?),
+            Answer::Stream => None,
+        };
         Ok(Granted {
             terms,
             changes: Some(WatchStream::from_changes(self.access.clone())),
-            _call: caller.calls.begin(),
+            _call: caller.calls.begin(method.answer),
+            _place: place,
         })
     }
+}
+
+fn no_room(why: NoRoom) -> Status {
+    Status::resource_exhausted(match why {
+        NoRoom::Total(most) | NoRoom::Network(most) => {
+            format!("{most} calls are open already, or their answers are not taken: try again")
+        }
+        NoRoom::Client(most) => format!(
+            "this client has {most} calls open already: take their answers, then make others"
+        ),
+    })
 }
 
 /// What a call needs, and who made it.
@@ -123,6 +147,7 @@ struct Granted {
     terms: Terms,
     changes: Option<WatchStream<Arc<Access>>>,
     _call: Call,
+    _place: Option<Place>,
 }
 
 impl Granted {
@@ -186,6 +211,7 @@ where
             Ok(answer?.map(|body| {
                 Body::new(GrantedBody {
                     body,
+                    rest: Bytes::new(),
                     granted: Some(granted),
                 })
             }))
@@ -194,8 +220,13 @@ where
 }
 
 /// The answer to a call; it ends with a refusal when the right to it ends.
+///
+/// It is handed over in slices: the transport takes the next one when the client has taken what it
+/// has, but lets go of the call when it has the last, though the client has not taken that.
 struct GrantedBody {
     body: Body,
+    /// Of a frame that is larger than a slice.
+    rest: Bytes,
     /// `None` when it has ended with a refusal.
     granted: Option<Granted>,
 }
@@ -214,6 +245,7 @@ impl HttpBody for GrantedBody {
         };
         if let Err(status) = granted.check(context) {
             this.granted = None;
+            this.rest = Bytes::new();
             this.body = Body::empty();
             let mut trailers = HeaderMap::new();
             return Poll::Ready(Some(
@@ -222,14 +254,31 @@ impl HttpBody for GrantedBody {
                     .map(|()| Frame::trailers(trailers)),
             ));
         }
-        Pin::new(&mut this.body).poll_frame(context)
+        if this.rest.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => this.rest = data,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let slice = this.rest.split_to(this.rest.len().min(MAX_SLICE_BYTES));
+        Poll::Ready(Some(Ok(Frame::data(slice))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.granted.is_none() || self.body.is_end_stream()
+        self.granted.is_none() || (self.rest.is_empty() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.len() as u64;
+        let body = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }

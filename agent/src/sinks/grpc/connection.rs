@@ -1,5 +1,6 @@
 //! A connection that may be served, and how long.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use tonic::transport::server::Connected;
 
 use super::clients::Clients;
 use super::peer::Peer;
+use super::rights::Answer;
 use super::slots::Slot;
 
 /// How long things may take.
@@ -30,6 +32,8 @@ pub(crate) struct Patience {
     pub(super) revoked: Duration,
     /// From a call to the begin of its answer. Covers a request that does not come in whole.
     pub(super) answer: Duration,
+    /// From there until a call with one answer ends: it is held until the client takes it.
+    pub(super) taken: Duration,
     /// Between two looks at the credentials.
     pub(super) reload: Duration,
 }
@@ -42,6 +46,7 @@ impl Default for Patience {
             idle: Duration::from_secs(300),
             revoked: Duration::from_secs(3),
             answer: Duration::from_secs(60),
+            taken: Duration::from_secs(30),
             reload: Duration::from_secs(3),
         }
     }
@@ -58,9 +63,13 @@ pub(super) struct Calls {
     state: Mutex<CallState>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct CallState {
     open: usize,
+    /// When those of them began that have one answer, and the number of each.
+    once: BTreeSet<(Instant, u64)>,
+    /// The number of the next one of these.
+    next: u64,
     /// Whether there ever was one.
     any: bool,
     /// When the last one ended, or the connection began.
@@ -71,6 +80,7 @@ struct CallState {
 #[derive(Debug)]
 pub(super) struct Call {
     calls: Arc<Calls>,
+    once: Option<(Instant, u64)>,
 }
 
 impl Calls {
@@ -78,6 +88,8 @@ impl Calls {
     pub(super) fn new() -> Arc<Self> {
         let state = CallState {
             open: 0,
+            once: BTreeSet::new(),
+            next: 0,
             any: false,
             since: Instant::now(),
         };
@@ -87,12 +99,16 @@ impl Calls {
     }
 
     /// Begins a call.
-    pub(super) fn begin(self: &Arc<Self>) -> Call {
+    pub(super) fn begin(self: &Arc<Self>, answer: Answer) -> Call {
         let mut state = self.state();
         state.open += 1;
         state.any = true;
+        let once = (answer == Answer::One).then(|| (Instant::now(), state.next));
+        state.next += 1;
+        state.once.extend(once);
         Call {
             calls: Arc::clone(self),
+            once,
         }
     }
 
@@ -100,15 +116,27 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the connection is to end unless a call begins.
-    fn deadline(&self, patience: &Patience) -> Instant {
-        match *self.state() {
+    /// When the connection is to end unless a call begins or ends, and why.
+    fn deadline(&self, patience: &Patience) -> (Instant, &'static str) {
+        let state = self.state();
+        if let Some((began, _)) = state.once.first() {
+            let end = *began + patience.answer + patience.taken;
+            return (end, "the client does not take an answer");
+        }
+        let end = match *state {
             CallState { open: 1.., .. } => Instant::now() + patience.idle,
             CallState {
                 any: true, since, ..
             } => since + patience.idle,
             CallState { since, .. } => since + patience.first_call,
-        }
+        };
+        (end, "the connection has no call")
+    }
+
+    /// When to look at the deadline: a call that begins meanwhile may have an earlier one.
+    fn next_look(&self, patience: &Patience) -> Instant {
+        let (deadline, _) = self.deadline(patience);
+        deadline.min(Instant::now() + patience.taken)
     }
 }
 
@@ -116,6 +144,9 @@ impl Drop for Call {
     fn drop(&mut self) {
         let mut state = self.calls.state();
         state.open -= 1;
+        if let Some(once) = &self.once {
+            state.once.remove(once);
+        }
         state.since = Instant::now();
     }
 }
@@ -150,7 +181,7 @@ impl Connection {
         Self {
             transport,
             lifetime: Lifetime {
-                end: Box::pin(sleep_until(calls.deadline(&patience))),
+                end: Box::pin(sleep_until(calls.next_look(&patience))),
                 peer: peer.clone(),
                 calls: Arc::clone(&calls),
                 clients,
@@ -195,11 +226,12 @@ impl Lifetime {
             if self.revoked {
                 return Err(io::Error::other("the client's rights were taken away"));
             }
-            let deadline = self.calls.deadline(&self.patience);
+            let (deadline, why) = self.calls.deadline(&self.patience);
             if deadline <= Instant::now() {
-                return Err(io::Error::other("the connection has no call"));
+                return Err(io::Error::other(why));
             }
-            self.end.as_mut().reset(deadline);
+            let next_look = self.calls.next_look(&self.patience);
+            self.end.as_mut().reset(next_look);
         }
         Ok(())
     }
@@ -213,7 +245,7 @@ impl Lifetime {
         let end = if revoked {
             Instant::now() + self.patience.revoked
         } else {
-            self.calls.deadline(&self.patience)
+            self.calls.next_look(&self.patience)
         };
         self.end.as_mut().reset(end);
     }

@@ -1,34 +1,62 @@
-//! Which right a call needs.
+//! What calls there are, and which right each needs.
 
 use super::clients::Right;
 
+/// What a call is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// One message.
+    One,
+    /// As many as there are.
+    Stream,
+}
+
+/// A method that is served.
+#[derive(Debug)]
+pub(super) struct Method {
+    service: &'static str,
+    name: &'static str,
+    /// What it is answered with.
+    pub(super) answer: Answer,
+    /// What who calls it needs.
+    pub(super) right: Right,
+}
+
+const fn watch(service: &'static str, name: &'static str, answer: Answer) -> Method {
+    Method {
+        service,
+        name,
+        answer,
+        right: Right::Watch,
+    }
+}
+
 /// Every method of every service that is served. What does not stand here is not served.
-const METHODS: &[(&str, &[&str], Right)] = &[
-    ("gravlens.v1.AlertService", &["Watch"], Right::Watch),
-    ("gravlens.v1.StatusService", &["Get"], Right::Watch),
-    ("gravlens.v1.ContainerService", &["List"], Right::Watch),
-    ("gravlens.v1.RuleService", &["List"], Right::Watch),
-    ("grpc.health.v1.Health", &["Check", "Watch"], Right::Watch),
-    (
+const METHODS: &[Method] = &[
+    watch("gravlens.v1.AlertService", "Watch", Answer::Stream),
+    watch("gravlens.v1.StatusService", "Get", Answer::One),
+    watch("gravlens.v1.ContainerService", "List", Answer::One),
+    watch("gravlens.v1.RuleService", "List", Answer::One),
+    watch("grpc.health.v1.Health", "Check", Answer::One),
+    watch("grpc.health.v1.Health", "Watch", Answer::Stream),
+    watch(
         "grpc.reflection.v1.ServerReflection",
-        &["ServerReflectionInfo"],
-        Right::Watch,
+        "ServerReflectionInfo",
+        Answer::Stream,
     ),
-    (
+    watch(
         "grpc.reflection.v1alpha.ServerReflection",
-        &["ServerReflectionInfo"],
-        Right::Watch,
+        "ServerReflectionInfo",
+        Answer::Stream,
     ),
 ];
 
-/// The right for a call, by its path: `/gravlens.v1.AlertService/Watch`. `None` when there is no
-/// such method.
-pub(super) fn required(path: &str) -> Option<Right> {
-    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+/// The method of a path: `/gravlens.v1.AlertService/Watch`. `None` when there is no such method.
+pub(super) fn method(path: &str) -> Option<&'static Method> {
+    let (service, name) = path.strip_prefix('/')?.split_once('/')?;
     METHODS
         .iter()
-        .find(|(name, methods, _)| *name == service && methods.contains(&method))
-        .map(|(_, _, right)| *right)
+        .find(|method| method.service == service && method.name == name)
 }
 
 #[cfg(test)]
@@ -38,14 +66,15 @@ mod tests {
 
     use super::*;
 
-    fn methods(descriptors: &[u8]) -> Vec<String> {
+    fn methods(descriptors: &[u8]) -> Vec<(String, bool)> {
         let set = FileDescriptorSet::decode(descriptors).unwrap();
         let mut paths = Vec::new();
         for file in &set.file {
             for service in &file.service {
                 for method in &service.method {
+                    let streams = method.server_streaming();
                     let (service, method) = (service.name(), method.name());
-                    paths.push(format!("/{}.{service}/{method}", file.package()));
+                    paths.push((format!("/{}.{service}/{method}", file.package()), streams));
                 }
             }
         }
@@ -53,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn every_method_has_a_right() {
+    fn every_method_that_is_served_has_an_entry() {
         let sets = [
             crate::proto::DESCRIPTORS,
             tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -61,14 +90,12 @@ mod tests {
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
         let served: Vec<_> = sets.iter().flat_map(|set| methods(set)).collect();
-        let without: Vec<_> = served
-            .iter()
-            .filter(|path| required(path).is_none())
-            .collect();
-        assert!(without.is_empty(), "give these an entry: {without:?}");
-        let listed: usize = METHODS.iter().map(|(_, methods, _)| methods.len()).sum();
+        for (path, streams) in &served {
+            let entry = method(path).unwrap_or_else(|| panic!("give it an entry: {path}"));
+            assert_eq!(entry.answer == Answer::Stream, *streams, "{path}");
+        }
         assert_eq!(
-            listed,
+            METHODS.len(),
             served.len(),
             "an entry names nothing that is served"
         );
@@ -86,7 +113,7 @@ mod tests {
             "//gravlens.v1.AlertService/Watch",
             "/gravlens.v1.AlertService/watch",
         ] {
-            assert_eq!(required(path), None, "{path}");
+            assert!(method(path).is_none(), "{path}");
         }
     }
 }

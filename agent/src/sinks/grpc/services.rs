@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tonic::{Request, Response, Status};
 
-use super::streams::Streams;
+use super::places::Places;
 use super::{Services, convert};
 use crate::alert::{encode_container, timestamp};
 use crate::proto;
@@ -19,7 +19,7 @@ use crate::telemetry::StatusSnapshot;
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     pub(super) services: Arc<Services>,
-    pub(super) streams: Arc<Streams>,
+    pub(super) streams: Arc<Places>,
 }
 
 impl From<QueryError> for Status {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Response, Status};
 
 use super::connection::Caller;
-use super::streams::{Place, Streams};
+use super::places::{NoRoom, Place, Places};
 use super::{Services, convert};
 use crate::alert::{
     FieldMask, Filter, OutgoingRecord, Start, StartError, Step, Subscription, timestamp,
@@ -23,7 +23,7 @@ use crate::proto::{self, WatchRequest, watch_request};
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) services: Arc<Services>,
-    pub(super) streams: Arc<Streams>,
+    pub(super) streams: Arc<Places>,
 }
 
 #[tonic::async_trait]
@@ -36,10 +36,7 @@ impl AlertService for Watch {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = request.extensions().get::<Caller>();
         let caller = caller.ok_or_else(|| Status::internal("the connection is not known"))?;
-        let place = self
-            .streams
-            .take(caller.peer.client())
-            .map_err(|error| Status::resource_exhausted(error.to_string()))?;
+        let place = self.streams.take(caller.peer.client()).map_err(no_room)?;
         let services = Arc::clone(&self.services);
         let request = request.into_inner();
         let mask = FieldMask::new(&request.fields)
@@ -61,6 +58,22 @@ impl AlertService for Watch {
         };
         Ok(Response::new(open.into_stream().boxed()))
     }
+}
+
+fn no_room(why: NoRoom) -> Status {
+    Status::resource_exhausted(match why {
+        NoRoom::Total(most) => {
+            format!("{most} streams are open already; stream.max_streams allows no more")
+        }
+        NoRoom::Network(most) => format!(
+            "{most} streams are open over the network already; what else stream.max_streams \
+             allows is kept for the unix socket"
+        ),
+        NoRoom::Client(most) => format!(
+            "this client has {most} streams open already; stream.max_streams_per_client allows no \
+             more"
+        ),
+    })
 }
 
 /// Checks a request and begins reading; also the sequence number to end at.

@@ -1,10 +1,8 @@
 //! What an answer means for the records of the request.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 
-use crate::sinks::http::Answer;
+use crate::sinks::http::{Answer, Verdict};
 
 /// Answers that judge the records. Any other failure is one of the settings, of a secret that was
 /// exchanged or of the receiver: it can be mended, and the records are kept until then.
@@ -14,20 +12,6 @@ const OF_THE_CONTENT: [StatusCode; 4] = [
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
-
-/// What becomes of the records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// They are the receiver's.
-    Accepted,
-    /// It may take them later.
-    Later {
-        why: String,
-        after: Option<Duration>,
-    },
-    /// It will never take them all.
-    Never(String),
-}
 
 /// The verdict of an answer.
 pub(super) fn verdict(answer: &Answer) -> Verdict {

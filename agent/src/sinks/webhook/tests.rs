@@ -175,6 +175,21 @@ async fn one_refused_record_does_not_hold_up_the_rest() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_takes_nothing_loses_nothing() {
+    let (_receiver, node) = plain();
+    let stream = Stream::open(node.state.path());
+    node.inbox.refuse_all(true);
+    let (task, account) = node.start(&stream);
+    stream.raise(3).await;
+    until(|| account.attempts_failed() == 2).await;
+    node.inbox.refuse_all(false);
+    stream.end().await;
+    task.await.unwrap();
+    assert_eq!(node.inbox.sequences(), numbers(3));
+    assert_eq!(account.records_dropped(), 0);
+}
+
+#[tokio::test]
 async fn nothing_is_lost_when_receiver_and_output_are_killed() {
     let (receiver, node) = plain();
     let address = receiver.address;

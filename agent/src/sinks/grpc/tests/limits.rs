@@ -3,8 +3,11 @@
 use futures::FutureExt as _;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient as Alpha;
 use tonic_reflection::pb::{v1, v1alpha};
@@ -81,6 +84,67 @@ async fn a_client_has_its_share_of_streams_and_the_socket_its_reserve() {
     next(&mut local).await;
 }
 
+/// A client that has no room for answers.
+async fn reluctant(pki: &Pki, agent: &Agent) -> Grpc<Channel> {
+    Grpc::new(pki.reluctant_channel(agent.tcp(), WATCHER).await)
+}
+
+/// Asks for the status; the answer is there to be taken.
+async fn ask(client: &mut Grpc<Channel>) -> Result<Streaming<proto::GetStatusResponse>, Status> {
+    let path = PathAndQuery::from_static("/gravlens.v1.StatusService/Get");
+    let request = tonic::Request::new(proto::GetStatusRequest {});
+    client.ready().await.unwrap();
+    let answer = client.server_streaming(request, path, ProstCodec::default());
+    Ok(answer.await?.into_inner())
+}
+
+#[tokio::test]
+async fn answers_that_are_not_taken_have_a_bound_for_each_client() {
+    let pki = Pki::new();
+    let agent = Agent::over_tcp(&pki.settings(), BRISK).await;
+    let mut untaken = Vec::new();
+    for _ in 0..MAX_ANSWERS.1 {
+        // The bound is that of the client, not of the connection.
+        let mut client = reluctant(&pki, &agent).await;
+        untaken.push(ask(&mut client).await.unwrap());
+    }
+    let mut client = reluctant(&pki, &agent).await;
+    let refused = ask(&mut client).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    let mut local = StatusServiceClient::new(agent.channel.clone());
+    local.get(proto::GetStatusRequest {}).await.unwrap();
+    // Who gives an answer up may ask again.
+    untaken.pop();
+    let again = timeout(Duration::from_secs(10), async {
+        while ask(&mut client).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    again.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_ends_its_connection() {
+    let pki = Pki::new();
+    let impatient = Patience {
+        answer: Duration::from_millis(300),
+        taken: Duration::from_millis(200),
+        ..BRISK
+    };
+    let agent = Agent::over_tcp(&pki.settings(), impatient).await;
+    let mut client = reluctant(&pki, &agent).await;
+    let mut untaken = ask(&mut client).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(untaken.message().await.is_err());
+    // A stream stays.
+    let mut client = AlertServiceClient::new(pki.channel(agent.tcp(), WATCHER).await);
+    let mut stream = client.watch(oldest()).await.unwrap().into_inner();
+    next(&mut stream).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.raise();
+    next(&mut stream).await;
+}
+
 /// The only thread for such things does something else, so the search waits.
 #[test]
 fn a_search_keeps_its_place_when_its_client_has_gone() {
@@ -93,7 +157,7 @@ fn a_search_keeps_its_place_when_its_client_has_gone() {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let busy = spawn_blocking(move || held.recv().is_err());
         let (services, _alerts) = services(ROOMY, Duration::from_secs(3_600), 1);
-        let streams = Streams::new(1, 1);
+        let streams = Places::new(1, 1);
         let watch = watch::Watch {
             services: Arc::new(services),
             streams: Arc::clone(&streams),

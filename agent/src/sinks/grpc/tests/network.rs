@@ -17,6 +17,7 @@ pub(crate) const BRISK: Patience = Patience {
     idle: Duration::from_secs(30),
     revoked: Duration::from_millis(200),
     answer: Duration::from_secs(30),
+    taken: Duration::from_secs(30),
     reload: Duration::from_millis(50),
 };
 

@@ -158,6 +158,13 @@ impl Pki {
         let config = self.client(Some(&self.ca.pair(name)));
         channel(connect(address, config).await.unwrap()).await
     }
+
+    /// One without room for answers.
+    pub(crate) async fn reluctant_channel(&self, address: SocketAddr, name: &str) -> Channel {
+        let config = self.client(Some(&self.ca.pair(name)));
+        let stream = connect(address, config).await.unwrap();
+        channel_of(stream, endpoint().initial_stream_window_size(0)).await
+    }
 }
 
 pub(crate) async fn connect(
@@ -173,11 +180,18 @@ pub(crate) async fn connect(
 
 /// A channel over a connection; it does not come back when that ends.
 pub(crate) async fn channel(stream: TlsStream<TcpStream>) -> Channel {
+    channel_of(stream, endpoint()).await
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::from_static("https://localhost")
+}
+
+async fn channel_of(stream: TlsStream<TcpStream>, endpoint: Endpoint) -> Channel {
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
         let stream = stream.take();
         async move { stream.ok_or_else(|| io::Error::other("the connection has ended")) }
     });
-    let endpoint = Endpoint::from_static("https://localhost");
     endpoint.connect_with_connector(connector).await.unwrap()
 }

@@ -38,6 +38,8 @@ struct Shared {
     answers: VecDeque<Answer>,
     /// Requests with the record of that number are refused for good.
     refused: Option<u64>,
+    /// Every request is refused for good.
+    refuses_all: bool,
     /// Every request, whatever came of it.
     requests: Vec<Request>,
     /// Records that were accepted.
@@ -56,6 +58,10 @@ impl Inbox {
 
     pub(super) fn refuse(&self, sequence: u64) {
         self.0.lock().unwrap().refused = Some(sequence);
+    }
+
+    pub(super) fn refuse_all(&self, all: bool) {
+        self.0.lock().unwrap().refuses_all = all;
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -95,12 +101,13 @@ async fn receive(State(inbox): State<Inbox>, headers: HeaderMap, body: String) -
             headers,
             records: records.clone(),
         });
-        let refused = shared.refused;
+        let (refused, all) = (shared.refused, shared.refuses_all);
         match shared.answers.pop_front() {
             Some(answer) => answer,
-            None if records
-                .iter()
-                .any(|record| Some(sequence(record)) == refused) =>
+            None if all
+                || records
+                    .iter()
+                    .any(|record| Some(sequence(record)) == refused) =>
             {
                 Answer::Status(400, None)
             }

@@ -1,16 +1,16 @@
-//! How many streams are open, and whose they are.
+//! How many streams or calls are open, and whose they are.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::peer::Client;
 use super::tally::Tally;
 
-/// One of so many streams is kept for the unix socket.
+/// One of so many places is kept for the unix socket.
 const RESERVE: usize = 8;
 
-/// Streams open at a time.
+/// Places for things that are open at a time.
 #[derive(Debug)]
-pub(super) struct Streams {
+pub(super) struct Places {
     total: usize,
     each: usize,
     open: Mutex<Open>,
@@ -25,33 +25,25 @@ struct Open {
 }
 
 /// Why there is no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// Too many in all.
-    #[error("{0} streams are open already; stream.max_streams allows no more")]
+    /// So many are open in all, as many as may be.
     Total(usize),
-    /// Too many over the network.
-    #[error(
-        "{0} streams are open over the network already; what else stream.max_streams allows is \
-         kept for the unix socket"
-    )]
+    /// So many are open over the network; the rest is kept for the unix socket.
     Network(usize),
-    /// Too many of this client.
-    #[error(
-        "this client has {0} streams open already; stream.max_streams_per_client allows no more"
-    )]
+    /// This client has so many open, as many as one may.
     Client(usize),
 }
 
-/// The place of one stream; dropping it makes room.
+/// A place that is taken; dropping it makes room.
 #[derive(Debug)]
 pub(super) struct Place {
-    streams: Arc<Streams>,
+    places: Arc<Places>,
     client: Option<Client>,
 }
 
-impl Streams {
-    /// Room for `total` streams, `each` of one client.
+impl Places {
+    /// Room for `total`, and for `each` of one client.
     pub(super) fn new(total: usize, each: usize) -> Arc<Self> {
         Arc::new(Self {
             total,
@@ -79,7 +71,7 @@ impl Streams {
         }
         open.total += 1;
         Ok(Place {
-            streams: Arc::clone(self),
+            places: Arc::clone(self),
             client,
         })
     }
@@ -101,7 +93,7 @@ fn reserve(total: usize) -> usize {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.streams.open();
+        let mut open = self.places.open();
         open.total -= 1;
         let Some(client) = &self.client else { return };
         open.remote -= 1;
@@ -120,8 +112,8 @@ mod tests {
 
     #[test]
     fn a_client_has_its_share_and_the_socket_its_reserve() {
-        let streams = Streams::new(5, 2);
-        let take = |client| streams.take(client);
+        let places = Places::new(5, 2);
+        let take = |client| places.take(client);
         let first = take(client("a")).unwrap();
         let _second = take(client("a")).unwrap();
         assert_eq!(take(client("a")).unwrap_err(), NoRoom::Client(2));
@@ -133,18 +125,18 @@ mod tests {
         drop(first);
         let _again = take(client("a")).unwrap();
         drop(local);
-        assert_eq!(streams.count(), 4);
+        assert_eq!(places.count(), 4);
         assert_eq!(take(client("c")).unwrap_err(), NoRoom::Network(4));
     }
 
     #[test]
     fn what_is_refused_leaves_nothing_behind() {
-        let streams = Streams::new(4, 1);
-        let place = streams.take(client("a")).unwrap();
-        streams.take(client("a")).unwrap_err();
+        let places = Places::new(4, 1);
+        let place = places.take(client("a")).unwrap();
+        places.take(client("a")).unwrap_err();
         drop(place);
-        assert_eq!(streams.open().by_client.keys(), 0);
-        assert_eq!((streams.count(), streams.open().remote), (0, 0));
+        assert_eq!(places.open().by_client.keys(), 0);
+        assert_eq!((places.count(), places.open().remote), (0, 0));
     }
 
     #[test]
