@@ -21,9 +21,12 @@ mod event_types;
 mod falco;
 mod fields;
 mod glob;
+mod index;
 mod ir;
 mod listing;
 mod load;
+#[cfg(test)]
+mod naive;
 mod net;
 #[cfg(test)]
 mod properties;

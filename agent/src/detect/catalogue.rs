@@ -104,6 +104,8 @@ pub struct FieldInfo {
     pub not_equal: NotEqual,
     /// Unknown until the container runtime has answered.
     pub needs_metadata: bool,
+    /// It has few values, so that a comparison with one says little.
+    pub few_values: bool,
     /// Event types that can have a value.
     pub on: EventTypes,
     /// What it is, for people.
@@ -120,6 +122,7 @@ pub(crate) struct Field {
     argument: Argument,
     not_equal: NotEqual,
     needs_metadata: bool,
+    few_values: bool,
     on: EventTypes,
     description: &'static str,
     limit: Option<&'static str>,
@@ -153,6 +156,7 @@ impl Field {
             argument: Argument::Never,
             not_equal: NotEqual::Any,
             needs_metadata: false,
+            few_values: false,
             on: EventTypes::ALL,
             description,
             limit: None,
@@ -184,6 +188,11 @@ impl Field {
         self
     }
 
+    pub(crate) const fn of_few(mut self) -> Self {
+        self.few_values = true;
+        self
+    }
+
     pub(crate) const fn of_runtime(mut self) -> Self {
         self.needs_metadata = true;
         self
@@ -202,6 +211,7 @@ impl Field {
             argument: self.argument,
             not_equal: self.not_equal,
             needs_metadata: self.needs_metadata,
+            few_values: self.few_values,
             on: self.on,
             description: self.description,
             limit: self.limit,
@@ -238,6 +248,13 @@ pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// The field that a reader knows by this id.
+pub(crate) fn info(id: FieldId) -> &'static FieldInfo {
+    fields()
+        .find(|info| info.id == id)
+        .expect("every id stands in its family's table")
 }
 
 /// The field of that name, if it can be read.

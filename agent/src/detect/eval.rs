@@ -3,7 +3,7 @@
 use super::falco::ast::{ListOperator, TextOperator};
 use super::fields::FieldSource;
 use super::glob::Glob;
-use super::ir::{Comparison, Leaf, Node, PathPrefixes, Source, Test, Transform};
+use super::ir::{Comparison, Leaf, LeafId, Node, PathPrefixes, Source, Test, Transform};
 use super::truth::Truth;
 use super::value::{OwnedScalar, Scalar, Value, append, show, show_all};
 
@@ -15,6 +15,14 @@ pub(crate) struct Scratch {
     right: Vec<u8>,
     /// Buffers for the arguments of transformers.
     spare: Vec<Vec<u8>>,
+}
+
+impl Scratch {
+    /// Two buffers, the first one empty: for a field's text, and for that in lower case.
+    pub(crate) fn for_look_up(&mut self) -> (&mut Vec<u8>, &mut Vec<u8>) {
+        self.text.clear();
+        (&mut self.text, &mut self.right)
+    }
 }
 
 /// What the leaves have been found to be for the event at hand. Equal leaves of different rules
@@ -33,6 +41,11 @@ impl Memo {
         if self.seen.len() < leaves {
             self.seen.resize(leaves, (0, Truth::Unknown));
         }
+    }
+
+    /// A leaf was found to be this otherwise than by [`leaf`].
+    pub(crate) fn remember(&mut self, leaf: LeafId, truth: Truth) {
+        self.seen[leaf as usize] = (self.generation, truth);
     }
 }
 

@@ -134,6 +134,12 @@ impl PathPrefixes {
         set
     }
 
+    /// The prefixes; `None` when some have wildcards.
+    pub(crate) fn plain(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        let plain = self.plain.iter().map(|prefix| &**prefix);
+        self.patterns.is_empty().then_some(plain)
+    }
+
     pub(crate) fn matches(&self, path: &[u8]) -> bool {
         let mut end = 0;
         loop {

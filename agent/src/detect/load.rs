@@ -100,6 +100,28 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
     loader.finish(loaded, files)
 }
 
+/// The conditions of all rules as they are written, macros and exceptions in place, by name.
+#[cfg(test)]
+pub(super) fn conditions(files: &[RuleFile]) -> Vec<(String, resolve::Resolved)> {
+    let mut collector = Collector::default();
+    for file in files {
+        for found in items::read(&Arc::from(file.path.as_str()), &file.text) {
+            collector.add(found.unwrap()).unwrap();
+        }
+    }
+    let (rules, definitions, _) = collector.finish();
+    let condition = |rule: &RuleDefinition| {
+        let text = Rc::new(rule.condition.clone());
+        let expression = resolve::parse(&text).unwrap();
+        let expanded = resolve::expand(&expression, &text, &definitions).unwrap();
+        exceptions::apply(expanded.condition, rule, &definitions).unwrap()
+    };
+    rules
+        .iter()
+        .map(|rule| (rule.name.value.clone(), condition(rule)))
+        .collect()
+}
+
 struct Loader {
     report: LoadReport,
     compiler: Compiler,

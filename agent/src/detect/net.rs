@@ -1,9 +1,12 @@
 //! Networks: an address with a prefix length.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::fast::FixedState;
+
 /// A set of addresses that share their first bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Network {
     /// The shared bits, the others being zero; IPv4 and IPv6 never meet.
     bits: u128,
@@ -36,6 +39,52 @@ impl Network {
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let (bits, is_v4) = number(address);
         is_v4 == self.is_v4 && bits & self.mask == self.bits
+    }
+}
+
+impl Network {
+    /// Number of bits in which its addresses differ.
+    pub(crate) fn host_bits(&self) -> u32 {
+        let width = if self.is_v4 { 32 } else { 128 };
+        width - self.mask.count_ones()
+    }
+}
+
+/// Values by network: those that contain an address are found by one look-up for each length of a
+/// prefix.
+#[derive(Debug)]
+pub(crate) struct NetworkTable<T> {
+    /// By kind and mask.
+    lengths: Vec<((bool, u128), HashMap<u128, T, FixedState>)>,
+}
+
+impl<T> Default for NetworkTable<T> {
+    fn default() -> Self {
+        Self {
+            lengths: Vec::new(),
+        }
+    }
+}
+
+impl<T: Default> NetworkTable<T> {
+    /// The value of a network, made if it has none.
+    pub(crate) fn entry(&mut self, network: &Network) -> &mut T {
+        let kind = (network.is_v4, network.mask);
+        let position = self.lengths.iter().position(|(it, _)| *it == kind);
+        let position = position.unwrap_or_else(|| {
+            self.lengths.push((kind, HashMap::default()));
+            self.lengths.len() - 1
+        });
+        self.lengths[position].1.entry(network.bits).or_default()
+    }
+
+    /// The values of all networks that contain the address.
+    pub(crate) fn containing(&self, address: IpAddr) -> impl Iterator<Item = &T> {
+        let (bits, is_v4) = number(address);
+        self.lengths
+            .iter()
+            .filter(move |((of_v4, _), _)| *of_v4 == is_v4)
+            .filter_map(move |((_, mask), networks)| networks.get(&(bits & mask)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A loaded rule set: immutable, indexed by event type.
+//! A loaded rule set: immutable and indexed.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use super::eval::{self, Memo, Scratch};
 use super::event_types::EventTypes;
 use super::fields::FieldSource;
 use super::fields::evt::Evt;
+use super::index::{Index, Positions};
 use super::ir::{Leaf, Node, Shown, Source, Test};
 use super::truth::Truth;
-use crate::model::{Finding, MatchedTerm, RuleInfo, Syscall};
+use crate::model::{Finding, MatchedTerm, RuleInfo};
 
 /// Position of a rule in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,8 +36,7 @@ pub struct RuleSet {
     digest: Arc<str>,
     rules: Vec<Rule>,
     leaves: Vec<Leaf>,
-    /// Rules that can fire, per event type in the order of [`Syscall::ALL`].
-    index: Vec<Vec<RuleIndex>>,
+    index: Index,
 }
 
 /// What evaluation found, in buffers that are reused from event to event.
@@ -46,6 +46,7 @@ pub struct Outcome {
     pub matched: Vec<RuleIndex>,
     /// Rules that depend on values not known yet.
     pub undecided: Vec<RuleIndex>,
+    candidates: Positions,
     memo: Memo,
     scratch: Scratch,
 }
@@ -57,19 +58,11 @@ const OPERAND_SHOWN: usize = 160;
 
 impl RuleSet {
     pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>) -> Self {
-        let mut index = vec![Vec::new(); Syscall::ALL.len()];
-        for (position, rule) in (0..).zip(&rules) {
-            if rule.enabled {
-                for syscall in rule.event_types.iter() {
-                    index[syscall.index()].push(RuleIndex(position));
-                }
-            }
-        }
         Self {
             digest,
+            index: Index::new(&rules, &leaves),
             rules,
             leaves,
-            index,
         }
     }
 
@@ -103,20 +96,22 @@ impl RuleSet {
         let Outcome {
             matched,
             undecided,
+            candidates,
             memo,
             scratch,
         } = outcome;
         matched.clear();
         undecided.clear();
         memo.begin(self.leaves.len());
-        for &rule in &self.index[event.syscall().index()] {
+        let index = &self.index;
+        index.candidates(event, candidates, memo, scratch, |rule, memo, scratch| {
             let condition = &self.rule(rule).condition;
             match eval::node(condition, &self.leaves, event, memo, scratch) {
                 Truth::True => matched.push(rule),
                 Truth::Unknown => undecided.push(rule),
                 Truth::False => {}
             }
-        }
+        });
     }
 
     /// Truth of one rule, for instance of one that was undecided before the container's metadata

@@ -171,6 +171,18 @@ impl OwnedScalar {
     }
 }
 
+#[cfg(test)]
+impl From<Scalar<'_>> for OwnedScalar {
+    fn from(scalar: Scalar<'_>) -> Self {
+        match scalar {
+            Scalar::Text(text) => Self::Text(text.into()),
+            Scalar::Number(number) => Self::Number(number),
+            Scalar::Bool(flag) => Self::Bool(flag),
+            Scalar::Address(address) => Self::Address(address),
+        }
+    }
+}
+
 /// Longest value shown to people, in bytes of the original.
 const SHOWN: usize = 1024;
 

@@ -8,9 +8,9 @@ use super::time::unix_nanoseconds;
 use crate::model::{ContainerMetadata, ContainerView, Event, Identity, Mount, Runtime, pod_labels};
 
 family! { Container {
-    Id = text("container.id", "First twelve digits of the container's id; `host` for the node.");
+    Id = text("container.id", "First twelve digits of the container's id; `host` for the node.").of_few();
     FullId = text("container.full_id", "The container's id.");
-    Type = text("container.type", "Container runtime; `host` for the node.");
+    Type = text("container.type", "Container runtime; `host` for the node.").of_few();
     Name = text("container.name", "Name; `host` for the node.").of_runtime();
     Image = text("container.image", "Image as the user wrote it.").of_runtime();
     ImageRepository = text("container.image.repository", "Image without tag and digest.").of_runtime();

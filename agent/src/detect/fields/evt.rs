@@ -30,10 +30,10 @@ family! { Evt {
     Type = text("evt.type", "Name of the call.");
     TypeIs = number("evt.type.is", "1 if the event is of the type in brackets, else 0.").keyed();
     SyscallType = text("syscall.type", "Name of the system call; missing for events that are none.");
-    Dir = text("evt.dir", "Always `<`: events are reported when the call returns.");
-    Source = text("evt.source", "Always `syscall`.");
-    Category = text("evt.category", "`process`, `file`, `net`, `memory`, `signal`, `user` or `other`.");
-    Hostname = text("evt.hostname", "Name of the node.");
+    Dir = text("evt.dir", "Always `<`: events are reported when the call returns.").of_few();
+    Source = text("evt.source", "Always `syscall`.").of_few();
+    Category = text("evt.category", "`process`, `file`, `net`, `memory`, `signal`, `user` or `other`.").of_few();
+    Hostname = text("evt.hostname", "Name of the node.").of_few();
     Time = text("evt.time", "Time of day with nanoseconds, UTC.");
     TimeS = text("evt.time.s", "Time of day without the fraction, UTC.");
     TimeIso8601 = text("evt.time.iso8601", "Date and time in ISO 8601 with nanoseconds, UTC.");
@@ -41,7 +41,7 @@ family! { Evt {
     DatetimeS = text("evt.datetime.s", "Date and time without the fraction, UTC.");
     Rawtime = number("evt.rawtime", "Nanoseconds since 1970.");
     RawtimeS = number("evt.rawtime.s", "Seconds since 1970.");
-    Res = text("evt.res", "`SUCCESS` or the name of the error; unknown for sendmmsg, for accepts by io_uring and, without trampolines, for its connects and sends.");
+    Res = text("evt.res", "`SUCCESS` or the name of the error; unknown for sendmmsg, for accepts by io_uring and, without trampolines, for its connects and sends.").of_few();
     Rawres = number("evt.rawres", "Return value: a descriptor, 0 or a negative error number; unknown as `evt.res` is.");
     Failed = flag("evt.failed", "The call failed; unknown as `evt.res` is.");
     IsOpenRead = flag("evt.is_open_read", "A file was opened for reading (`O_PATH` is no reading).");
@@ -74,7 +74,7 @@ family! { Evt {
     ArgGid = text("evt.arg.gid", "Group id passed to the call.").on(GID);
     ArgStatus = text("evt.arg.status", "Exit status, 0 to 255.").on(EventTypes::EXIT);
     ArgSig = text("evt.arg.sig", "Signal that was sent, `SIGKILL`; at an exit the number of the one that ended the process, 0 when none.").on(SIGNAL);
-    ArgRes = text("evt.arg.res", "As `evt.res`.");
+    ArgRes = text("evt.arg.res", "As `evt.res`.").of_few();
     ArgPath = text("evt.arg.cgroup", "Path of the cgroup (not in Falco).").on(EventTypes::CGROUP);
     RawFlags = number("evt.rawarg.flags", "Flags as the kernel numbers them.").on(EventTypes::OPEN.union(EventTypes::with_argument("flags")));
     RawMode = number("evt.rawarg.mode", "Mode as the kernel numbers it.").on(EventTypes::with_argument("mode"));

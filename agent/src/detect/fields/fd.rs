@@ -19,8 +19,8 @@ const ANY: EventTypes = BOTH.union(EventTypes::of(&[Syscall::Socket]));
 
 family! { Fd {
     Num = number("fd.num", "Descriptor number, -1 when the call gave none; of a socket unknown as `evt.res` is.").on(ANY);
-    Type = text("fd.type", "`file`, `directory`, `memfd`, `pipe`, `ipv4`, `ipv6`, `unix` or `other`; a directory that dup copies is a `file`.").on(ANY);
-    Typechar = text("fd.typechar", "`f`, `d`, `m`, `p`, `4`, `6`, `u` or `o`.").on(ANY);
+    Type = text("fd.type", "`file`, `directory`, `memfd`, `pipe`, `ipv4`, `ipv6`, `unix` or `other`; a directory that dup copies is a `file`.").on(ANY).of_few();
+    Typechar = text("fd.typechar", "`f`, `d`, `m`, `p`, `4`, `6`, `u` or `o`.").on(ANY).of_few();
     Name = text("fd.name", "Path, or both ends of a connection, client first; of what dup copies only a connection, its own end first.").on(BOTH);
     Nameraw = text("fd.nameraw", "Path as the caller passed it.").on(FILE)
         .limit("known where there was no file to ask (a failed open): else the path is read resolved");
@@ -45,8 +45,8 @@ family! { Fd {
     Sport = number("fd.sport", "Port of the server.").on(SOCKET);
     Lport = number("fd.lport", "Own port.").on(SOCKET);
     Rport = number("fd.rport", "Port of the other end.").on(SOCKET);
-    L4proto = text("fd.l4proto", "`tcp`, `udp`, `icmp` or `raw`; missing for unix sockets.").on(SOCKET);
-    Sockfamily = text("fd.sockfamily", "`ip` or `unix`.").on(SOCKET);
+    L4proto = text("fd.l4proto", "`tcp`, `udp`, `icmp` or `raw`; missing for unix sockets.").on(SOCKET).of_few();
+    Sockfamily = text("fd.sockfamily", "`ip` or `unix`.").on(SOCKET).of_few();
     IsServer = flag("fd.is_server", "The process is the server of the connection.").on(SOCKET);
     Connected = flag("fd.connected", "The socket is connected.").on(SOCKET);
     NameChanged = flag("fd.name_changed", "The call gave the socket a new address.").on(SOCKET);

@@ -39,11 +39,11 @@ family! { Proc {
     IsExeLowerLayer = flag("proc.is_exe_lower_layer", "The executed file is the image's own.");
     IsExeFromMemfd = flag("proc.is_exe_from_memfd", "The executed file lives in memory only.");
     ExeIno = number("proc.exe_ino", "Inode number of the executed file.");
-    StdinType = text("proc.stdin.type", "What descriptor 0 was at exec: `file`, `pipe`, `ipv4`, `ipv6`, `unix`, `other`; missing for processes older than the agent.");
+    StdinType = text("proc.stdin.type", "What descriptor 0 was at exec: `file`, `pipe`, `ipv4`, `ipv6`, `unix`, `other`; missing for processes older than the agent.").of_few();
     StdinName = text("proc.stdin.name", "Ends of the socket that descriptor 0 was at exec.");
-    StdoutType = text("proc.stdout.type", "What descriptor 1 was at exec.");
+    StdoutType = text("proc.stdout.type", "What descriptor 1 was at exec.").of_few();
     StdoutName = text("proc.stdout.name", "Ends of the socket that descriptor 1 was at exec.");
-    StderrType = text("proc.stderr.type", "What descriptor 2 was at exec.");
+    StderrType = text("proc.stderr.type", "What descriptor 2 was at exec.").of_few();
     StderrName = text("proc.stderr.name", "Ends of the socket that descriptor 2 was at exec.");
 } }
 

@@ -9,11 +9,11 @@ const ONLY_ROOT: &str = "known for root only; compare the number instead";
 
 family! { User {
     Uid = number("user.uid", "Effective user id.");
-    Name = text("user.name", "Name of the effective user.").limit(ONLY_ROOT);
+    Name = text("user.name", "Name of the effective user.").of_few().limit(ONLY_ROOT);
     LoginUid = number("user.loginuid", "User id of the login session, -1 when there is none.");
-    LoginName = text("user.loginname", "Name of the login session's user.").limit(ONLY_ROOT);
+    LoginName = text("user.loginname", "Name of the login session's user.").of_few().limit(ONLY_ROOT);
     Gid = number("group.gid", "Effective group id.");
-    GroupName = text("group.name", "Name of the effective group.").limit(ONLY_ROOT);
+    GroupName = text("group.name", "Name of the effective group.").of_few().limit(ONLY_ROOT);
 } }
 
 /// Without ids there is no user: a process that is not known is not root.
