@@ -268,10 +268,13 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     (0..=text.len()).any(|at| text[at..].starts_with(part))
 }
 
-/// `*` and `?` only.
+/// `*`, `?` and ranges such as `[a-z]`.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
+        Some((b'[', [first, b'-', last, b']', rest @ ..])) => text
+            .split_first()
+            .is_some_and(|(byte, text)| (first..=last).contains(&byte) && glob(rest, text)),
         Some((b'*', rest)) => (0..=text.len()).any(|taken| glob(rest, &text[taken..])),
         Some((first, rest)) => text
             .split_first()

@@ -71,7 +71,10 @@ fn values(kind: Kind, word: &str) -> Vec<OwnedScalar> {
     let text = |text: String| OwnedScalar::Text(text.into_bytes().into());
     match kind {
         Kind::Text => {
-            let plain = word.replace('*', "x").replace('?', "y");
+            let mut plain = word.replace('*', "x").replace('?', "y");
+            for (range, one) in [("[a-z]", "m"), ("[0-9]", "7")] {
+                plain = plain.replace(range, one);
+            }
             vec![
                 text(word.to_owned()),
                 text(plain.clone()),
@@ -217,7 +220,7 @@ fn compare_all(files: &[RuleFile], cases: u64) {
 
 #[test]
 fn the_bundled_rules_say_what_the_naive_evaluator_says() {
-    compare_all(&bundled(), 3_000);
+    compare_all(&bundled(), 1_000);
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn falcos_rules_say_what_the_naive_evaluator_says() {
     let files = read_paths(&[corpora.join("falco/falco_rules.yaml")]);
     compare_all(
         &files.expect("GRAVLENS_CORPORA is the folder of public rule files"),
-        10_000,
+        2_000,
     );
 }
 
@@ -285,7 +288,7 @@ fn condition() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_index_finds_what_a_look_at_every_rule_finds(
         conditions in prop::collection::vec(condition(), 1..80),
