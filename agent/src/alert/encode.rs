@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::{Alert, Downtime, Loss, LossReason, SensorFinding};
 use crate::model::{
-    Container, ContainerView, Event, Identity, MatchedTerm, Priority, RuleInfo, Runtime,
+    Container, ContainerView, Event, Identity, MatchedTerm, NearException, Priority, RuleInfo, Runtime,
 };
 use crate::proto;
 
@@ -45,6 +45,7 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
         evidence: finding.evidence.iter().map(term).collect(),
         undecided: finding.undecided.iter().map(term).collect(),
         ancestors_truncated: ancestors.next().is_some(),
+        near_exceptions: finding.near_exceptions.iter().map(near).collect(),
     }
 }
 
@@ -116,6 +117,24 @@ fn term(term: &MatchedTerm) -> proto::Term {
         operand: term.operand.clone(),
         value: term.value.clone(),
         negated: term.negated,
+        file: term.file.clone(),
+        line: term.line,
+        column: term.column,
+        macros: term.macros.clone(),
+        met_start: term.met_at.as_ref().map(|part| position(part.start)),
+        met_end: term.met_at.as_ref().map(|part| position(part.end)),
+    }
+}
+
+/// Values are far shorter than 4 GiB.
+fn position(byte: usize) -> u32 {
+    u32::try_from(byte).unwrap_or(u32::MAX)
+}
+
+fn near(exception: &NearException) -> proto::NearException {
+    proto::NearException {
+        name: exception.name.clone(),
+        failed: Some(term(&exception.failed)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{Alert, Facts, Stored};
 use crate::model::{
     Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
-    Finding, Identity, Ids, Image, Layer, MatchedTerm, Open, Path, Payload, Priority, Process,
+    Finding, Identity, Ids, Image, Layer, MatchedTerm, NearException, Open, Path, Payload, Priority, Process,
     Provenance, RuleInfo, Runtime, Syscall, Tty,
 };
 use crate::proto;
@@ -119,6 +119,22 @@ pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Pr
     }
 }
 
+/// A term of nothing, in a macro of a macro.
+fn term() -> MatchedTerm {
+    MatchedTerm {
+        field: String::new(),
+        operator: String::new(),
+        operand: String::new(),
+        value: None,
+        negated: false,
+        met_at: None,
+        file: "shell.yaml".to_owned(),
+        line: 4,
+        column: 20,
+        macros: vec!["sensitive_read".to_owned(), "password_file".to_owned()],
+    }
+}
+
 /// `sh`, child of `nginx`, opens /etc/shadow in the container.
 pub(crate) fn alert_in(container: ContainerView) -> Alert {
     let parent = Arc::new(process(100, "nginx", None));
@@ -128,12 +144,25 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
             output: "Shell opened /etc/shadow".into(),
             evidence: vec![MatchedTerm {
                 field: "fd.name".into(),
-                operator: "=".into(),
-                operand: "/etc/shadow".into(),
+                operator: "startswith".into(),
+                operand: "/etc/sh".into(),
                 value: Some("/etc/shadow".into()),
-                negated: false,
+                met_at: Some(0..7),
+                ..term()
             }],
             undecided: Vec::new(),
+            near_exceptions: vec![NearException {
+                name: "backup".to_owned(),
+                failed: MatchedTerm {
+                    field: "proc.pname".to_owned(),
+                    operator: "=".to_owned(),
+                    operand: "restic".to_owned(),
+                    value: Some("nginx".to_owned()),
+                    column: 12,
+                    macros: Vec::new(),
+                    ..term()
+                },
+            }],
         },
         event: Event {
             number: 1,

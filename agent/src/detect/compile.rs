@@ -10,9 +10,11 @@ use super::event_types::EventTypes;
 use super::falco::ast::{Check, Modifier, Operator, Right, TextOperator, Word};
 use super::falco::items::Trouble;
 use super::falco::output::{self, Part};
-use super::falco::resolve::{Resolved, placed};
+use super::falco::resolve::{Origin, Resolved, placed};
 use super::falco::source::{Place, Text};
-use super::ir::{Comparison, Leaf, LeafId, Node, Shown, Source, Test};
+use super::ir::{
+    Comparison, Exception, Leaf, LeafId, Node, Shown, Source, Term, Test, Written, WrittenId,
+};
 use super::reach::Reach;
 use super::report::RefusalKind;
 use operand::Typed;
@@ -29,6 +31,11 @@ pub(crate) enum OutputPart {
 pub(crate) struct Compiler {
     pub(crate) leaves: Vec<Leaf>,
     known: HashMap<Shown, LeafId>,
+    /// Where the comparisons were written.
+    pub(crate) written: Vec<Written>,
+    places: HashMap<Written, WrittenId>,
+    /// Macros that lead to the comparison at hand.
+    macros: Rc<[Box<str>]>,
     /// Stands for `evt.hostname`.
     hostname: Option<Box<[u8]>>,
     /// Things the author of the condition at hand should know.
@@ -38,7 +45,7 @@ pub(crate) struct Compiler {
 }
 
 /// What compiling needs to know of the text that a comparison was written in.
-type Origin<'a> = &'a Rc<Text>;
+type In<'a> = &'a Rc<Text>;
 
 impl Compiler {
     pub(crate) fn new(hostname: Option<&str>) -> Self {
@@ -63,14 +70,36 @@ impl Compiler {
                 let (node, reach) = self.condition(child)?;
                 Ok((Node::Not(Box::new(node)), reach.negate()))
             }
-            Resolved::Check(check, text) => match self.check(check, text) {
-                Err(trouble) if trouble.kind == RefusalKind::UnsupportedField => {
-                    self.unsupported.get_or_insert(trouble);
-                    Ok((Node::Or(Box::default()), Reach::field(EventTypes::ALL)))
+            Resolved::Check(check, Origin { text, macros }) => {
+                self.macros = Rc::clone(macros);
+                match self.check(check, text) {
+                    Err(trouble) if trouble.kind == RefusalKind::UnsupportedField => {
+                        self.unsupported.get_or_insert(trouble);
+                        Ok((Node::Or(Box::default()), Reach::field(EventTypes::ALL)))
+                    }
+                    outcome => outcome,
                 }
-                outcome => outcome,
-            },
+            }
         }
+    }
+
+    /// Compiles the exceptions of a rule once more, each by itself, to tell which nearly applied.
+    pub(crate) fn exceptions(
+        &mut self,
+        exceptions: &[(String, Vec<Resolved>)],
+    ) -> Result<Vec<Exception>, Trouble> {
+        let mut compiled = Vec::with_capacity(exceptions.len());
+        for (name, alternatives) in exceptions {
+            let mut nodes = Vec::with_capacity(alternatives.len());
+            for alternative in alternatives {
+                nodes.push(self.condition(alternative)?.0);
+            }
+            compiled.push(Exception {
+                name: name.clone(),
+                alternatives: nodes.into(),
+            });
+        }
+        Ok(compiled)
     }
 
     fn join(
@@ -93,7 +122,7 @@ impl Compiler {
         Ok((join(nodes.into()), reach))
     }
 
-    fn check(&mut self, check: &Check, text: Origin<'_>) -> Result<(Node, Reach), Trouble> {
+    fn check(&mut self, check: &Check, text: In<'_>) -> Result<(Node, Reach), Trouble> {
         let left = self.operand(&check.left, text, true)?;
         let field = check.left.to_string();
         match (check.operator, &check.right) {
@@ -141,7 +170,7 @@ impl Compiler {
         operator: TextOperator,
         modifier: Modifier,
         words: &[Word],
-        text: Origin<'_>,
+        text: In<'_>,
     ) -> Result<(Node, Reach), Trouble> {
         if words.is_empty() {
             return Err(Trouble::new(
@@ -204,7 +233,8 @@ impl Compiler {
                 .into_iter()
                 .map(|remark| (left.place.clone(), remark)),
         );
-        let id = match self.known.get(&shown) {
+        let written = self.written(left.place.clone());
+        let leaf = match self.known.get(&shown) {
             Some(&id) => id,
             None => {
                 let id = LeafId::try_from(self.leaves.len()).expect("fewer leaves than 2^32");
@@ -218,11 +248,23 @@ impl Compiler {
                 id
             }
         };
-        Ok((Node::Leaf(id), tested.reach))
+        Ok((Node::Leaf(Term { leaf, written }), tested.reach))
+    }
+
+    fn written(&mut self, place: Place) -> WrittenId {
+        let macros = self.macros.iter().cloned().collect();
+        let written = Written { place, macros };
+        if let Some(&id) = self.places.get(&written) {
+            return id;
+        }
+        let id = WrittenId::try_from(self.written.len()).expect("fewer places than 2^32");
+        self.written.push(written.clone());
+        self.places.insert(written, id);
+        id
     }
 
     /// Compiles an output template.
-    pub(crate) fn output(&mut self, text: Origin<'_>) -> Result<Vec<OutputPart>, Trouble> {
+    pub(crate) fn output(&mut self, text: In<'_>) -> Result<Vec<OutputPart>, Trouble> {
         let parts = output::parse(&text.value).map_err(|error| placed(error, text))?;
         let mut compiled = Vec::new();
         for part in parts {
@@ -241,7 +283,7 @@ impl Compiler {
     }
 
     /// `%container.info` is Falco's shorthand for what tells a container.
-    fn container_info(&mut self, text: Origin<'_>) -> Result<Vec<OutputPart>, Trouble> {
+    fn container_info(&mut self, text: In<'_>) -> Result<Vec<OutputPart>, Trouble> {
         const INFO: &str = "container_id=%container.id container_name=%container.name";
         let mut expanded = (**text).clone();
         expanded.value = INFO.to_owned();

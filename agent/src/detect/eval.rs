@@ -1,9 +1,11 @@
 //! Evaluation of compiled conditions against an event.
 
+use std::ops::Range;
+
 use super::falco::ast::{ListOperator, TextOperator};
 use super::fields::FieldSource;
 use super::glob::Glob;
-use super::ir::{Comparison, Leaf, LeafId, Node, PathPrefixes, Source, Test, Transform};
+use super::ir::{Comparison, Leaf, LeafId, Node, PathPrefixes, Source, Term, Test, Transform};
 use super::truth::Truth;
 use super::value::{OwnedScalar, Scalar, Value, append, show, show_all};
 
@@ -59,7 +61,7 @@ pub(crate) fn node(
 ) -> Truth {
     let mut truth = |child: &Node| self::node(child, leaves, event, memo, scratch);
     match node {
-        Node::Leaf(id) => {
+        Node::Leaf(Term { leaf: id, .. }) => {
             let (generation, known) = memo.seen[*id as usize];
             if generation == memo.generation {
                 return known;
@@ -178,10 +180,15 @@ fn test_text(test: &Test, text: &[u8]) -> bool {
 }
 
 fn contains_folded(text: &[u8], needle: &[u8]) -> bool {
-    needle.is_empty()
-        || text
-            .windows(needle.len())
-            .any(|window| window.eq_ignore_ascii_case(needle))
+    find_folded(text, needle).is_some()
+}
+
+fn find_folded(text: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return Some(0);
+    }
+    text.windows(needle.len())
+        .position(|window| window.eq_ignore_ascii_case(needle))
 }
 
 fn dynamic(left: Value<'_>, comparison: Comparison, right: Value<'_>, all: bool) -> Truth {
@@ -366,6 +373,22 @@ fn joined(
         Outcome::Unknown
     } else {
         Outcome::Text
+    }
+}
+
+/// Which bytes of the event's text meet a comparison that says where it looks.
+pub(crate) fn met_at(leaf: &Leaf, event: &impl FieldSource) -> Option<Range<usize>> {
+    let (mut text, mut spare) = (Vec::new(), Vec::new());
+    let Value::One(Scalar::Text(text)) = read(&leaf.left, event, &mut text, &mut spare) else {
+        return None;
+    };
+    let part = |start: usize, length: usize| Some(start..start + length);
+    match &leaf.test {
+        Test::Prefix(prefix) => part(0, prefix.len()),
+        Test::Suffix(suffix) => part(text.len().checked_sub(suffix.len())?, suffix.len()),
+        Test::Contains(finder) => part(finder.find(text)?, finder.needle().len()),
+        Test::ContainsFolded(needle) => part(find_folded(text, needle)?, needle.len()),
+        _ => None,
     }
 }
 

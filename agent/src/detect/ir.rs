@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::catalogue::{FieldArg, FieldId};
 use super::event_types::EventTypes;
 use super::falco::ast::{ListOperator, Order, TextOperator};
+use super::falco::source::Place;
 use super::glob::Glob;
 use super::net::Network;
 use super::value::OwnedScalar;
@@ -20,7 +21,32 @@ pub(crate) enum Node {
     Not(Box<Node>),
     /// Exactly one child holds.
     One(Box<[Node]>),
-    Leaf(LeafId),
+    Leaf(Term),
+}
+
+/// A comparison where it was written: equal ones of different places are one leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Term {
+    pub(crate) leaf: LeafId,
+    pub(crate) written: WrittenId,
+}
+
+/// Position of a place in its set.
+pub(crate) type WrittenId = u32;
+
+/// Where a comparison was written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Written {
+    pub(crate) place: Place,
+    /// Macros that lead to it, that of the rule's own condition first.
+    pub(crate) macros: Box<[Box<str>]>,
+}
+
+/// An exception of a rule: the condition holds only where none of its alternatives does.
+#[derive(Clone, Debug)]
+pub(crate) struct Exception {
+    pub(crate) name: String,
+    pub(crate) alternatives: Box<[Node]>,
 }
 
 /// One comparison.

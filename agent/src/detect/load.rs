@@ -114,7 +114,8 @@ pub(super) fn conditions(files: &[RuleFile]) -> Vec<(String, resolve::Resolved)>
         let text = Rc::new(rule.condition.clone());
         let expression = resolve::parse(&text).unwrap();
         let expanded = resolve::expand(&expression, &text, &definitions).unwrap();
-        exceptions::apply(expanded.condition, rule, &definitions).unwrap()
+        let exceptions = exceptions::resolved(rule, &definitions).unwrap();
+        exceptions::apply(expanded.condition, &exceptions)
     };
     rules
         .iter()
@@ -179,13 +180,15 @@ impl Loader {
         let text = Rc::new(definition.condition.clone());
         let expression = resolve::parse(&text)?;
         let expanded = resolve::expand(&expression, &text, definitions)?;
-        let condition = exceptions::apply(expanded.condition, definition, definitions)?;
+        let exceptions = exceptions::resolved(definition, definitions)?;
+        let condition = exceptions::apply(expanded.condition, &exceptions);
         self.compiler.remarks = expanded.remarks;
         let (condition, reach) = self.compiler.rule(&condition)?;
         // A rule for events that nobody produces needs fields that nobody fills: the events are
         // the reason that its author can act upon.
         self.check_reach(definition, &text, &reach)?;
         self.compiler.unsupported.take().map_or(Ok(()), Err)?;
+        let exceptions = self.compiler.exceptions(&exceptions)?;
         let output = self.compiler.output(&Rc::new(definition.output.clone()))?;
         for (place, reason) in std::mem::take(&mut self.compiler.remarks) {
             self.warn(Some(name.clone()), &place, reason);
@@ -196,6 +199,7 @@ impl Loader {
             event_types: reach.holds.traced,
             enabled: definition.enabled && urgent,
             condition,
+            exceptions,
             output,
         })
     }
@@ -284,7 +288,7 @@ impl Loader {
             .warnings
             .sort_by_key(|warning| (position(&warning.file), warning.line, warning.column));
         Loaded {
-            set: RuleSet::new(self.digest, rules, self.compiler.leaves),
+            set: RuleSet::new(self.digest, rules, self.compiler.leaves, self.compiler.written),
             report: self.report,
         }
     }

@@ -9,9 +9,9 @@ use super::event_types::EventTypes;
 use super::fields::FieldSource;
 use super::fields::evt::Evt;
 use super::index::{Index, Positions};
-use super::ir::{Leaf, Node, Shown, Source, Test};
+use super::ir::{Exception, Leaf, Node, Shown, Source, Term, Test, Written};
 use super::truth::Truth;
-use crate::model::{Finding, MatchedTerm, RuleInfo};
+use crate::model::{Finding, MatchedTerm, NearException, RuleInfo};
 
 /// Position of a rule in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,8 @@ pub struct Rule {
     /// Disabled rules are loaded and never evaluated.
     pub enabled: bool,
     pub(crate) condition: Node,
+    /// Those of the condition, once more.
+    pub(crate) exceptions: Vec<Exception>,
     pub(crate) output: Vec<OutputPart>,
 }
 
@@ -36,6 +38,7 @@ pub struct RuleSet {
     digest: Arc<str>,
     rules: Vec<Rule>,
     leaves: Vec<Leaf>,
+    written: Vec<Written>,
     index: Index,
 }
 
@@ -53,16 +56,19 @@ pub struct Outcome {
 
 /// Negated terms shown with a finding, one per field: enough to see what was considered.
 const NEGATED_TERMS: usize = 6;
+/// Exceptions that nearly applied, shown with a finding.
+const NEAR_EXCEPTIONS: usize = 3;
 /// Longest right side shown, in characters.
 const OPERAND_SHOWN: usize = 160;
 
 impl RuleSet {
-    pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>) -> Self {
+    pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>, written: Vec<Written>) -> Self {
         Self {
             digest,
             index: Index::new(&rules, &leaves),
             rules,
             leaves,
+            written,
         }
     }
 
@@ -143,6 +149,7 @@ impl RuleSet {
         Finding {
             rule: Arc::clone(&rule.info),
             output: render(&rule.output, event),
+            near_exceptions: terms.near(&rule.exceptions),
             evidence: terms.evidence,
             undecided: terms.undecided,
         }
@@ -197,7 +204,7 @@ impl<'a, E: FieldSource> Terms<'a, E> {
     /// Adds the leaves that made a node what it is.
     fn decisive(&mut self, node: &Node, outcome: Truth, negated: bool) {
         match (node, outcome) {
-            (Node::Leaf(id), _) => self.add_evidence(*id, negated),
+            (Node::Leaf(term), _) => self.add_evidence(*term, negated),
             (Node::Not(child), _) => self.decisive(child, outcome.negate(), !negated),
             // All operands were needed.
             (Node::And(children), Truth::True) | (Node::Or(children), Truth::False) => {
@@ -226,7 +233,7 @@ impl<'a, E: FieldSource> Terms<'a, E> {
     /// For an undecided node: what is open, and what has been decided in favour so far.
     fn open(&mut self, node: &Node, negated: bool) {
         match node {
-            Node::Leaf(id) => self.add_undecided(*id, negated),
+            Node::Leaf(term) => self.add_undecided(*term, negated),
             Node::Not(child) => self.open(child, !negated),
             Node::And(children) | Node::Or(children) | Node::One(children) => {
                 for child in children {
@@ -243,33 +250,68 @@ impl<'a, E: FieldSource> Terms<'a, E> {
         }
     }
 
-    fn add_evidence(&mut self, id: u32, negated: bool) {
-        let leaf = &self.set.leaves[id as usize];
+    /// Exceptions of several comparisons of which all but one hold: at most one for each exception.
+    fn near(&mut self, exceptions: &[Exception]) -> Vec<NearException> {
+        let mut near = Vec::new();
+        for exception in exceptions {
+            let failed = exception.alternatives.iter().find_map(|alternative| {
+                let Node::And(comparisons) = alternative else {
+                    return None;
+                };
+                let mut failed = comparisons
+                    .iter()
+                    .filter(|comparison| self.truth(comparison) != Truth::True);
+                match (failed.next(), failed.next()) {
+                    (Some(Node::Leaf(term)), None) => Some(*term),
+                    _ => None,
+                }
+            });
+            if let Some(failed) = failed {
+                near.push(NearException {
+                    name: exception.name.clone(),
+                    failed: self.term(failed, false),
+                });
+            }
+            if near.len() == NEAR_EXCEPTIONS {
+                break;
+            }
+        }
+        near
+    }
+
+    fn add_evidence(&mut self, term: Term, negated: bool) {
+        let leaf = &self.set.leaves[term.leaf as usize];
         if is_placeholder(leaf) {
             return;
         }
-        let shown_already = |term: &MatchedTerm| term.negated && term.field == leaf.shown.field;
+        let shown_already = |other: &MatchedTerm| other.negated && other.field == leaf.shown.field;
         if negated {
             if self.negated == NEGATED_TERMS || self.evidence.iter().any(shown_already) {
                 return;
             }
             self.negated += 1;
         }
-        let term = self.term(id, negated);
+        let term = self.term(term, negated);
         if !self.evidence.contains(&term) {
             self.evidence.push(term);
         }
     }
 
-    fn add_undecided(&mut self, id: u32, negated: bool) {
-        let term = self.term(id, negated);
+    fn add_undecided(&mut self, term: Term, negated: bool) {
+        let term = self.term(term, negated);
         if !self.undecided.contains(&term) {
             self.undecided.push(term);
         }
     }
 
-    fn term(&self, id: u32, negated: bool) -> MatchedTerm {
-        let leaf = &self.set.leaves[id as usize];
+    fn term(&self, term: Term, negated: bool) -> MatchedTerm {
+        let leaf = &self.set.leaves[term.leaf as usize];
+        let Written { place, macros } = &self.set.written[term.written as usize];
+        let met_at = if negated {
+            None
+        } else {
+            eval::met_at(leaf, self.event)
+        };
         let Shown {
             field,
             operator,
@@ -281,6 +323,11 @@ impl<'a, E: FieldSource> Terms<'a, E> {
             operand: shortened(operand),
             value: eval::shown(&leaf.left, self.event),
             negated,
+            met_at,
+            file: place.file.to_string(),
+            line: place.line,
+            column: place.column,
+            macros: macros.iter().map(|name| name.to_string()).collect(),
         }
     }
 }

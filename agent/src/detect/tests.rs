@@ -6,7 +6,9 @@ mod loading;
 
 use std::sync::Arc;
 
-use super::testing::{event, exec, in_container, metadata, open, process, verdict, with_condition};
+use super::testing::{
+    event, exec, in_container, loaded, metadata, open, process, verdict, with_condition,
+};
 use super::*;
 use crate::model::{ContainerView, Identity, Payload, Syscall};
 
@@ -274,4 +276,72 @@ fn evidence_is_kept_small() {
         "{}",
         finding.output
     );
+}
+
+const EXPLAINED: &str = "\
+- macro: sensitive
+  condition: fd.name startswith /etc/
+- macro: sensitive_read
+  condition: evt.type = openat and sensitive
+- rule: r
+  desc: d
+  condition: sensitive_read and proc.cmdline contains oo
+  output: o
+  priority: INFO
+  exceptions:
+    - name: by_image
+      fields: [proc.name, container.image.repository, fd.name]
+      comps: [=, =, endswith]
+      values:
+        - [cat, db, shadow]
+        - [foo, web, passwd]
+    - name: by_name
+      fields: proc.name
+      values: [bar]
+";
+
+#[test]
+fn a_finding_says_where_its_terms_stand_and_what_they_met() {
+    let set = loaded(EXPLAINED).set;
+    let event = in_container(
+        open(process(10, "foo", &[], None), "/etc/shadow", 0),
+        metadata("web"),
+    );
+    let finding = set.finding(RuleIndex(0), &event);
+    let prefix = finding.evidence.iter().find(|term| term.field == "fd.name");
+    let prefix = prefix.unwrap();
+    assert_eq!((prefix.line, prefix.column), (2, 14));
+    assert_eq!(prefix.file, "test.yaml");
+    assert_eq!(prefix.macros, ["sensitive_read", "sensitive"]);
+    assert_eq!(prefix.met_at, Some(0..5));
+    let part = finding
+        .evidence
+        .iter()
+        .find(|term| term.field == "proc.cmdline");
+    let part = part.unwrap();
+    assert_eq!((part.line, part.macros.len()), (7, 0));
+    assert_eq!(part.met_at, Some(1..3));
+}
+
+#[test]
+fn an_exception_of_which_one_comparison_failed_is_told() {
+    let set = loaded(EXPLAINED).set;
+    let event = in_container(
+        open(process(10, "foo", &[], None), "/etc/shadow", 0),
+        metadata("web"),
+    );
+    let finding = set.finding(RuleIndex(0), &event);
+    let [near] = finding.near_exceptions.as_slice() else {
+        panic!("{:?}", finding.near_exceptions);
+    };
+    assert_eq!(near.name, "by_image");
+    assert_eq!(near.failed.operand, "passwd");
+    assert_eq!(near.failed.value.as_deref(), Some("/etc/shadow"));
+    // Two that fail are too many.
+    let other = in_container(
+        open(process(10, "boo", &[], None), "/etc/shadow", 0),
+        metadata("web"),
+    );
+    let finding = set.finding(RuleIndex(0), &other);
+    assert!(finding.near_exceptions.is_empty());
 }

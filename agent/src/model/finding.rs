@@ -1,6 +1,7 @@
 //! What detection says about an event.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Falco's priorities, most urgent first.
@@ -92,6 +93,25 @@ pub struct MatchedTerm {
     pub value: Option<String>,
     /// The term stands below a `not`: it decided by being false.
     pub negated: bool,
+    /// Which bytes of the value meet the operand, of operators that look at a part.
+    pub met_at: Option<Range<usize>>,
+    /// File that the term stands in.
+    pub file: String,
+    /// Its line there, from 1.
+    pub line: u32,
+    /// Its column there, from 1.
+    pub column: u32,
+    /// Macros that lead to it, that of the rule's own condition first.
+    pub macros: Vec<String>,
+}
+
+/// An exception of the rule of which all comparisons but one held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearException {
+    /// Its name.
+    pub name: String,
+    /// The comparison that did not hold, with the value that it met.
+    pub failed: MatchedTerm,
 }
 
 /// A rule that matched an event.
@@ -106,4 +126,6 @@ pub struct Finding {
     /// Terms that could not be decided, because the container's metadata did not come in time.
     /// Empty for a definite match.
     pub undecided: Vec<MatchedTerm>,
+    /// Exceptions that nearly applied, in the order of the rule.
+    pub near_exceptions: Vec<NearException>,
 }

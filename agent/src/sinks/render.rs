@@ -5,7 +5,7 @@ pub mod json;
 mod ocsf;
 mod text;
 
-pub(super) use text::{arguments, sentence, term};
+pub(super) use text::{arguments, near_exception, sentence, term};
 pub use text::{duration, event_account, record as text_record};
 
 use crate::config::RecordFormat;

@@ -22,7 +22,15 @@ pub(crate) enum Resolved {
     Or(Vec<Resolved>),
     And(Vec<Resolved>),
     Not(Box<Resolved>),
-    Check(Check, Rc<Text>),
+    Check(Check, Origin),
+}
+
+/// Where a comparison was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) text: Rc<Text>,
+    /// Macros that lead to it, that of the rule's own condition first.
+    pub(crate) macros: Rc<[Box<str>]>,
 }
 
 /// A macro as last defined.
@@ -122,7 +130,11 @@ impl<'a> Expander<'a> {
             }
             Expr::Check(check) => {
                 let check = self.check(check, text)?;
-                Ok(Resolved::Check(check, Rc::clone(text)))
+                let origin = Origin {
+                    text: Rc::clone(text),
+                    macros: self.active.iter().map(|name| Box::from(*name)).collect(),
+                };
+                Ok(Resolved::Check(check, origin))
             }
             Expr::Macro(name) => self.macro_call(name, text, visibility, depth),
         }

@@ -50,7 +50,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn node(&self, node: &Node, negated: bool) -> Found {
         match (node, negated) {
-            (Node::Leaf(id), _) => self.leaf(*id, negated),
+            (Node::Leaf(term), _) => self.leaf(term.leaf, negated),
             (Node::Not(child), _) => self.node(child, !negated),
             (Node::And(children), false) | (Node::Or(children), true) => {
                 self.all(children, negated)

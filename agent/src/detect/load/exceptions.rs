@@ -10,13 +10,12 @@ use super::super::falco::source::{Place, Text};
 use super::super::report::RefusalKind;
 use super::definitions::RuleDefinition;
 
-/// Adds a rule's exceptions to its condition.
-pub(super) fn apply(
-    condition: Resolved,
+/// A rule's exceptions: the name of each, and conditions of which one is enough.
+pub(super) fn resolved(
     rule: &RuleDefinition,
     definitions: &Definitions,
-) -> Result<Resolved, Trouble> {
-    let mut alternatives = Vec::new();
+) -> Result<Vec<(String, Vec<Resolved>)>, Trouble> {
+    let mut exceptions = Vec::new();
     for exception in &rule.exceptions {
         let comparisons = comparisons(exception)?;
         if exception.values.is_empty() {
@@ -37,15 +36,26 @@ pub(super) fn apply(
                 .map(tuple)
                 .collect::<Result<_, _>>()?
         };
-        for tuple in tuples {
-            alternatives.push(resolve_tuple(&tuple, exception, definitions)?);
-        }
+        let alternatives = tuples
+            .iter()
+            .map(|tuple| resolve_tuple(tuple, exception, definitions))
+            .collect::<Result<_, _>>()?;
+        exceptions.push((exception.name.value.clone(), alternatives));
     }
-    Ok(match alternatives.len() {
+    Ok(exceptions)
+}
+
+/// Adds exceptions to a condition.
+pub(super) fn apply(condition: Resolved, exceptions: &[(String, Vec<Resolved>)]) -> Resolved {
+    let mut alternatives: Vec<_> = exceptions
+        .iter()
+        .flat_map(|(_, alternatives)| alternatives.iter().cloned())
+        .collect();
+    match alternatives.len() {
         0 => condition,
         1 => except(condition, alternatives.remove(0)),
         _ => except(condition, Resolved::Or(alternatives)),
-    })
+    }
 }
 
 fn except(condition: Resolved, exception: Resolved) -> Resolved {

@@ -5,7 +5,7 @@ use opentelemetry_semantic_conventions::attribute;
 use super::attributes::Attributes;
 use super::{container, event, process};
 use crate::proto;
-use crate::sinks::render::term;
+use crate::sinks::render::{near_exception, term};
 
 /// Adds those of an alert.
 pub(super) fn add(to: &mut Attributes, alert: &proto::Alert) {
@@ -15,6 +15,10 @@ pub(super) fn add(to: &mut Attributes, alert: &proto::Alert) {
     }
     to.texts("gravlens.evidence", alert.evidence.iter().map(term));
     to.texts("gravlens.undecided", alert.undecided.iter().map(term));
+    to.texts(
+        "gravlens.near_exceptions",
+        alert.near_exceptions.iter().map(near_exception),
+    );
     if let Some(event) = &alert.event {
         event::add(to, event);
     }

@@ -239,6 +239,9 @@ fn alert(out: &mut String, alert: &proto::Alert) {
             &self::term(term),
         );
     }
+    for exception in &alert.near_exceptions {
+        row(out, "exception", &near_exception(exception));
+    }
     row(out, "output", &printable(&alert.output));
     if let Some(rule) = rule {
         let attack = rule.attack_ids.join(" ");
@@ -440,15 +443,28 @@ fn endpoint(endpoint: &proto::Endpoint) -> String {
     )
 }
 
-/// A term of a condition and the value that it met.
+/// An exception that nearly applied, and what it failed by.
+pub(in crate::sinks) fn near_exception(exception: &proto::NearException) -> String {
+    let failed = exception.failed.as_ref().map(term).unwrap_or_default();
+    format!(
+        "{} nearly applied, but for {failed}",
+        printable(&exception.name)
+    )
+}
+
+/// A term of a condition, the value that it met, and where it is written if in a macro.
 pub(in crate::sinks) fn term(term: &proto::Term) -> String {
     let not = if term.negated { "not " } else { "" };
     let value = term.value.as_deref().map_or_else(
         || "no such value".to_owned(),
         |value| format!("is {}", printable(value)),
     );
+    let within = match term.macros.is_empty() {
+        true => String::new(),
+        false => format!(" (by {})", printable(&term.macros.join(" > "))),
+    };
     format!(
-        "{not}{} {} {}: {value}",
+        "{not}{} {} {}: {value}{within}",
         printable(&term.field),
         printable(&term.operator),
         printable(&term.operand)

@@ -40,6 +40,9 @@ pub struct Alert<'a> {
     evidence: Vec<Term<'a>>,
     /// Terms that could not be decided; the alert is certain when there is none.
     undecided: Vec<Term<'a>>,
+    /// Exceptions of the rule that nearly applied: all of their comparisons held but one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    near_exceptions: Vec<NearException<'a>>,
 }
 
 impl<'a> From<&'a proto::Alert> for Alert<'a> {
@@ -58,6 +61,11 @@ impl<'a> From<&'a proto::Alert> for Alert<'a> {
             container: alert.container.as_ref().map(Container::from),
             evidence: alert.evidence.iter().map(Term::from).collect(),
             undecided: alert.undecided.iter().map(Term::from).collect(),
+            near_exceptions: alert
+                .near_exceptions
+                .iter()
+                .map(NearException::from)
+                .collect(),
         }
     }
 }
@@ -103,6 +111,32 @@ struct Term<'a> {
     /// The term stands below a `not` and decided by being false.
     #[serde(skip_serializing_if = "is_default")]
     negated: bool,
+    /// File that the term is written in.
+    file: &'a str,
+    line: u32,
+    column: u32,
+    /// Macros that lead there, that of the rule's own condition first.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    macros: &'a [String],
+    /// Which bytes of the value meet the operand: the first, and the one after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    met_at: Option<[u32; 2]>,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
+struct NearException<'a> {
+    name: &'a str,
+    /// The comparison that did not hold.
+    failed: Option<Term<'a>>,
+}
+
+impl<'a> From<&'a proto::NearException> for NearException<'a> {
+    fn from(exception: &'a proto::NearException) -> Self {
+        Self {
+            name: &exception.name,
+            failed: exception.failed.as_ref().map(Term::from),
+        }
+    }
 }
 
 impl<'a> From<&'a proto::Term> for Term<'a> {
@@ -113,6 +147,11 @@ impl<'a> From<&'a proto::Term> for Term<'a> {
             operand: &term.operand,
             value: term.value.as_deref(),
             negated: term.negated,
+            file: &term.file,
+            line: term.line,
+            column: term.column,
+            macros: &term.macros,
+            met_at: term.met_start.zip(term.met_end).map(<[u32; 2]>::from),
         }
     }
 }

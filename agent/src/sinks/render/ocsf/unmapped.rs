@@ -24,6 +24,7 @@ pub(super) fn of_alert(alert: &proto::Alert) -> Object {
         )
         .list("evidence", terms(&alert.evidence))
         .list("undecided", terms(&alert.undecided))
+        .list("near_exceptions", near_exceptions(alert))
 }
 
 /// Of an AMEND.
@@ -105,12 +106,29 @@ fn identity(container: &proto::Container) -> Object {
 }
 
 fn terms(terms: &[proto::Term]) -> Vec<Value> {
-    values(terms.iter().map(|term| {
+    values(terms.iter().map(term))
+}
+
+fn term(term: &proto::Term) -> Object {
+    Object::default()
+        .text("field", &term.field)
+        .text("operator", &term.operator)
+        .text("operand", &term.operand)
+        .text("value", term.value.as_deref().unwrap_or_default())
+        .mark("negated", term.negated)
+        .text("file", &term.file)
+        .number("line", term.line)
+        .number("column", term.column)
+        .list("macros", term.macros.clone())
+        .maybe("met_start", term.met_start)
+        .maybe("met_end", term.met_end)
+}
+
+fn near_exceptions(alert: &proto::Alert) -> Vec<Value> {
+    values(alert.near_exceptions.iter().map(|exception| {
+        let failed = exception.failed.as_ref().map_or_else(Object::default, term);
         Object::default()
-            .text("field", &term.field)
-            .text("operator", &term.operator)
-            .text("operand", &term.operand)
-            .text("value", term.value.as_deref().unwrap_or_default())
-            .mark("negated", term.negated)
+            .text("name", &exception.name)
+            .object("failed", failed)
     }))
 }
