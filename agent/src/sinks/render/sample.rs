@@ -250,6 +250,10 @@ fn undecided(alert: &mut proto::Alert) {
         operand: "(docker.io/nginx, …)".into(),
         value: None,
         negated: true,
+        file: "shell.yaml".into(),
+        line: 9,
+        column: 3,
+        ..proto::Term::default()
     }];
     let rule = alert.rule.as_mut().unwrap();
     rule.tags.push("mitre_execution".into());
