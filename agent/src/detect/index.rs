@@ -14,7 +14,6 @@ mod texts;
 mod trie;
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use super::eval::{Memo, Scratch};
 use super::event_types::EventTypes;
@@ -159,7 +158,7 @@ impl Group {
         by_leaf.sort_unstable();
         let mut builder = SlotBuilder::new(kept.len());
         for (leaf, positions) in by_leaf {
-            builder.add(leaf, &leaves[leaf as usize], Rc::from(positions));
+            builder.add(leaf, &leaves[leaf as usize], &positions);
         }
         let (slots, hits) = builder.finish();
         Self {

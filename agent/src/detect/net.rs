@@ -54,8 +54,15 @@ impl Network {
 /// prefix.
 #[derive(Debug)]
 pub(crate) struct NetworkTable<T> {
-    /// By kind and mask.
-    lengths: Vec<((bool, u128), HashMap<u128, T, FixedState>)>,
+    lengths: Vec<Length<T>>,
+}
+
+/// The networks of one kind and mask, by their bits.
+#[derive(Debug)]
+struct Length<T> {
+    is_v4: bool,
+    mask: u128,
+    networks: HashMap<u128, T, FixedState>,
 }
 
 impl<T> Default for NetworkTable<T> {
@@ -69,13 +76,17 @@ impl<T> Default for NetworkTable<T> {
 impl<T: Default> NetworkTable<T> {
     /// The value of a network, made if it has none.
     pub(crate) fn entry(&mut self, network: &Network) -> &mut T {
-        let kind = (network.is_v4, network.mask);
-        let position = self.lengths.iter().position(|(it, _)| *it == kind);
-        let position = position.unwrap_or_else(|| {
-            self.lengths.push((kind, HashMap::default()));
+        let Network { bits, mask, is_v4 } = *network;
+        let same = |length: &Length<T>| length.is_v4 == is_v4 && length.mask == mask;
+        let position = self.lengths.iter().position(same).unwrap_or_else(|| {
+            self.lengths.push(Length {
+                is_v4,
+                mask,
+                networks: HashMap::default(),
+            });
             self.lengths.len() - 1
         });
-        self.lengths[position].1.entry(network.bits).or_default()
+        self.lengths[position].networks.entry(bits).or_default()
     }
 
     /// The values of all networks that contain the address.
@@ -83,8 +94,8 @@ impl<T: Default> NetworkTable<T> {
         let (bits, is_v4) = number(address);
         self.lengths
             .iter()
-            .filter(move |((of_v4, _), _)| *of_v4 == is_v4)
-            .filter_map(move |((_, mask), networks)| networks.get(&(bits & mask)))
+            .filter(move |length| length.is_v4 == is_v4)
+            .filter_map(move |length| length.networks.get(&(bits & length.mask)))
     }
 }
 

@@ -1,7 +1,6 @@
 //! A field of the event, and all that the rules compare it with as their anchors.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use super::super::catalogue::{FieldArg, FieldId};
 use super::super::eval::{Memo, Scratch};
@@ -114,7 +113,7 @@ impl SlotBuilder {
     }
 
     /// Enters a comparison that is an anchor of the rules at these positions.
-    pub(super) fn add(&mut self, id: LeafId, leaf: &Leaf, positions: Rc<[u32]>) {
+    pub(super) fn add(&mut self, id: LeafId, leaf: &Leaf, positions: &[u32]) {
         let Source::Field {
             id: field,
             argument,
@@ -126,10 +125,10 @@ impl SlotBuilder {
         self.hits.push(Hit {
             leaf: id,
             decided: !matches!(leaf.test, Test::Glob(_) | Test::GlobFolded(_)),
-            rules: positions.iter().copied().collect(),
+            rules: positions.into(),
         });
         let parts = self.parts(*field, argument.clone());
-        for position in positions.iter() {
+        for position in positions {
             parts.slot.rules.add(*position);
         }
         parts.add(&leaf.test, hit);
