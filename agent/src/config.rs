@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::alert::{AlertLimits, SpoolLimits};
+use crate::detect::RuleSources;
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -123,10 +124,25 @@ pub struct Rules {
     pub paths: Vec<PathBuf>,
     /// Load the bundled rules.
     pub bundled: bool,
+    /// The operator's own file or directory, read after all others; it need not be there.
+    pub local: Option<PathBuf>,
     /// Rules that are less urgent are not evaluated; `None` evaluates all.
     pub min_priority: Option<Priority>,
-    /// Start also when some rules are refused.
+    /// Start, and reload, also when some rules are refused.
     pub allow_refused: bool,
+    /// Reload when the files change.
+    pub watch: bool,
+}
+
+impl Rules {
+    /// Where they are read from.
+    pub fn sources(&self) -> RuleSources {
+        RuleSources {
+            bundled: self.bundled,
+            paths: self.paths.clone(),
+            local: self.local.clone(),
+        }
+    }
 }
 
 /// Docker Engine.
@@ -342,8 +358,10 @@ impl Default for Config {
             rules: Rules {
                 paths: Vec::new(),
                 bundled: true,
+                local: Some("/etc/gravlens/rules.local.yaml".into()),
                 min_priority: None,
                 allow_refused: false,
+                watch: true,
             },
             docker: Docker {
                 enabled: true,

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariants
-//! - Synchronous and pure: no clock, no I/O beyond [`read_paths`], no state between events.
+//! - Synchronous and pure: no clock, no I/O beyond [`RuleSources`] and [`read_paths`], no state between events.
 //!   Time comes from the event.
 //! - Three-valued: what the container runtime has not told yet is unknown, not missing. A rule that
 //!   was decided stays decided, whatever the runtime says later.
@@ -34,6 +34,7 @@ mod reach;
 mod report;
 mod samples;
 mod set;
+mod sources;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -47,7 +48,8 @@ pub use event_types::EventTypes;
 pub use fields::FieldSource;
 pub use listing::{RuleListing, rule_list, rule_list_text};
 pub use load::{
-    LoadOptions, Loaded, ReadError, RuleFile, is_sample_file, load, read_paths, read_sample_paths,
+    LoadOptions, Loaded, ReadError, RuleFile, is_rule_file, is_sample_file, load, read_paths,
+    read_sample_paths, set_digest,
 };
 pub use report::{LoadReport, Refusal, RefusalKind, Warning};
 pub use samples::{
@@ -55,5 +57,6 @@ pub use samples::{
     run_samples,
 };
 pub use set::{Outcome, Rule, RuleIndex, RuleSet};
+pub use sources::RuleSources;
 pub use truth::Truth;
 pub use value::{OwnedScalar, Scalar, Value, Values};

@@ -171,6 +171,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.rules.paths = v.into_paths(),
     },
     Setting {
+        key: "rules.local",
+        about: "your own file or directory with rules, read after all others; it need not be there",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.rules.local.as_deref()),
+        set: |c, v| c.rules.local = v.into_optional_path(),
+    },
+    Setting {
         key: "rules.min_priority",
         about: "rules that are less urgent are not evaluated; empty: all are",
         kind: Kind::Word(PRIORITIES),
@@ -179,10 +186,18 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "rules.allow_refused",
-        about: "start also when some rules are refused",
+        about: "start, and reload, also when some rules are refused",
         kind: Kind::Bool,
         get: |c| Value::Bool(c.rules.allow_refused),
         set: |c, v| c.rules.allow_refused = v.into_bool(),
+    },
+    Setting {
+        key: "rules.watch",
+        about: "reload the rules when their files change; SIGHUP and `gravlens rules reload` do so \
+                anyway",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.rules.watch),
+        set: |c, v| c.rules.watch = v.into_bool(),
     },
     Setting {
         key: "docker.enabled",

@@ -150,6 +150,8 @@ fn what_is_printed_can_be_read_again() {
     let mut config = Config::default();
     config.scope.cgroup = Some("/demo \"x\"".into());
     config.rules.paths = vec!["/a".into(), "/b".into()];
+    config.rules.local = None;
+    config.rules.watch = false;
     config.rules.min_priority = Some(Priority::Notice);
     config.outputs.stdout.format = RecordFormat::Json;
     config.outputs.file.format = RecordFormat::Falco;

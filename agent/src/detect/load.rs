@@ -61,7 +61,7 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
     let mut loader = Loader {
         report: LoadReport::default(),
         compiler: Compiler::new(options.hostname.as_deref()),
-        digest: digest(files).into(),
+        digest: set_digest(files).into(),
         minimum_priority: options.minimum_priority,
     };
     let mut collector = Collector::default();
@@ -307,8 +307,9 @@ fn is_attack_id(tag: &str) -> bool {
     }
 }
 
-/// SHA-256 over the contents in order. Paths do not count: the same rules are the same set.
-fn digest(files: &[RuleFile]) -> String {
+/// SHA-256 over the contents in order, in hexadecimal. Paths do not count: the same rules are the
+/// same set.
+pub fn set_digest(files: &[RuleFile]) -> String {
     let mut hash = Sha256::new();
     for file in files {
         hash.update((file.text.len() as u64).to_le_bytes());
@@ -343,13 +344,11 @@ pub fn read_paths(paths: &[PathBuf]) -> Result<Vec<RuleFile>, ReadError> {
             for entry in path.read_dir().map_err(error)? {
                 names.push(entry.map_err(error)?.path());
             }
-            names.retain(|name| is_rule_file(name) && name.is_file());
+            // A link to nowhere is a rule file that cannot be read, not one that is not there.
+            names.retain(|name| is_rule_file(name) && !name.is_dir());
             names.sort();
             if names.is_empty() {
-                return Err(failed(
-                    path,
-                    "the directory holds no *.yaml file".to_owned(),
-                ));
+                return Err(failed(path, NO_RULE_FILE.to_owned()));
             }
             for name in names {
                 files.push(read_file(&name)?);
@@ -359,6 +358,20 @@ pub fn read_paths(paths: &[PathBuf]) -> Result<Vec<RuleFile>, ReadError> {
         }
     }
     Ok(files)
+}
+
+const NO_RULE_FILE: &str = "the directory holds no *.yaml file";
+
+/// Reads a file or directory as [`read_paths`] does, that need not be there nor hold anything.
+pub(super) fn read_optional_path(path: &Path) -> Result<Vec<RuleFile>, ReadError> {
+    let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    if path.metadata().is_err_and(missing) {
+        return Ok(Vec::new());
+    }
+    match read_paths(&[path.to_owned()]) {
+        Err(error) if error.reason == NO_RULE_FILE => Ok(Vec::new()),
+        read => read,
+    }
 }
 
 /// Reads the samples that belong to rules: of a directory its `*.samples.yaml`, of a file
@@ -394,7 +407,8 @@ fn failed(path: &Path, reason: String) -> ReadError {
     }
 }
 
-fn is_rule_file(path: &Path) -> bool {
+/// Whether a file of a directory is one of rules, by its name.
+pub fn is_rule_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
     is_yaml && !name.contains(".samples.") && !name.starts_with('.')
@@ -411,7 +425,11 @@ const FILE_LIMIT: u64 = 16 << 20;
 
 fn read_file(path: &Path) -> Result<RuleFile, ReadError> {
     let error = |error: std::io::Error| failed(path, error.to_string());
-    let length = path.metadata().map_err(error)?.len();
+    let metadata = path.metadata().map_err(error)?;
+    if !metadata.is_file() {
+        return Err(failed(path, "it is no regular file".to_owned()));
+    }
+    let length = metadata.len();
     if length > FILE_LIMIT {
         return Err(failed(
             path,
