@@ -52,6 +52,8 @@ pub struct Alert {
     pub event: Event<'static>,
     /// The container's metadata came after the event's grace: rules waited for it.
     pub late: bool,
+    /// Generation of the rule set that saw the event; its digest stands with the rule.
+    pub set_generation: u64,
 }
 
 /// A time that nobody watched, found at start.

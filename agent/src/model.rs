@@ -23,7 +23,7 @@ pub use event::{
     AddressFamily, CgroupChange, Endpoint, Event, EventFlags, Open, Path, Payload, Provenance,
     SetIds, Socket, SocketAddress, Syscall, Transport,
 };
-pub use finding::{Finding, MatchedTerm, NearException, Priority, RuleInfo};
+pub use finding::{Finding, MatchedTerm, NearException, Priority, RuleInfo, RuleSetId};
 pub use paths::{ArgumentNames, CallPath, Paths};
 pub use process::{
     Capabilities, Charge, ExeFile, ExecId, Ids, Image, Layer, Process, Stdio, StdioKind, Tty,

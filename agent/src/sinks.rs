@@ -11,6 +11,7 @@ pub mod nats;
 pub mod otlp;
 pub mod output;
 pub mod query;
+pub mod reload;
 pub mod render;
 pub mod stdout;
 pub mod webhook;

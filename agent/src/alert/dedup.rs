@@ -47,6 +47,7 @@ impl Key {
             add(term.value.as_ref().map_or("-", |_| "+"));
             add(term.value.as_deref().unwrap_or_default());
         }
+        digest.update(alert.set_generation.to_le_bytes());
         Self(digest.finalize().into())
     }
 }

@@ -10,7 +10,8 @@ use std::time::SystemTime;
 
 use super::{Alert, Downtime, Loss, LossReason, SensorFinding};
 use crate::model::{
-    Container, ContainerView, Event, Identity, MatchedTerm, NearException, Priority, RuleInfo, Runtime,
+    Container, ContainerView, Event, Identity, MatchedTerm, NearException, Priority, RuleInfo,
+    RuleSetId, Runtime,
 };
 use crate::proto;
 
@@ -23,6 +24,7 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
         finding,
         event,
         late,
+        set_generation,
     } = alert;
     let boot = boot_time(event);
     let mut ancestors = event.process.ancestors();
@@ -36,7 +38,10 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
         time: Some(timestamp(event.time)),
         severity: severity(finding.rule.priority).into(),
         priority: falco_word(finding.rule.priority).to_owned(),
-        rule: Some(rule(&finding.rule)),
+        rule: Some(proto::Rule {
+            set_generation: *set_generation,
+            ..rule(&finding.rule)
+        }),
         output: finding.output.clone(),
         event: Some(event::event(event)),
         process: Some(process::process(&event.process, boot)),
@@ -49,14 +54,19 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
     }
 }
 
-/// An alert about the sensor itself.
-pub(super) fn sensor(id: String, finding: &SensorFinding) -> proto::Alert {
+/// An alert about the sensor itself, with the rule set that is in force beside it.
+pub(super) fn sensor(id: String, finding: &SensorFinding, set: &RuleSetId) -> proto::Alert {
+    let set = finding.set.as_ref().unwrap_or(set);
     proto::Alert {
         id,
         time: Some(timestamp(finding.time)),
         severity: severity(finding.rule.priority).into(),
         priority: falco_word(finding.rule.priority).to_owned(),
-        rule: Some(rule(&finding.rule)),
+        rule: Some(proto::Rule {
+            set_digest: set.digest.as_ref().to_owned(),
+            set_generation: set.generation,
+            ..rule(&finding.rule)
+        }),
         output: finding.output.clone(),
         ..proto::Alert::default()
     }
@@ -96,7 +106,7 @@ fn falco_word(priority: Priority) -> &'static str {
     }
 }
 
-/// A rule.
+/// A rule, without the generation of its set.
 pub(crate) fn rule(rule: &RuleInfo) -> proto::Rule {
     proto::Rule {
         name: rule.name.clone(),
@@ -107,6 +117,7 @@ pub(crate) fn rule(rule: &RuleInfo) -> proto::Rule {
         file: rule.file.clone(),
         line: rule.line,
         set_digest: rule.set_digest.as_ref().to_owned(),
+        set_generation: 0,
     }
 }
 

@@ -189,6 +189,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
             flags: EventFlags::default(),
         },
         late: false,
+        set_generation: 3,
     }
 }
 

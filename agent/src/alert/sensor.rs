@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use crate::model::{Priority, RuleInfo};
+use crate::model::{Priority, RuleInfo, RuleSetId};
 
 /// A finding about the sensor.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct SensorFinding {
     pub output: String,
     /// When it was found.
     pub time: SystemTime,
+    /// The rule set that it is about, or else the one that was in force when it was raised.
+    pub set: Option<RuleSetId>,
 }
 
 /// A hook no longer tells of the canary.
@@ -98,7 +100,40 @@ static CREDENTIALS: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     )
 });
 
+/// Another rule set is in force.
+static RULES_RELOADED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Rules reloaded",
+        Priority::Notice,
+        "The rule files changed and their set was taken over: every later event is judged by it.",
+        &[],
+    )
+});
+
+/// The rule files cannot be used.
+static RULES_NOT_RELOADED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Rules not reloaded",
+        Priority::Error,
+        "The rule files changed and their set cannot be used: the old one stays.",
+        &[],
+    )
+});
+
 impl SensorFinding {
+    /// Another rule set is in force.
+    pub fn rules_reloaded(what: &str, set: RuleSetId) -> Self {
+        Self {
+            set: Some(set),
+            ..Self::new(&RULES_RELOADED, format!("Rules reloaded: {what}"))
+        }
+    }
+
+    /// The rule files cannot be used.
+    pub fn rules_not_reloaded(why: &str) -> Self {
+        Self::new(&RULES_NOT_RELOADED, format!("Rules not reloaded: {why}"))
+    }
+
     /// Somebody was not let in.
     pub fn client_refused(what: &str) -> Self {
         Self::new(&CLIENT_REFUSED, format!("Client refused: {what}"))
@@ -160,6 +195,7 @@ impl SensorFinding {
             rule: Arc::clone(rule),
             output,
             time: SystemTime::now(),
+            set: None,
         }
     }
 }

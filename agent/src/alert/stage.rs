@@ -19,7 +19,7 @@ use super::{Alert, Facts, SensorFinding, SpoolWriter, Stored, encode};
 use crate::model::{Container, ContainerView};
 use crate::proto;
 use awaiting::{Awaited, Awaiting, Sent};
-use sender::Input;
+use sender::{InForce, Input};
 
 pub use sender::{AlertCounts, AlertSender, WeakAlertSender};
 
@@ -33,6 +33,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub struct AlertStage {
     inputs: mpsc::Receiver<Input>,
     counts: Arc<AlertCounts>,
+    in_force: Arc<InForce>,
     writer: SpoolWriter,
     awaiting: Awaiting,
     repeats: Dedup<Sent>,
@@ -55,13 +56,16 @@ pub struct AlertLimits {
 pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage) {
     let (inputs, receiver) = mpsc::channel(capacity);
     let counts = Arc::new(AlertCounts::default());
+    let in_force = Arc::new(InForce::default());
     let sender = AlertSender {
         inputs,
         counts: Arc::clone(&counts),
+        in_force: Arc::clone(&in_force),
     };
     let stage = AlertStage {
         inputs: receiver,
         counts,
+        in_force,
         writer,
         awaiting: Awaiting::default(),
         repeats: Dedup::new(None),
@@ -272,7 +276,7 @@ impl AlertStage {
 
     fn store_sensor(&mut self, finding: &SensorFinding) {
         let id = self.next_id();
-        let body = proto::record::Body::Alert(encode::sensor(id, finding));
+        let body = proto::record::Body::Alert(encode::sensor(id, finding, &self.in_force.get()));
         let facts = Facts::alert(&finding.rule, &ContainerView::Host, "");
         self.store(facts, body);
         self.uncommitted += 1;

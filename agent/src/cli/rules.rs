@@ -1,4 +1,6 @@
-//! `rules`: check, test and list.
+//! `rules`: check, test, list and reload.
+
+mod reload;
 
 use std::path::PathBuf;
 
@@ -11,8 +13,8 @@ use crate::detect::{self, LoadOptions, Loaded, RuleFile};
 use crate::model::Priority;
 use crate::proto::loaded_rule::State;
 use crate::proto::rule_service_client::RuleServiceClient;
-use crate::proto::{ListRulesRequest, ListRulesResponse, LoadedRule};
-use crate::sinks::render::severity_word;
+use crate::proto::{ListRulesRequest, ListRulesResponse, LoadedRule, RuleSetStatus};
+use crate::sinks::render::{self, json as schema, severity_word};
 
 /// What to do with rules.
 #[derive(Debug, Subcommand)]
@@ -29,6 +31,8 @@ pub(super) enum RulesVerb {
         #[arg(long, conflicts_with_all = ["paths", "no_bundled"])]
         running: bool,
     },
+    /// Have the running agent read its rule files anew; what cannot be loaded changes nothing
+    Reload,
 }
 
 /// Which rules.
@@ -61,20 +65,19 @@ pub(super) fn run(global: &Global, verb: RulesVerb) -> Result<(), Failure> {
         RulesVerb::Test(selection) => test(global, &selection),
         RulesVerb::List { running: true, .. } => running(global),
         RulesVerb::List { selection, .. } => list(global, &selection),
+        RulesVerb::Reload => reload::run(global),
     }
 }
 
 fn load(global: &Global, selection: &Selection) -> Result<Loaded, Failure> {
     let config = global.load(RunArgs::default().flags())?.config;
-    let mut files = Vec::new();
-    if config.rules.bundled && !selection.no_bundled {
-        files.extend(detect::bundled());
+    let mut sources = config.rules.sources();
+    sources.bundled &= !selection.no_bundled;
+    if !selection.paths.is_empty() {
+        sources.paths.clone_from(&selection.paths);
+        sources.local = None;
     }
-    let paths = match selection.paths.as_slice() {
-        [] => &config.rules.paths,
-        paths => paths,
-    };
-    files.extend(detect::read_paths(paths)?);
+    let files = sources.read()?;
     let options = LoadOptions {
         minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
         ..LoadOptions::default()
@@ -158,12 +161,48 @@ fn running(global: &Global) -> Result<(), Failure> {
     }
 }
 
+/// A set in numbers.
+pub(super) fn summary(set: &RuleSetStatus) -> String {
+    let RuleSetStatus {
+        digest,
+        active,
+        disabled,
+        refused,
+        generation,
+        without_events,
+        ..
+    } = set;
+    let blind = match without_events {
+        0 => String::new(),
+        blind => format!(" ({blind} without events)"),
+    };
+    let time = render::time(set.loaded.as_ref());
+    format!(
+        "{active} active{blind}, {disabled} disabled, {refused} refused; generation {generation}, \
+         loaded {time}, digest {digest}"
+    )
+}
+
+/// The last reload that failed.
+pub(super) fn failed_reload(set: &RuleSetStatus) -> Option<String> {
+    let failed = set.failed_reload.as_ref()?;
+    let time = render::time(failed.time.as_ref());
+    let stands = if failed.standing {
+        "the files are not what is in force"
+    } else {
+        "changed since"
+    };
+    let reasons = failed.reasons.join("; ");
+    Some(format!("{time}, {stands}: {reasons}"))
+}
+
 fn state_word(rule: &LoadedRule) -> &'static str {
     match rule.state() {
         State::Unspecified => "unknown",
         State::Active => "active",
         State::Disabled => "disabled",
         State::Refused => "refused",
+        State::WithoutEvents => "without events",
     }
 }
 
@@ -187,7 +226,14 @@ fn running_text(response: &ListRulesResponse) -> String {
             place,
         ]);
     }
-    format!("{}digest {}\n", output::table(&rows), response.set_digest)
+    let set = response.set.clone().unwrap_or_default();
+    let failed = failed_reload(&set).map(|failed| format!("not reloaded: {failed}\n"));
+    format!(
+        "{}{}\n{}",
+        output::table(&rows),
+        summary(&set),
+        failed.unwrap_or_default()
+    )
 }
 
 fn running_json(response: &ListRulesResponse) -> serde_json::Value {
@@ -206,5 +252,9 @@ fn running_json(response: &ListRulesResponse) -> serde_json::Value {
         })
     };
     let rules: Vec<_> = response.rules.iter().map(rule).collect();
-    serde_json::json!({ "digest": response.set_digest, "rules": rules })
+    serde_json::json!({
+        "digest": response.set_digest,
+        "set": schema::RuleSet::from(response.set.as_ref()),
+        "rules": rules,
+    })
 }

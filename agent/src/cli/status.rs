@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Failure, Global, client, output};
+use super::{Failure, Global, client, output, rules};
 use crate::config::OutputFormat;
 use crate::proto::hook_status::State;
 use crate::proto::status_service_client::StatusServiceClient;
@@ -48,7 +48,7 @@ fn text(status: &GetStatusResponse) -> String {
 
 fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
     let kernel = status.kernel.clone().unwrap_or_default();
-    let rules = status.rules.clone().unwrap_or_default();
+    let set = status.rules.clone().unwrap_or_default();
     let stream = status.stream.clone().unwrap_or_default();
     let cgroups = status.cgroups.unwrap_or_default();
     let scope = match status.scope_cgroup.as_str() {
@@ -73,13 +73,7 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
         row("scope", scope.to_owned()),
-        row(
-            "rules",
-            format!(
-                "{} active, {} disabled, {} refused; digest {}",
-                rules.active, rules.disabled, rules.refused, rules.digest
-            ),
-        ),
+        row("rules", rules::summary(&set)),
         row(
             "watching",
             format!(
@@ -110,6 +104,9 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
     ];
+    if let Some(failed) = rules::failed_reload(&set) {
+        rows.push(row("not reloaded", failed));
+    }
     if !stream.not_durable.is_empty() {
         let why = format!("in memory alone: {}", stream.not_durable);
         rows.push(row("not durable", why));

@@ -80,6 +80,15 @@ pub struct RuleInfo {
     pub set_digest: Arc<str>,
 }
 
+/// Which rule set made an alert, or was in force beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSetId {
+    /// Digest of its sources.
+    pub digest: Arc<str>,
+    /// 1 for the set that the run began with, one more for each that was taken over.
+    pub generation: u64,
+}
+
 /// One leaf of a condition that decided the match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchedTerm {

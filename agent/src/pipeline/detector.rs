@@ -17,13 +17,14 @@ use tokio::time::Instant;
 
 use super::clock::WallClock;
 use super::ledger::Ledger;
-use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
-use crate::alert::{Alert, AlertSender, LossWatch};
-use crate::detect::{Outcome, RuleIndex, RuleSet, Truth};
+use super::pending::{Awaited, Limits};
+use super::rules::Rules;
+use super::rulings::{self, Bench, Rulings};
+use crate::alert::{AlertSender, LossWatch};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
-use crate::enrich::dns::{DnsTable, ResolverRequest, awaits_resolvers};
+use crate::enrich::dns::{DnsTable, ResolverRequest};
 use crate::enrich::process_table::ProcessTable;
-use crate::model::{Event, Identity, Priority};
+use crate::model::{Event, Identity};
 use crate::probe::{CounterReader, Probe, RingMeter};
 use crate::telemetry::{Board, Gauge, LossAccount, RulesSnapshot};
 
@@ -31,8 +32,7 @@ use crate::telemetry::{Board, Gauge, LossAccount, RulesSnapshot};
 pub(super) struct Parts {
     pub(super) probe: Probe,
     pub(super) counters: CounterReader,
-    pub(super) rules: Arc<RuleSet>,
-    pub(super) rules_snapshot: RulesSnapshot,
+    pub(super) rules: Rules,
     pub(super) pending: Limits,
     pub(super) containers: TableSettings,
     pub(super) alerts: AlertSender,
@@ -51,10 +51,8 @@ pub(super) struct Detector {
     counters: CounterReader,
     processes: ProcessTable,
     containers: ContainerTable,
-    rules: Arc<RuleSet>,
-    rules_snapshot: RulesSnapshot,
-    outcome: Outcome,
-    pending: Pending,
+    rulings: Rulings,
+    rules_snapshot: Arc<RulesSnapshot>,
     ledger: Ledger,
     losses: LossWatch,
     alerts: AlertSender,
@@ -83,15 +81,16 @@ pub(super) struct Detector {
 
 impl Detector {
     pub(super) fn new(parts: Parts, boot_ns: u64) -> Self {
+        let Rules {
+            in_force, snapshot, ..
+        } = parts.rules;
         Self {
             probe: parts.probe,
             counters: parts.counters,
             processes: ProcessTable::default(),
             containers: ContainerTable::new(parts.containers),
-            rules: parts.rules,
-            rules_snapshot: parts.rules_snapshot,
-            outcome: Outcome::default(),
-            pending: Pending::new(parts.pending),
+            rulings: Rulings::new(in_force, parts.pending),
+            rules_snapshot: snapshot,
             ledger: Ledger::default(),
             losses: LossWatch::new(parts.started),
             alerts: parts.alerts,
@@ -153,7 +152,7 @@ impl Detector {
 
     /// Something waits for time to pass.
     pub(super) fn is_waiting(&self) -> bool {
-        self.pending.len() > 0 || self.barriers.are_asked() || self.containers.is_scan_due()
+        self.rulings.waiting() > 0 || self.barriers.are_asked() || self.containers.is_scan_due()
     }
 
     /// Time passed.
@@ -165,9 +164,22 @@ impl Detector {
         self.dns_tick();
         self.repair_processes();
         self.ask_runtimes();
-        for waiting in self.pending.take_due(self.now_ns) {
-            self.release(waiting);
-        }
+        let (rulings, mut bench) = self.bench();
+        rulings.release_due(&mut bench);
+    }
+
+    /// Judges every later event by another rule set. What waits stays with the one that saw it.
+    pub(super) fn take_over(&mut self, rules: Rules) {
+        let Rules {
+            in_force, snapshot, ..
+        } = rules;
+        // Whoever is told of an alert of the new set finds it on the board.
+        self.board
+            .change_facts(|facts| facts.rules.clone_from(&snapshot.facts));
+        self.alerts.rules_in_force(in_force.id());
+        self.rules_snapshot = snapshot;
+        let (rulings, mut bench) = self.bench();
+        rulings.take_over(in_force, &mut bench);
     }
 
     /// Nothing comes any more: the last account, then whatever waits leaves as it is. The account
@@ -175,9 +187,10 @@ impl Detector {
     /// room any more, and what finds none is counted.
     pub(super) async fn finish(&mut self, until: Instant) {
         self.settle_finally(until).await;
-        for waiting in self.pending.take_all() {
+        for waiting in self.rulings.take_all() {
             self.alerts.room(until).await;
-            self.release(waiting);
+            let (_, mut bench) = self.bench();
+            rulings::release(waiting, &mut bench);
         }
     }
 
@@ -187,104 +200,25 @@ impl Detector {
             .offer_requests(|request| requests.try_send(request).is_ok());
     }
 
-    /// Evaluates the rules on an event and raises, or keeps, what they find.
+    /// Judges an event by the rules in force.
     fn detect(&mut self, event: &Event<'_>, cgroup_id: u64) {
-        let mut outcome = std::mem::take(&mut self.outcome);
-        self.rules.evaluate(event, &mut outcome);
-        for rule in outcome.matched.drain(..) {
-            if event.container.is_pending() && !self.is_urgent(rule) {
-                self.wait(event, rule, true, cgroup_id);
-            } else {
-                self.raise(event.to_owned(), rule, false);
-            }
-        }
-        for rule in outcome.undecided.drain(..) {
-            if self.is_urgent(rule) || !is_awaited(event) {
-                self.raise(event.to_owned(), rule, false);
-            } else {
-                self.wait(event, rule, false, cgroup_id);
-            }
-        }
-        self.outcome = outcome;
-    }
-
-    /// CRITICAL never waits.
-    fn is_urgent(&self, rule: RuleIndex) -> bool {
-        let priority = self.rules.rule(rule).info.priority;
-        priority.at_least(Priority::Critical)
-    }
-
-    fn wait(&mut self, event: &Event<'_>, rule: RuleIndex, definite: bool, cgroup_id: u64) {
-        let waiting = Waiting {
-            event: event.to_owned(),
-            rule,
-            definite,
-            cgroup_id,
-            since_ns: event.boot_ns,
-        };
-        if let Some(oldest) = self.pending.push(waiting) {
-            self.release(oldest);
-        }
+        let (rulings, mut bench) = self.bench();
+        rulings.judge(event, cgroup_id, &mut bench);
     }
 
     /// More is known about the containers of these pairs.
     fn reconsider(&mut self, awaited: &Awaited<'_>) {
-        let now_ns = self.now_ns;
-        let Self {
-            pending,
-            containers,
-            dns,
-            rules,
-            ..
-        } = self;
-        let leaving = pending.reconsider(awaited, |waiting| {
-            waiting.event.container = containers.view(waiting.cgroup_id);
-            dns.settle(&mut waiting.event, now_ns);
-            match truth(rules, waiting) {
-                Truth::True if waiting.definite && waiting.event.container.is_pending() => {
-                    Verdict::Wait
-                }
-                Truth::True => Verdict::Raise,
-                Truth::False => Verdict::Drop,
-                Truth::Unknown if is_awaited(&waiting.event) => Verdict::Wait,
-                Truth::Unknown => Verdict::Raise,
-            }
-        });
-        for waiting in leaving {
-            let late = self.pending.is_late(&waiting, self.now_ns);
-            self.raise(waiting.event, waiting.rule, late);
-        }
+        let (rulings, mut bench) = self.bench();
+        rulings.reconsider(awaited, &mut bench);
     }
 
-    /// A pair has waited long enough: it leaves with what is known now.
-    fn release(&mut self, mut waiting: Waiting) {
-        waiting.event.container = self.containers.view(waiting.cgroup_id);
-        let late = !waiting.event.container.is_pending();
-        if truth(&self.rules, &waiting) != Truth::False {
-            self.raise(waiting.event, waiting.rule, late);
-        }
-    }
-
-    fn raise(&mut self, event: Event<'static>, rule: RuleIndex, late: bool) {
-        let finding = self.rules.finding(rule, &event);
-        self.alerts.raise(Alert {
-            finding,
-            event,
-            late,
-        });
-    }
-}
-
-/// Whether more will come about an event: of a container that is known, nothing but names.
-fn is_awaited(event: &Event<'_>) -> bool {
-    event.container.is_pending() || awaits_resolvers(event)
-}
-
-/// What a waiting pair's rule says now. A match is one whatever the container turns out to be.
-fn truth(rules: &RuleSet, waiting: &Waiting) -> Truth {
-    if waiting.definite {
-        Truth::True
-    } else {
-        rules.decide(waiting.rule, &waiting.event)
+    fn bench(&mut self) -> (&mut Rulings, Bench<'_>) {
+        let bench = Bench {
+            containers: &mut self.containers,
+            dns: &mut self.dns,
+            alerts: &self.alerts,
+            now_ns: self.now_ns,
+        };
+        (&mut self.rulings, bench)
     }
 }

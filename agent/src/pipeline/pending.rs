@@ -7,10 +7,13 @@
 //!   mean guessing. After a much longer limit it leaves as undecided, since silence would be a
 //!   guess too.
 //!
-//! CRITICAL and worse never wait. When the list is full the oldest leaves as it is.
+//! CRITICAL and worse never wait. When the list is full the oldest leaves as it is. What waits keeps
+//! the rule set that saw its event.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::rules::RulesInForce;
 use crate::detect::RuleIndex;
 use crate::enrich::dns::{Owner, awaits_resolvers};
 use crate::model::{ContainerView, Event};
@@ -32,7 +35,9 @@ pub(super) struct Limits {
 pub(super) struct Waiting {
     /// The event, as it was.
     pub(super) event: Event<'static>,
-    /// The rule.
+    /// The set that saw it.
+    pub(super) rules: Arc<RulesInForce>,
+    /// The rule in that set.
     pub(super) rule: RuleIndex,
     /// The rule matched; only the name is missing.
     pub(super) definite: bool,
@@ -179,6 +184,25 @@ impl Pending {
         now_ns > waiting.since_ns.saturating_add(self.limits.grace_ns)
     }
 
+    /// Takes what waits under the oldest sets, where there are more than so many. That counts as
+    /// leaving for want of room.
+    pub(super) fn take_beyond_sets(&mut self, sets: usize) -> Vec<Waiting> {
+        let mut generations: Vec<u64> = Vec::new();
+        for waiting in &self.list {
+            let generation = waiting.rules.generation;
+            if let Err(at) = generations.binary_search(&generation) {
+                generations.insert(at, generation);
+            }
+        }
+        let excess = generations.len().saturating_sub(sets);
+        let Some(&oldest_kept) = generations.get(excess) else {
+            return Vec::new();
+        };
+        let taken = self.take(|waiting| waiting.rules.generation < oldest_kept);
+        self.evicted += taken.len() as u64;
+        taken
+    }
+
     /// Takes everything, at shutdown.
     pub(super) fn take_all(&mut self) -> Vec<Waiting> {
         self.list.drain(..).collect()
@@ -198,6 +222,7 @@ impl Pending {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::rules::testing::rules_of;
     use super::*;
     use crate::alert::sample::{CONTAINER_ID, alert_in, pending_container_view, unknown_view};
 
@@ -210,6 +235,7 @@ mod tests {
     fn waiting(rule: u32, definite: bool, since_ns: u64) -> Waiting {
         Waiting {
             event: alert_in(pending_container_view()).event,
+            rules: rules_of("", 1).in_force,
             rule: RuleIndex(rule),
             definite,
             cgroup_id: 1,
@@ -310,6 +336,21 @@ mod tests {
         assert_eq!(oldest.map(|waiting| waiting.rule.0), Some(1));
         assert_eq!(pending.depth().times_full, Some(1));
         assert_eq!(rules(&pending.take_all()), [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_waits_under_the_oldest_sets_leaves_when_there_are_too_many() {
+        let mut pending = Pending::new(Limits { max: 10, ..LIMITS });
+        for rule in 1..=6 {
+            pending.push(Waiting {
+                rules: rules_of("", u64::from(rule).div_ceil(2)).in_force,
+                ..waiting(rule, false, 0)
+            });
+        }
+        assert!(pending.take_beyond_sets(3).is_empty());
+        assert_eq!(rules(&pending.take_beyond_sets(2)), [1, 2]);
+        assert_eq!(pending.depth().times_full, Some(2));
+        assert_eq!(rules(&pending.take_all()), [3, 4, 5, 6]);
     }
 
     #[test]

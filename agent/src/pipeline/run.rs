@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use super::detector::{Detector, Guard, Parts};
 use super::outputs::{self, OutputError};
 use super::pending::Limits;
+use super::reload::{self, NewRules, Reloader};
+use super::rules::{RuleLoader, Rules};
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, LastCall, Sinks, Stages};
 use crate::alert::{self, Filter, Start, StartError, StoreError, Subscription};
@@ -29,6 +31,7 @@ use crate::run_lock::{RunLock, RunLockError};
 use crate::sandbox::{self, SandboxError};
 use crate::sinks::grpc::{BindError, GrpcServer, ServeError, Services};
 use crate::sinks::query::{self, Query};
+use crate::sinks::reload as asked_reload;
 use crate::sinks::stdout;
 use crate::telemetry::{AgentFacts, Board, WhenFull, queue_gauge, service_manager};
 
@@ -44,6 +47,8 @@ const REQUESTS: usize = 256;
 const MESSAGES: usize = 256;
 /// Look-ups of resolvers under way, and their answers; *keep and retry* and *wait* when full.
 const RESOLVERS: usize = 64;
+/// Rule sets under way to detection; *wait* when full.
+const NEW_RULES: usize = 1;
 /// Longest wait of anything that depends on time passing: a fifth of the identity grace.
 const TICK: Duration = Duration::from_millis(50);
 /// How often accounts are taken and losses reported.
@@ -114,12 +119,17 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let pulse = Arc::new(pulse);
     let server = GrpcServer::bind(&config.stream.socket)?.with_tcp(&config.stream.tcp)?;
     let mut facts = AgentFacts::of_this_node(started);
-    let rules = start::load_rules(config, &facts.node)?;
+    let loader = RuleLoader::new(&config.rules, &facts.node);
+    // Before the hooks: a SIGHUP that comes too early must not end the agent.
+    let hangup = signal(SignalKind::hangup()).map_err(io("cannot wait for SIGHUP"))?;
+    let loaded = start::load_rules(&loader)?;
     let (writer, news) = start::open_spool(config)?;
     let spool = Arc::clone(writer.spool());
     let (alerts, stage) = alert::channel(writer, ALERTS);
     let stage = stage.limited(config.alerts);
     let (queries, questions) = query::channel();
+    let (reloads, reload_requests) = asked_reload::channel();
+    let (new_rules, rule_queue) = mpsc::channel(NEW_RULES);
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (messages, message_queue) = mpsc::channel(MESSAGES);
     let (resolver_requests, resolver_queue) = mpsc::channel(RESOLVERS);
@@ -134,6 +144,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let mut canary = start_canary(&config.canary, &probe);
     let (topics, hooks) = probe.attach()?;
     let integrity = probe.integrity(&hooks)?;
+    let seen = start::seen_event_types(&topics);
+    let rules = Rules::new(loaded, 1, seen);
+    rules.log_warnings();
+    alerts.rules_in_force(rules.in_force.id());
     let watch = watch_canary(&mut canary, &topics, config.canary.interval);
     match last {
         Some(last) => alerts.downtime(last.until(&Moment::now())),
@@ -146,7 +160,8 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         Some(start::SpoolNews::NotDurable(why)) => alerts.not_durable(why),
         None => {}
     }
-    facts.rules = rules.facts.clone();
+    facts.rules.clone_from(&rules.snapshot.facts);
+    let active = facts.rules.active;
     facts.hooks = hook_status(&topics);
     facts.blind_spots = probe.blind_spots(&topics);
     facts.blind_spots.extend(start::unproven(&watch));
@@ -157,6 +172,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         &alerts,
         board.clone(),
         queries,
+        reloads,
         &config.stream,
     );
     let unwatched = Arc::new(OnceLock::new());
@@ -169,18 +185,30 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         resolvers,
         scans: messages.clone(),
         questions,
+        rules: rule_queue,
         unwatched: Arc::clone(&unwatched),
     };
     let mut gauges = Vec::from(batches.gauges());
     gauges.push(queue_gauge("messages", &messages, WhenFull::Wait));
     gauges.push(queue_gauge("resolvers", &resolver_messages, WhenFull::Wait));
     let cgroups = probe.scope().mount.clone();
+    let reloader = Reloader::new(reload::Parts {
+        loader,
+        current: rules.clone(),
+        seen,
+        watch: config.rules.watch,
+        hangup,
+        requests: reload_requests,
+        rules: new_rules,
+        board: board.clone(),
+        alerts: alerts.downgrade(),
+        pace: reload::Pace::USUAL,
+    });
     let lookups = dns::run_lookups(cgroups, resolver_queue, resolver_messages);
     let detector = bootstrap(Parts {
         probe,
         counters,
-        rules: rules.set,
-        rules_snapshot: rules.snapshot,
+        rules,
         pending: limits(config),
         containers: table_settings(config),
         alerts,
@@ -212,9 +240,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         ingest: ingest::run(rings, batches, draining),
         detector: inputs.run(detector, Arc::clone(&pulse)),
         alerts: stage.run(),
-        runtimes: both(
+        helpers: together(
             docker_task(config.docker.clone(), request_queue, messages),
             lookups,
+            reloader.run(),
         ),
     });
     let mut sinks = sinks(server, services, printed);
@@ -225,7 +254,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
         socket = %config.stream.socket.display(),
         tcp = config.stream.tcp.listen.map(|address| address.to_string()),
-        rules = rules.facts.active,
+        rules = active,
     );
     stages.until_stopped(sinks, stop.received()).await?;
     pulse.stop(unwatched.get());
@@ -330,9 +359,13 @@ fn sinks(
     Sinks::spawn(stop, server, printed)
 }
 
-/// Runs two tasks as one.
-async fn both(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
-    tokio::join!(one, other);
+/// Runs tasks as one.
+async fn together(
+    one: impl Future<Output = ()>,
+    other: impl Future<Output = ()>,
+    third: impl Future<Output = ()>,
+) {
+    tokio::join!(one, other, third);
 }
 
 async fn docker_task(
@@ -371,6 +404,7 @@ struct Inputs {
     resolvers: mpsc::Receiver<ResolverMessage>,
     scans: mpsc::Sender<ContainerMessage>,
     questions: mpsc::Receiver<Query>,
+    rules: mpsc::Receiver<NewRules>,
     /// Since when the hooks are detached.
     unwatched: Arc<OnceLock<Moment>>,
 }
@@ -400,6 +434,11 @@ impl Inputs {
                 Some(message) = self.messages.recv() => detector.container_message(message),
                 Some(message) = self.resolvers.recv() => detector.resolvers(message),
                 Some(question) = self.questions.recv() => detector.answer(question),
+                Some(new) = self.rules.recv() => {
+                    detector.take_over(new.rules);
+                    // Who reloads may have ended meanwhile.
+                    let _ = new.taken.send(());
+                }
                 () = sleep_until(ticked + pause) => {}
             }
             let now = Instant::now();

@@ -1,103 +1,29 @@
 //! What has to be ready before the first event: rules, sensor, the state of the node.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use gravlens_common::Hook;
 
+use super::rules::RuleLoader;
 use super::run::RunError;
 use crate::alert::{Recovered, SensorFinding, Spool, SpoolWriter};
 use crate::canary::Watch;
 use crate::config::Config;
-use crate::detect::{self, LoadOptions, LoadReport, RuleSet};
+use crate::detect::{EventTypes, Loaded};
 use crate::enrich::container::{
     Cgroup2Mount, CgroupScan, ContainerMessage, Incomplete, scan_cgroups,
 };
 use crate::ingest::boot_ns;
-use crate::model::{Priority, RuleInfo};
+use crate::model::Syscall;
 use crate::probe::{AttachedTopic, EventLimit, ProbeOptions};
-use crate::telemetry::{
-    Counter, Failure, HookStatus, RefusedHook, RuleEntry, RuleSetFacts, RuleState, RulesSnapshot,
-    TopicState,
-};
+use crate::telemetry::{Counter, Failure, HookStatus, RefusedHook, TopicState};
 
-/// The rules in force, with what there is to say about them.
-pub(super) struct Rules {
-    pub(super) set: Arc<RuleSet>,
-    pub(super) snapshot: RulesSnapshot,
-    pub(super) facts: RuleSetFacts,
-}
-
-/// Loads the configured rules. One that is refused stops the start, unless it is allowed: a rule
-/// that silently does not run is worse than an agent that does not.
-pub(super) fn load_rules(config: &Config, hostname: &str) -> Result<Rules, RunError> {
-    let mut files = if config.rules.bundled {
-        detect::bundled()
-    } else {
-        Vec::new()
-    };
-    files.extend(detect::read_paths(&config.rules.paths)?);
-    let options = LoadOptions {
-        hostname: Some(hostname.to_owned()),
-        minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
-    };
-    let loaded = detect::load(&files, &options);
-    for warning in &loaded.report.warnings {
-        tracing::warn!(
-            message = "Rule warning.",
-            rule = warning.rule.as_deref(),
-            file = warning.file,
-            line = warning.line,
-            reason = warning.reason
-        );
-    }
-    if !loaded.report.refused.is_empty() && !config.rules.allow_refused {
-        return Err(RunError::RulesRefused(loaded.report.to_text()));
-    }
-    Ok(describe(loaded.set, &loaded.report))
-}
-
-fn describe(set: RuleSet, report: &LoadReport) -> Rules {
-    let mut rules: Vec<RuleEntry> = set
-        .rules()
-        .map(|rule| RuleEntry {
-            info: (*rule.info).clone(),
-            state: if rule.enabled {
-                RuleState::Active
-            } else {
-                RuleState::Disabled
-            },
-        })
-        .collect();
-    let active = set.rules().filter(|rule| rule.enabled).count();
-    let facts = RuleSetFacts {
-        digest: set.digest().to_owned(),
-        active: active as u32,
-        disabled: (rules.len() - active) as u32,
-        refused: report.refused.len() as u32,
-    };
-    rules.extend(report.refused.iter().map(|refusal| RuleEntry {
-        info: RuleInfo {
-            name: refusal.rule.clone().unwrap_or_default(),
-            priority: Priority::Debug,
-            description: String::new(),
-            tags: Vec::new(),
-            attack_ids: Vec::new(),
-            language: "falco",
-            file: refusal.file.clone(),
-            line: refusal.line,
-            set_digest: set.digest().into(),
-        },
-        state: RuleState::Refused(refusal.reason.clone()),
-    }));
-    Rules {
-        snapshot: RulesSnapshot {
-            digest: set.digest().to_owned(),
-            rules,
-        },
-        facts,
-        set: Arc::new(set),
-    }
+/// Loads the rules of the start. One that is refused stops it, unless that is allowed.
+pub(super) fn load_rules(loader: &RuleLoader) -> Result<Loaded, RunError> {
+    let files = loader.sources.read()?;
+    loader
+        .load(&files)
+        .map_err(|report| RunError::RulesRefused(report.to_text()))
 }
 
 /// What the sensor is to watch.
@@ -167,6 +93,14 @@ pub(super) fn attached_hooks(topics: &[AttachedTopic]) -> impl Iterator<Item = H
         .iter()
         .filter(|topic| topic.state() != TopicState::Off)
         .filter_map(|topic| topic.hook)
+}
+
+/// The event types that the attached hooks tell of, if of one call of their topic only.
+pub(super) fn seen_event_types(topics: &[AttachedTopic]) -> EventTypes {
+    let hooks: Vec<Hook> = attached_hooks(topics).collect();
+    let calls = Syscall::ALL.iter().copied();
+    let seen: Vec<Syscall> = calls.filter(|call| hooks.contains(&call.hook())).collect();
+    EventTypes::of(&seen)
 }
 
 /// That nothing proves that the hooks see, in words.

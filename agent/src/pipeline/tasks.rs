@@ -110,7 +110,7 @@ pub(super) struct Stages<H> {
     ingest: Task<Result<(), IngestError>>,
     detector: Task<()>,
     alerts: Task<()>,
-    runtimes: JoinHandle<()>,
+    helpers: JoinHandle<()>,
     limit: Duration,
 }
 
@@ -125,8 +125,8 @@ pub(super) struct Parts<H, I, D, A, R> {
     pub(super) ingest: I,
     pub(super) detector: D,
     pub(super) alerts: A,
-    /// The clients of container runtimes.
-    pub(super) runtimes: R,
+    /// Clients of container runtimes, look-ups, the reload of rules.
+    pub(super) helpers: R,
 }
 
 impl<H: Send + 'static> Stages<H> {
@@ -144,7 +144,7 @@ impl<H: Send + 'static> Stages<H> {
             ingest: Task::spawn("ingest", parts.ingest),
             detector: Task::spawn("detection", parts.detector),
             alerts: Task::spawn("alert", parts.alerts),
-            runtimes: tokio::spawn(parts.runtimes),
+            helpers: tokio::spawn(parts.helpers),
             limit: STOP_LIMIT,
         }
     }
@@ -200,7 +200,7 @@ impl<H: Send + 'static> Stages<H> {
             Err(error) => Err(error),
         };
         let detector = self.detector.finish(deadline).await;
-        self.runtimes.abort();
+        self.helpers.abort();
         let alerts = self.alerts.finish(deadline).await;
         let outcome = ingest.and(detector.map(drop)).and(alerts.map(drop));
         if let Err(error) = &outcome {

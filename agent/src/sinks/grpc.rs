@@ -46,6 +46,7 @@ pub use socket::BindError;
 pub use tls::CredentialsError;
 
 use super::query::QueryClient;
+use super::reload::ReloadClient;
 use crate::alert::{AlertCounts, AlertSender, Spool, WeakAlertSender};
 use crate::config;
 use crate::proto;
@@ -113,6 +114,8 @@ pub struct Services {
     pub board: Board,
     /// The way to the detection task.
     pub queries: QueryClient,
+    /// The way to the task that reloads rules.
+    pub reloads: ReloadClient,
     /// Time between heartbeats.
     pub heartbeat: Duration,
     /// Streams that may be open at a time.
@@ -310,6 +313,7 @@ impl Services {
         alerts: &AlertSender,
         board: Board,
         queries: QueryClient,
+        reloads: ReloadClient,
         config: &config::Stream,
     ) -> Self {
         Self {
@@ -318,6 +322,7 @@ impl Services {
             findings: alerts.downgrade(),
             board,
             queries,
+            reloads,
             heartbeat: config.heartbeat,
             max_streams: config.max_streams,
             max_streams_per_client: config.max_streams_per_client,

@@ -21,17 +21,36 @@ pub struct KernelFacts {
     pub btf_bytes: u64,
 }
 
-/// The loaded rule set in numbers.
+/// The rule set in force, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSetFacts {
     /// Digest.
     pub digest: String,
-    /// Rules evaluated.
+    /// 1 for the set of the start, one more for each that was taken over; 0 before the start.
+    pub generation: u64,
+    /// When it was taken over.
+    pub loaded: Option<SystemTime>,
+    /// Rules evaluated, those without events among them.
     pub active: u32,
+    /// Active rules that can fire on no event of an attached hook.
+    pub without_events: u32,
     /// Rules switched off.
     pub disabled: u32,
     /// Rules refused.
     pub refused: u32,
+}
+
+/// A rule set that was not taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedReload {
+    /// When it was found.
+    pub time: SystemTime,
+    /// Its digest; empty when it could not be read.
+    pub digest: String,
+    /// Why, for people; bounded.
+    pub reasons: Vec<String>,
+    /// The files still say that.
+    pub standing: bool,
 }
 
 /// What holds for the whole run, or changes only with a reload.
@@ -49,6 +68,8 @@ pub struct AgentFacts {
     pub scope_cgroup: String,
     /// Rules.
     pub rules: RuleSetFacts,
+    /// The last reload that failed.
+    pub failed_reload: Option<FailedReload>,
     /// Hooks.
     pub hooks: Vec<HookStatus>,
     /// What cannot be seen on this kernel.
@@ -73,6 +94,7 @@ impl AgentFacts {
             },
             scope_cgroup: String::new(),
             rules: RuleSetFacts::default(),
+            failed_reload: None,
             hooks: Vec::new(),
             blind_spots: Vec::new(),
         }
@@ -118,9 +140,9 @@ impl Board {
         }
     }
 
-    /// Replaces the facts, for instance when hooks are attached or rules reloaded.
-    pub fn post_facts(&self, facts: AgentFacts) {
-        self.facts.send_replace(Arc::new(facts));
+    /// Changes some of the facts, for instance when rules are reloaded.
+    pub fn change_facts(&self, change: impl FnOnce(&mut AgentFacts)) {
+        self.facts.send_modify(|facts| change(Arc::make_mut(facts)));
     }
 
     /// Replaces the account: about once a second.

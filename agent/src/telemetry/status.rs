@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use super::{CanaryStatus, IntegrityStatus, QueueDepth};
+use super::{CanaryStatus, IntegrityStatus, QueueDepth, RuleSetFacts};
 use crate::model::RuleInfo;
 
 /// A hook that the kernel refused.
@@ -210,6 +210,8 @@ impl StatusSnapshot {
 pub enum RuleState {
     /// Evaluated.
     Active,
+    /// Evaluated, and no hook that is attached tells of an event that it can fire on: which.
+    WithoutEvents(String),
     /// Switched off in its file.
     Disabled,
     /// Not loaded, and why.
@@ -228,8 +230,8 @@ pub struct RuleEntry {
 /// The loaded rule set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RulesSnapshot {
-    /// Digest of the set.
-    pub digest: String,
+    /// The set in numbers.
+    pub facts: RuleSetFacts,
     /// Rules in the order of evaluation, refused ones last.
     pub rules: Vec<RuleEntry>,
 }

@@ -1,13 +1,13 @@
 //! The way to the stage, and the account of what came along it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::alert::{Alert, Downtime, Loss, SensorFinding};
-use crate::model::{Container, ContainerView};
+use crate::model::{Container, ContainerView, RuleSetId};
 use crate::proto;
 use crate::telemetry::{Counter, Failure, QueueDepth, WhenFull};
 
@@ -21,6 +21,32 @@ pub(super) enum Input {
     Loss(Loss),
     Downtime(Downtime),
     NotDurable(String),
+}
+
+/// The rule set in force, for findings that no rule of it made.
+#[derive(Debug)]
+pub(super) struct InForce(Mutex<RuleSetId>);
+
+impl Default for InForce {
+    fn default() -> Self {
+        Self(Mutex::new(RuleSetId {
+            digest: "".into(),
+            generation: 0,
+        }))
+    }
+}
+
+impl InForce {
+    pub(super) fn get(&self) -> RuleSetId {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, set: RuleSetId) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = set;
+    }
 }
 
 /// What became of alerts.
@@ -101,6 +127,7 @@ impl Failure for AmendDropped<'_> {
 pub struct AlertSender {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) counts: Arc<AlertCounts>,
+    pub(super) in_force: Arc<InForce>,
 }
 
 /// A way to the stage for findings that does not keep it open.
@@ -108,6 +135,7 @@ pub struct AlertSender {
 pub struct WeakAlertSender {
     inputs: mpsc::WeakSender<Input>,
     counts: Arc<AlertCounts>,
+    in_force: Arc<InForce>,
 }
 
 impl AlertSender {
@@ -124,13 +152,19 @@ impl AlertSender {
 
     /// Raises a finding about the sensor; false when the queue is full, and it must be raised again.
     #[must_use]
-    pub fn sensor(&self, finding: SensorFinding) -> bool {
+    pub fn sensor(&self, mut finding: SensorFinding) -> bool {
         let Ok(slot) = self.inputs.try_reserve() else {
             return false;
         };
+        finding.set.get_or_insert_with(|| self.in_force.get());
         self.counts.raised.fetch_add(1, Ordering::AcqRel);
         slot.send(Input::Sensor(finding));
         true
+    }
+
+    /// Says which rule set is in force from now on. Alerts of rules name their own set.
+    pub fn rules_in_force(&self, set: RuleSetId) {
+        self.in_force.set(set);
     }
 
     /// The way to the stage for whoever outlives it.
@@ -138,6 +172,7 @@ impl AlertSender {
         WeakAlertSender {
             inputs: self.inputs.downgrade(),
             counts: Arc::clone(&self.counts),
+            in_force: Arc::clone(&self.in_force),
         }
     }
 
@@ -220,7 +255,11 @@ impl WeakAlertSender {
         let Some(inputs) = self.inputs.upgrade() else {
             return false;
         };
-        let counts = Arc::clone(&self.counts);
-        AlertSender { inputs, counts }.sensor(finding)
+        let sender = AlertSender {
+            inputs,
+            counts: Arc::clone(&self.counts),
+            in_force: Arc::clone(&self.in_force),
+        };
+        sender.sensor(finding)
     }
 }

@@ -79,7 +79,7 @@ impl Detector {
                 let _ = reply.send(self.running_containers());
             }
             Query::Rules(reply) => {
-                let _ = reply.send(self.rules_snapshot.clone());
+                let _ = reply.send((*self.rules_snapshot).clone());
             }
         }
     }
@@ -219,7 +219,7 @@ impl Detector {
             times_full: Some(self.containers.counters().deferred_requests),
             ..queue_gauge("requests", &self.requests, WhenFull::KeepAndRetry)()
         });
-        queues.push(self.pending.depth());
+        queues.push(self.rulings.depth());
         queues.push(self.alerts.depth());
         queues
     }

@@ -72,7 +72,7 @@ fn stages(journal: &Journal, detection: Detection) -> Stages<FakeHooks> {
             while alert_queue.recv().await.is_some() {}
             three.note("stored");
         },
-        runtimes: pending(),
+        helpers: pending(),
     });
     // Its smallest share leaves a busy machine time enough.
     stages.limit = Duration::from_secs(2);

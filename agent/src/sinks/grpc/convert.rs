@@ -1,10 +1,12 @@
 //! Snapshots as protobuf messages.
 
-use crate::alert::{Progress, encode_rule, encode_severity};
+use crate::alert::{Progress, encode_rule, encode_severity, timestamp};
 use crate::proto;
+use crate::sinks::reload::{ReloadAnswer, ReloadOutcome};
 use crate::telemetry::{
-    CanaryStatus, CgroupCounts, EventCounts, HookStatus, IntegrityStatus, KernelFacts, LossAccount,
-    QueueDepth, RingUsage, RuleEntry, RuleSetFacts, RuleState, TopicState, counters,
+    CanaryStatus, CgroupCounts, EventCounts, FailedReload, HookStatus, IntegrityStatus,
+    KernelFacts, LossAccount, QueueDepth, RingUsage, RuleEntry, RuleSetFacts, RuleState,
+    TopicState, counters,
 };
 
 /// How far a subscription has come.
@@ -18,13 +20,46 @@ pub(super) fn progress(progress: Progress) -> proto::Progress {
     }
 }
 
-/// The rule set in numbers.
-pub(super) fn rule_set(facts: &RuleSetFacts) -> proto::RuleSetStatus {
+/// The rule set in numbers, with the last reload that failed.
+pub(super) fn rule_set(
+    facts: &RuleSetFacts,
+    failed: Option<&FailedReload>,
+) -> proto::RuleSetStatus {
     proto::RuleSetStatus {
         digest: facts.digest.clone(),
         active: facts.active,
         disabled: facts.disabled,
         refused: facts.refused,
+        generation: facts.generation,
+        loaded: facts.loaded.map(timestamp),
+        failed_reload: failed.map(|failed| proto::FailedReload {
+            time: Some(timestamp(failed.time)),
+            digest: failed.digest.clone(),
+            reasons: failed.reasons.clone(),
+            standing: failed.standing,
+        }),
+        without_events: facts.without_events,
+    }
+}
+
+/// What came of a reload.
+pub(super) fn reload(
+    answer: ReloadAnswer,
+    failed: Option<&FailedReload>,
+) -> proto::ReloadRulesResponse {
+    use proto::reload_rules_response::Outcome;
+    let outcome = match answer.outcome {
+        ReloadOutcome::Reloaded => Outcome::Reloaded,
+        ReloadOutcome::Unchanged => Outcome::Unchanged,
+        ReloadOutcome::Refused => Outcome::Refused,
+        ReloadOutcome::Unreadable => Outcome::Unreadable,
+        ReloadOutcome::Unsettled => Outcome::Unsettled,
+    };
+    proto::ReloadRulesResponse {
+        outcome: outcome.into(),
+        set: Some(rule_set(&answer.facts, failed)),
+        reasons: answer.reasons,
+        warnings: answer.warnings,
     }
 }
 
@@ -153,16 +188,20 @@ pub(super) fn loss(account: &LossAccount) -> proto::LossAccount {
     }
 }
 
-/// A rule of the set.
-pub(super) fn rule(entry: &RuleEntry) -> proto::LoadedRule {
+/// A rule of the set of that generation.
+pub(super) fn rule(entry: &RuleEntry, set_generation: u64) -> proto::LoadedRule {
     use proto::loaded_rule::State;
     let (state, reason) = match &entry.state {
         RuleState::Active => (State::Active, String::new()),
+        RuleState::WithoutEvents(events) => (State::WithoutEvents, events.clone()),
         RuleState::Disabled => (State::Disabled, String::new()),
         RuleState::Refused(reason) => (State::Refused, reason.clone()),
     };
     proto::LoadedRule {
-        rule: Some(encode_rule(&entry.info)),
+        rule: Some(proto::Rule {
+            set_generation,
+            ..encode_rule(&entry.info)
+        }),
         severity: encode_severity(entry.info.priority).into(),
         state: state.into(),
         reason,

@@ -37,6 +37,12 @@ const METHODS: &[Method] = &[
     watch("gravlens.v1.StatusService", "Get", Answer::One),
     watch("gravlens.v1.ContainerService", "List", Answer::One),
     watch("gravlens.v1.RuleService", "List", Answer::One),
+    Method {
+        service: "gravlens.v1.RuleService",
+        name: "Reload",
+        answer: Answer::One,
+        right: Right::Rules,
+    },
     watch("grpc.health.v1.Health", "Check", Answer::One),
     watch("grpc.health.v1.Health", "Watch", Answer::Stream),
     watch(

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use tonic::{Request, Response, Status};
 
+use super::connection::Caller;
 use super::places::Places;
 use super::{Services, convert};
 use crate::alert::{encode_container, timestamp};
@@ -13,6 +14,7 @@ use crate::proto::container_service_server::ContainerService;
 use crate::proto::rule_service_server::RuleService;
 use crate::proto::status_service_server::StatusService;
 use crate::sinks::query::QueryError;
+use crate::sinks::reload::ReloadError;
 use crate::telemetry::StatusSnapshot;
 
 /// The three services.
@@ -28,6 +30,16 @@ impl From<QueryError> for Status {
             QueryError::Busy => Self::resource_exhausted(error.to_string()),
             QueryError::TimedOut => Self::deadline_exceeded(error.to_string()),
             QueryError::Stopped => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<ReloadError> for Status {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Busy => Self::resource_exhausted(error.to_string()),
+            ReloadError::TimedOut => Self::deadline_exceeded(error.to_string()),
+            ReloadError::Stopped => Self::unavailable(error.to_string()),
         }
     }
 }
@@ -56,7 +68,10 @@ impl Answers {
             pid: std::process::id(),
             kernel: Some(convert::kernel(&facts.kernel)),
             scope_cgroup: facts.scope_cgroup.clone(),
-            rules: Some(convert::rule_set(&facts.rules)),
+            rules: Some(convert::rule_set(
+                &facts.rules,
+                facts.failed_reload.as_ref(),
+            )),
             hooks: facts.hooks.iter().map(convert::hook).collect(),
             rings: snapshot.rings.iter().map(convert::ring).collect(),
             queues: snapshot.queues.iter().map(convert::queue).collect(),
@@ -115,9 +130,33 @@ impl RuleService for Answers {
         _request: Request<proto::ListRulesRequest>,
     ) -> Result<Response<proto::ListRulesResponse>, Status> {
         let rules = self.services.queries.rules().await?;
+        let facts = self.services.board.facts();
+        let generation = rules.facts.generation;
+        let entries = rules.rules.iter();
         Ok(Response::new(proto::ListRulesResponse {
-            set_digest: rules.digest,
-            rules: rules.rules.iter().map(convert::rule).collect(),
+            set: Some(convert::rule_set(
+                &rules.facts,
+                facts.failed_reload.as_ref(),
+            )),
+            set_digest: rules.facts.digest,
+            rules: entries
+                .map(|rule| convert::rule(rule, generation))
+                .collect(),
         }))
+    }
+
+    async fn reload(
+        &self,
+        request: Request<proto::ReloadRulesRequest>,
+    ) -> Result<Response<proto::ReloadRulesResponse>, Status> {
+        let caller = request.extensions().get::<Caller>();
+        let caller = caller.ok_or_else(|| Status::internal("the connection is not known"))?;
+        let by = caller.peer.to_string();
+        let answer = self.services.reloads.reload(by).await?;
+        let facts = self.services.board.facts();
+        Ok(Response::new(convert::reload(
+            answer,
+            facts.failed_reload.as_ref(),
+        )))
     }
 }

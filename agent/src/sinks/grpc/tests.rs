@@ -26,7 +26,10 @@ use crate::proto::status_service_client::StatusServiceClient;
 use crate::proto::watch_request::Start;
 use crate::proto::{Record, WatchRequest};
 use crate::sinks::query::{self, Query};
-use crate::telemetry::{AgentFacts, EventCounts, LossAccount, RulesSnapshot, StatusSnapshot};
+use crate::sinks::reload::{self, ReloadAnswer, ReloadOutcome, ReloadRequest};
+use crate::telemetry::{
+    AgentFacts, EventCounts, LossAccount, RuleSetFacts, RulesSnapshot, StatusSnapshot,
+};
 
 const ROOMY: SpoolLimits = SpoolLimits {
     bytes: 1 << 22,
@@ -132,12 +135,15 @@ fn services(
     tokio::spawn(stage.run());
     let (queries, questions) = query::channel();
     tokio::spawn(answer(questions));
+    let (reloads, requests) = reload::channel();
+    tokio::spawn(answer_reloads(requests));
     let services = Services {
         spool,
         alerts: Arc::clone(alerts.counts()),
         findings: alerts.downgrade(),
         board: Board::new(AgentFacts::of_this_node(std::time::SystemTime::now())),
         queries,
+        reloads,
         heartbeat,
         max_streams,
         max_streams_per_client: STREAMS_PER_CLIENT,
@@ -173,7 +179,11 @@ async fn answer(mut questions: tokio::sync::mpsc::Receiver<Query>) {
             }
             Query::Rules(reply) => {
                 let _ = reply.send(RulesSnapshot {
-                    digest: "sha256:0011".into(),
+                    facts: RuleSetFacts {
+                        digest: "sha256:0011".into(),
+                        generation: 3,
+                        ..RuleSetFacts::default()
+                    },
                     rules: vec![crate::telemetry::RuleEntry {
                         info: sample::rule(),
                         state: crate::telemetry::RuleState::Refused("no such field".into()),
@@ -181,6 +191,21 @@ async fn answer(mut questions: tokio::sync::mpsc::Receiver<Query>) {
                 });
             }
         }
+    }
+}
+
+/// The reloading task's side: every set is refused, in the name of who asked.
+async fn answer_reloads(mut requests: mpsc::Receiver<ReloadRequest>) {
+    while let Some(ReloadRequest { by, reply }) = requests.recv().await {
+        let _ = reply.send(ReloadAnswer {
+            outcome: ReloadOutcome::Refused,
+            facts: RuleSetFacts {
+                generation: 3,
+                ..RuleSetFacts::default()
+            },
+            reasons: vec![by],
+            warnings: Vec::new(),
+        });
     }
 }
 
@@ -427,6 +452,28 @@ async fn the_other_services_answer() {
         .into_inner();
     assert_eq!(rules.rules[0].state(), proto::loaded_rule::State::Refused);
     assert_eq!(rules.rules[0].reason, "no such field");
+    assert_eq!(rules.set.unwrap().generation, 3);
+    let rule = rules.rules[0].rule.as_ref().unwrap();
+    assert_eq!(
+        (&*rules.set_digest, rule.set_generation),
+        ("sha256:0011", 3)
+    );
+}
+
+#[tokio::test]
+async fn a_reload_is_asked_for_in_the_callers_name() {
+    let agent = Agent::quiet().await;
+    let mut rules = RuleServiceClient::new(agent.channel.clone());
+    let answer = rules.reload(proto::ReloadRulesRequest {}).await;
+    let answer = answer.unwrap().into_inner();
+    let refused = proto::reload_rules_response::Outcome::Refused;
+    assert_eq!(answer.outcome(), refused);
+    let own = std::process::id();
+    assert!(
+        answer.reasons[0].starts_with(&format!("process {own} of user ")),
+        "{answer:?}"
+    );
+    assert_eq!(answer.set.unwrap().generation, 3);
 }
 
 #[tokio::test]

@@ -206,7 +206,10 @@ impl Open {
             agent_version: facts.version.to_owned(),
             kernel_release: facts.kernel.release.clone(),
             boot_id: facts.kernel.boot_id.clone(),
-            rules: Some(convert::rule_set(&facts.rules)),
+            rules: Some(convert::rule_set(
+                &facts.rules,
+                facts.failed_reload.as_ref(),
+            )),
             hooks: facts.hooks.iter().map(convert::hook).collect(),
             oldest_sequence: bounds.oldest,
             newest_sequence: bounds.newest,

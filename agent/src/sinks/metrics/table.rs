@@ -147,15 +147,50 @@ pub(super) static METRICS: &[Metric] = &[
     gauge(
         "rules",
         &["state"],
-        "rules of the loaded set: `active` are evaluated, `disabled` are switched off in their \
-         file, `refused` could not be loaded",
+        "rules of the loaded set: `active` are evaluated, `without_events` are those of them that \
+         no attached hook has an event for, `disabled` are switched off in their file, `refused` \
+         could not be loaded",
         |view| {
             let rules = &view.facts.rules;
             vec![
                 of(&["active"], rules.active.into()),
+                of(&["without_events"], rules.without_events.into()),
                 of(&["disabled"], rules.disabled.into()),
                 of(&["refused"], rules.refused.into()),
             ]
+        },
+    ),
+    info(
+        "rule_set",
+        &["digest"],
+        "the rule set in force; alerts name its digest",
+        |view| vec![of(&[&view.facts.rules.digest], 1)],
+    ),
+    gauge(
+        "rules_generation",
+        &[],
+        "1 for the rule set that this run began with, one more for each that it took over",
+        |view| vec![of(&[], view.facts.rules.generation)],
+    ),
+    gauge(
+        "rules_loaded_time_seconds",
+        &[],
+        "when the rule set was taken over, as a Unix time",
+        |view| {
+            let loaded = view.facts.rules.loaded.iter();
+            loaded
+                .map(|loaded| real(&[], since_epoch(*loaded).as_secs_f64()))
+                .collect()
+        },
+    ),
+    gauge(
+        "rules_last_reload_successful",
+        &[],
+        "0: the rule files are not what is in force, as their set could not be taken over; 1: all \
+         is well",
+        |view| {
+            let failed = view.facts.failed_reload.as_ref();
+            vec![of(&[], failed.is_none_or(|failed| !failed.standing).into())]
         },
     ),
     gauge(

@@ -15,6 +15,7 @@ use crate::alert::Filter;
 use crate::sinks::output::Output;
 use crate::sinks::output::testing::Stream;
 use crate::sinks::query::{self, Query};
+use crate::sinks::reload;
 use crate::telemetry::{
     AgentFacts, Board, CanaryHook, CanaryStatus, Counter, EventCounts, HookStatus, LossAccount,
     QueueDepth, RingUsage, StatusSnapshot, TopicState, WhenFull,
@@ -97,6 +98,7 @@ impl Agent {
         }
         let mut facts = AgentFacts::of_this_node(SystemTime::now());
         facts.node = "a \"node\"\\\n".to_owned();
+        facts.rules.loaded = Some(facts.started);
         facts.hooks = vec![HookStatus {
             topic: "exec".to_owned(),
             state: TopicState::Partial,
@@ -114,6 +116,7 @@ impl Agent {
                 alerts: stream.counts(),
                 board: Board::new(facts),
                 queries,
+                reloads: reload::channel().0,
                 heartbeat: Duration::from_secs(5),
                 max_streams: 8,
                 max_streams_per_client: 8,

@@ -41,4 +41,5 @@ pub(super) fn rule(to: &mut Attributes, rule: &proto::Rule) {
     to.text("gravlens.rule.file", &rule.file);
     to.nonzero("gravlens.rule.line", rule.line);
     to.text("gravlens.rule.set_digest", &rule.set_digest);
+    to.nonzero("gravlens.rule.set_generation", rule.set_generation);
 }

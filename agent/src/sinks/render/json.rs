@@ -168,21 +168,52 @@ struct Hello<'a> {
 pub struct RuleSet<'a> {
     /// Digest of the whole set.
     digest: &'a str,
-    /// Rules that are evaluated.
+    /// 1 for the set that this run began with, one more for each that it took over.
+    generation: u64,
+    /// When it was taken over.
+    #[schemars(extend("format" = "date-time"))]
+    loaded: Option<String>,
+    /// Rules that are evaluated, those without events among them.
     active: u32,
+    /// Active rules that can fire on no event of an attached hook.
+    without_events: u32,
     /// Rules that are switched off.
     disabled: u32,
     /// Rules that could not be loaded.
     refused: u32,
+    /// The last reload that failed; `null` when none has.
+    failed_reload: Option<FailedReload<'a>>,
+}
+
+/// A rule set that was not taken over.
+#[derive(Debug, JsonSchema, Serialize)]
+struct FailedReload<'a> {
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    /// Digest of that set; empty when it could not be read.
+    digest: &'a str,
+    /// Why.
+    reasons: &'a [String],
+    /// The files still say that: they are not what is in force.
+    standing: bool,
 }
 
 impl<'a> From<Option<&'a proto::RuleSetStatus>> for RuleSet<'a> {
     fn from(rules: Option<&'a proto::RuleSetStatus>) -> Self {
         rules.map_or_else(Self::default, |rules| Self {
             digest: &rules.digest,
+            generation: rules.generation,
+            loaded: rules.loaded.as_ref().map(|loaded| time(Some(loaded))),
             active: rules.active,
+            without_events: rules.without_events,
             disabled: rules.disabled,
             refused: rules.refused,
+            failed_reload: rules.failed_reload.as_ref().map(|failed| FailedReload {
+                time: time(failed.time.as_ref()),
+                digest: &failed.digest,
+                reasons: &failed.reasons,
+                standing: failed.standing,
+            }),
         })
     }
 }

@@ -441,6 +441,14 @@ fn hello() -> proto::Hello {
         rules: Some(proto::RuleSetStatus {
             digest: "sha256:0011".into(),
             active: 71,
+            generation: 2,
+            loaded: at(0),
+            failed_reload: Some(proto::FailedReload {
+                time: at(1),
+                digest: "sha256:0022".into(),
+                reasons: vec!["own.yaml:3:1: rule 'x': no such field".into()],
+                standing: true,
+            }),
             ..Default::default()
         }),
         hooks: vec![hook()],

@@ -153,9 +153,17 @@ async fn a_client_without_the_right_is_refused_with_what_to_do() {
     agent
         .told("Client refused", &[MANAGER, "lacks the right"])
         .await;
-    let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
     let refused = health.check(tonic_health::pb::HealthCheckRequest::default());
     assert_eq!(refused.await.unwrap_err().code(), Code::PermissionDenied);
+    // What it has the right to.
+    let mut rules = RuleServiceClient::new(channel);
+    let answer = rules.reload(proto::ReloadRulesRequest {}).await.unwrap();
+    assert!(answer.into_inner().reasons[0].starts_with(&format!("{MANAGER} at ")));
+    let watcher = pki.channel(agent.tcp(), WATCHER).await;
+    let mut rules = RuleServiceClient::new(watcher);
+    let refused = rules.reload(proto::ReloadRulesRequest {}).await;
+    assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
 }
 
 #[tokio::test]
@@ -168,7 +176,7 @@ async fn a_method_that_does_not_exist_is_nobodys() {
     ] {
         let mut client = tonic::client::Grpc::new(channel);
         client.ready().await.unwrap();
-        let path = http::uri::PathAndQuery::from_static("/gravlens.v1.RuleService/Reload");
+        let path = http::uri::PathAndQuery::from_static("/gravlens.v1.RuleService/Rewrite");
         let codec = tonic_prost::ProstCodec::<(), ()>::default();
         let answer = client.unary(tonic::Request::new(()), path, codec).await;
         assert_eq!(answer.unwrap_err().code(), Code::Unimplemented);

@@ -83,6 +83,9 @@ struct Rule<'a> {
     line: u32,
     /// Digest of the rule set that was in force.
     set_digest: &'a str,
+    /// Its generation: 1 for the set that the run began with, one more for each that it took over.
+    #[serde(skip_serializing_if = "is_default")]
+    set_generation: u64,
 }
 
 impl<'a> From<&'a proto::Rule> for Rule<'a> {
@@ -96,6 +99,7 @@ impl<'a> From<&'a proto::Rule> for Rule<'a> {
             file: &rule.file,
             line: rule.line,
             set_digest: &rule.set_digest,
+            set_generation: rule.set_generation,
         }
     }
 }
