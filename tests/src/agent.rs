@@ -58,6 +58,7 @@ impl AgentSetup {
         // Tests count alerts: each is told.
         setup.set("alerts.dedup_seconds", 0);
         setup.set("alerts.rule_per_minute", 0);
+        setup.set("rules.local", setup.path_text("rules.local.yaml"));
         setup.set("docker.socket", docker.to_string_lossy().into_owned());
         Ok(setup)
     }
@@ -271,6 +272,11 @@ impl Agent {
     /// Tells the agent to stop, as a service manager does.
     pub fn terminate(&self) -> Result<()> {
         self.signal(Signal::TERM)
+    }
+
+    /// Tells the agent to read its rules anew.
+    pub fn hangup(&self) -> Result<()> {
+        self.signal(Signal::HUP)
     }
 
     /// Stops the agent, and checks that it ends well.

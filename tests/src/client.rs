@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail};
 use gravlens::proto::alert_service_client::AlertServiceClient;
 use gravlens::proto::container_service_client::ContainerServiceClient;
 use gravlens::proto::record::Body;
+use gravlens::proto::rule_service_client::RuleServiceClient;
 use gravlens::proto::status_service_client::StatusServiceClient;
 use gravlens::proto::{
     Alert, Container, GetStatusRequest, GetStatusResponse, ListContainersRequest, Record,
-    WatchRequest,
+    ReloadRulesRequest, ReloadRulesResponse, WatchRequest,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -55,6 +56,12 @@ pub async fn containers(socket: &Path) -> Result<Vec<Container>> {
     let mut client = ContainerServiceClient::new(connect(socket).await?);
     let answer = client.list(ListContainersRequest {}).await?;
     Ok(answer.into_inner().containers)
+}
+
+/// Has the agent read its rules anew.
+pub async fn reload_rules(socket: &Path) -> Result<ReloadRulesResponse> {
+    let mut client = RuleServiceClient::new(connect(socket).await?);
+    Ok(client.reload(ReloadRulesRequest {}).await?.into_inner())
 }
 
 async fn connect(socket: &Path) -> Result<Channel> {

@@ -37,6 +37,8 @@ pub(super) enum Entry {
     Kills,
     /// 5,000 alerts a second for 60 s to a fast, a slow and a stalled subscriber
     Subscribers,
+    /// 200 reloads of the rules while 20,000 files are opened a second
+    Reload,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -59,6 +61,7 @@ impl Entry {
             Self::Fairness => "fairness",
             Self::Kills => "kills",
             Self::Subscribers => "subscribers",
+            Self::Reload => "reload",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -127,6 +130,11 @@ impl Entry {
                 program: Program::Suites,
                 test: "subscribers::a_stalled_and_a_slow_one_cost_a_fast_one_nothing",
                 minutes: 15,
+            },
+            Self::Reload => Place::Here {
+                program: Program::Suites,
+                test: "reload::under_load_no_event_meets_a_mixed_set",
+                minutes: 30,
             },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
