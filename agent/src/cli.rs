@@ -11,6 +11,8 @@ mod docs;
 mod doctor;
 mod exit;
 mod output;
+mod record;
+mod replay;
 mod rules;
 mod run;
 mod status;
@@ -83,7 +85,11 @@ enum Verb {
     Stream(stream::StreamVerb),
     /// List the containers that the running agent sees
     Containers,
-    /// Check, test and list rules
+    /// Record what this node does, for `replay` and `rules backtest`
+    Record(record::RecordArgs),
+    /// Print the alerts that rules make of recordings
+    Replay(replay::ReplayArgs),
+    /// Check, test and list rules, and try them on recordings
     #[command(subcommand)]
     Rules(rules::RulesVerb),
     /// Check and show the configuration
@@ -107,6 +113,8 @@ pub fn main() -> ExitCode {
         Verb::Alerts(args) => alerts::run(&global, *args),
         Verb::Stream(verb) => stream::run(&global, &verb),
         Verb::Containers => containers::run(&global),
+        Verb::Record(args) => record::run(&global, &args),
+        Verb::Replay(args) => replay::run(&global, &args),
         Verb::Rules(verb) => rules::run(&global, verb),
         Verb::Config(verb) => config::run(&global, verb),
         Verb::Docs(args) => docs::run(&args),

@@ -1,5 +1,7 @@
 //! `rules`: check, test and list.
 
+mod backtest;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -21,6 +23,8 @@ pub(super) enum RulesVerb {
     Check(Selection),
     /// Run the samples beside rules: events that a rule must fire on, or must not
     Test(TestSelection),
+    /// Say which alerts new rules would have made of recordings, against old ones
+    Backtest(backtest::BacktestArgs),
     /// List the rules that `run` would load, or those of the running agent
     List {
         #[command(flatten)]
@@ -59,6 +63,7 @@ pub(super) fn run(global: &Global, verb: RulesVerb) -> Result<(), Failure> {
     match verb {
         RulesVerb::Check(selection) => check(global, &selection),
         RulesVerb::Test(selection) => test(global, &selection),
+        RulesVerb::Backtest(args) => backtest::run(global, &args),
         RulesVerb::List { running: true, .. } => running(global),
         RulesVerb::List { selection, .. } => list(global, &selection),
     }

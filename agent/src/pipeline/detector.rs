@@ -5,8 +5,10 @@ mod dns;
 mod guard;
 mod records;
 mod repair;
+mod tape;
 
 pub(super) use guard::Guard;
+pub(super) use tape::{Job, Tape};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::clock::WallClock;
+use super::clock::{Reading, WallClock};
 use super::ledger::Ledger;
 use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
 use crate::alert::{Alert, AlertSender, LossWatch};
@@ -29,8 +31,10 @@ use crate::telemetry::{Board, Gauge, LossAccount, RulesSnapshot};
 
 /// What the detector is made of.
 pub(super) struct Parts {
-    pub(super) probe: Probe,
-    pub(super) counters: CounterReader,
+    /// A replay has none.
+    pub(super) sensor: Option<Sensor>,
+    /// Where inputs are to be written too.
+    pub(super) tape: Option<Tape>,
     pub(super) rules: Arc<RuleSet>,
     pub(super) rules_snapshot: RulesSnapshot,
     pub(super) pending: Limits,
@@ -39,16 +43,22 @@ pub(super) struct Parts {
     pub(super) board: Board,
     pub(super) requests: mpsc::Sender<ContainerRequest>,
     pub(super) resolver_requests: mpsc::Sender<ResolverRequest>,
-    pub(super) rings: Vec<RingMeter>,
     pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
     pub(super) guard: Guard,
 }
 
+/// The kernel's side.
+pub(super) struct Sensor {
+    pub(super) probe: Probe,
+    pub(super) counters: CounterReader,
+    pub(super) rings: Vec<RingMeter>,
+}
+
 /// All detection state, and the only code that changes it.
 pub(super) struct Detector {
-    pub(super) probe: Probe,
-    counters: CounterReader,
+    sensor: Option<Sensor>,
+    tape: Option<Tape>,
     processes: ProcessTable,
     containers: ContainerTable,
     rules: Arc<RuleSet>,
@@ -62,7 +72,6 @@ pub(super) struct Detector {
     requests: mpsc::Sender<ContainerRequest>,
     dns: DnsTable,
     resolver_requests: mpsc::Sender<ResolverRequest>,
-    rings: Vec<RingMeter>,
     /// Queues of other tasks.
     gauges: Vec<Gauge>,
     clock: WallClock,
@@ -82,10 +91,10 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    pub(super) fn new(parts: Parts, boot_ns: u64) -> Self {
+    pub(super) fn new(parts: Parts, now: Reading) -> Self {
         Self {
-            probe: parts.probe,
-            counters: parts.counters,
+            sensor: parts.sensor,
+            tape: parts.tape,
             processes: ProcessTable::default(),
             containers: ContainerTable::new(parts.containers),
             rules: parts.rules,
@@ -97,12 +106,11 @@ impl Detector {
             alerts: parts.alerts,
             board: parts.board,
             requests: parts.requests,
-            dns: DnsTable::new(boot_ns),
+            dns: DnsTable::new(now.boot_ns),
             resolver_requests: parts.resolver_requests,
-            rings: parts.rings,
             gauges: parts.gauges,
-            clock: WallClock::new(SystemTime::now(), boot_ns),
-            now_ns: boot_ns,
+            clock: WallClock::new(now),
+            now_ns: now.boot_ns,
             number: 0,
             barriers: answers::Barriers::default(),
             accounts: Vec::new(),
@@ -115,6 +123,10 @@ impl Detector {
 
     /// A runtime client or a scan found something out.
     pub(super) fn container_message(&mut self, message: ContainerMessage) {
+        let message = match &mut self.tape {
+            Some(tape) => tape.message(message),
+            None => message,
+        };
         let changed = self.containers.apply(message);
         self.ask_runtimes();
         self.cgroups_settled();
@@ -157,9 +169,12 @@ impl Detector {
     }
 
     /// Time passed.
-    pub(super) fn tick(&mut self, boot_ns: u64) {
-        self.now_ns = self.now_ns.max(boot_ns);
-        self.clock = WallClock::new(SystemTime::now(), boot_ns);
+    pub(super) fn tick(&mut self, now: Reading) {
+        if let Some(tape) = &mut self.tape {
+            tape.tick(now);
+        }
+        self.now_ns = self.now_ns.max(now.boot_ns);
+        self.clock = WallClock::new(now);
         self.processes.tick(self.now_ns);
         self.containers.tick(self.now_ns);
         self.dns_tick();
@@ -179,6 +194,18 @@ impl Detector {
             self.alerts.room(until).await;
             self.release(waiting);
         }
+    }
+
+    /// Nothing comes any more of what is replayed: what waits leaves as it is.
+    pub(super) fn conclude(&mut self) {
+        for waiting in self.pending.take_all() {
+            self.release(waiting);
+        }
+    }
+
+    /// Wall-clock time of the newest event or tick.
+    pub(super) fn time(&self) -> SystemTime {
+        self.clock.time(self.now_ns)
     }
 
     fn ask_runtimes(&mut self) {
