@@ -17,6 +17,8 @@ mod layout;
 mod parts;
 mod reader;
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;
 mod writer;
 
@@ -28,4 +30,3 @@ pub use parts::{Capture, OpenError, captures};
 pub(crate) use reader::MAX_ENTRY;
 pub use reader::{PartReader, Step};
 pub use writer::{CaptureLimits, CaptureWriter, CreateError};
-

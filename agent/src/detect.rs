@@ -35,7 +35,7 @@ mod report;
 mod samples;
 mod set;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod truth;

@@ -53,6 +53,8 @@ mod ocsf;
 mod otlp;
 #[path = "suites/privileges.rs"]
 mod privileges;
+#[path = "suites/record.rs"]
+mod record;
 #[path = "suites/sandbox.rs"]
 mod sandbox;
 #[path = "suites/spool.rs"]
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         stream_tools::TESTS,
         subscribers::TESTS,
         network_cut::TESTS,
+        record::TESTS,
         sandbox::TESTS,
         deploy::TESTS,
         fairness::TESTS,

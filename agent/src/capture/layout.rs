@@ -37,7 +37,7 @@ pub(crate) enum BlockKind {
 impl BlockKind {
     const ALL: [Self; 3] = [Self::Inputs, Self::State, Self::End];
 
-    const fn number(self) -> u32 {
+    pub(super) const fn number(self) -> u32 {
         match self {
             Self::Inputs => 1,
             Self::State => 2,
@@ -210,15 +210,21 @@ pub(super) fn read_header(source: &mut impl Read) -> Result<Header, Fault> {
 /// The compressor has no memory.
 pub(super) fn encode_block(sequence: u64, kind: BlockKind, contents: &[u8]) -> io::Result<Vec<u8>> {
     let stored = zstd::bulk::compress(contents, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    let len = contents.len() as u32;
+    Ok(sealed(sequence, kind.number(), &stored, len))
+}
+
+/// A block of compressed contents, which have that length, with its checksum.
+pub(super) fn sealed(sequence: u64, kind: u32, stored: &[u8], len: u32) -> Vec<u8> {
     let mut header = BlockHeader {
         sequence: sequence.into(),
-        kind: kind.number().into(),
+        kind: kind.into(),
         stored_len: (stored.len() as u32).into(),
-        len: (contents.len() as u32).into(),
+        len: len.into(),
         checksum: 0.into(),
     };
-    header.checksum = checksum(&header, &stored).into();
-    Ok([header.as_bytes(), &stored].concat())
+    header.checksum = checksum(&header, stored).into();
+    [header.as_bytes(), stored].concat()
 }
 
 fn checksum(header: &BlockHeader, stored: &[u8]) -> u32 {

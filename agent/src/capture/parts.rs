@@ -110,7 +110,9 @@ pub fn captures(paths: &[PathBuf]) -> Result<Vec<Capture>, OpenError> {
         }
     }
     if found.is_empty() {
-        return Err(OpenError::Nothing(paths.first().cloned().unwrap_or_default()));
+        return Err(OpenError::Nothing(
+            paths.first().cloned().unwrap_or_default(),
+        ));
     }
     let mut captures = Vec::new();
     for parts in found.into_values() {

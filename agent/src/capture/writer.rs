@@ -30,13 +30,23 @@ pub enum CreateError {
     #[error("{} exists already: name another file, or remove it", .0.display())]
     Exists(PathBuf),
     /// The file cannot be made.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), hint(source))]
     Io {
         /// The file.
         path: PathBuf,
         /// The answer.
         source: io::Error,
     },
+}
+
+/// The recorder has given up what would let it write everywhere.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; the recorder writes only where its user may: name a directory of that user's"
+        }
+        _ => "",
+    }
 }
 
 /// Writes a capture.

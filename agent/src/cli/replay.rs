@@ -160,3 +160,76 @@ impl RulePaths {
         Err(Failure::new(Exit::RulesRefused, loaded.report.to_text()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::capture::sample;
+
+    fn story() -> Vec<u8> {
+        let stored = "/../tests/corpora/capture/story";
+        fs::read([env!("CARGO_MANIFEST_DIR"), stored].concat()).unwrap()
+    }
+
+    /// Replays what lies there; the ids of the alerts, and how it ended.
+    fn ids(path: PathBuf) -> (Vec<String>, Option<Exit>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.yaml");
+        fs::write(&file, sample::RULES).unwrap();
+        let rules = RulePaths {
+            bundled: true,
+            paths: vec![file],
+            minimum_priority: None,
+        };
+        let mut ids = Vec::new();
+        let outcome = each_capture(&[path], |mut capture| {
+            let set = rules.load(&capture.header().node)?;
+            let account = replay(&mut capture, &set, &mut |record| {
+                if let Some(Body::Alert(alert)) = &record.body {
+                    ids.push(alert.id.clone());
+                }
+                Ok(())
+            })?;
+            assert_eq!(account, (12, 1));
+            Ok(())
+        });
+        (ids, outcome.err().map(|failure| failure.exit()))
+    }
+
+    #[test]
+    fn a_damaged_capture_is_used_up_to_the_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b");
+        fs::write(&path, story()).unwrap();
+        let (whole, exit) = ids(folder.path().to_owned());
+        assert_eq!(exit, None);
+        assert!(whole.len() > 5, "{whole:?}");
+        let mut cut = story();
+        cut.truncate(cut.len() - 40);
+        fs::write(&path, cut).unwrap();
+        let (before, exit) = ids(path.clone());
+        assert_eq!(exit, Some(Exit::Damaged));
+        assert!(!before.is_empty());
+        assert_eq!(before, whole[..before.len()]);
+    }
+
+    #[test]
+    fn rules_that_are_refused_and_files_that_are_none_have_their_codes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.yaml");
+        fs::write(&file, sample::RULES.replace("proc.name", "proc.nmae")).unwrap();
+        let rules = RulePaths {
+            bundled: false,
+            paths: vec![file.clone()],
+            minimum_priority: None,
+        };
+        let failure = rules.load("node").unwrap_err();
+        assert_eq!(failure.exit(), Exit::RulesRefused);
+        assert!(failure.to_string().contains("proc.name"), "{failure}");
+        assert_eq!(ids(file).1, Some(Exit::Usage));
+        let absent = folder.path().join("absent");
+        assert_eq!(ids(absent).1, Some(Exit::Failure));
+    }
+}

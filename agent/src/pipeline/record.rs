@@ -16,7 +16,7 @@ use super::clock::Reading;
 use super::detector::{Detector, Guard, Job, Parts, Sensor, Tape};
 use super::run::{
     ALERTS, BATCH_BYTES, BATCHES, Inputs, MESSAGES, REQUESTS, RESOLVERS, RunError, StopSignals,
-    Watching, both, bootstrap, docker_task, limits, printed_on, table_settings,
+    Watching, bootstrap, both, docker_task, limits, printed_on, table_settings,
 };
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, Sinks, Stages};
@@ -222,9 +222,9 @@ pub async fn record(
     detector.end_state();
     let stop = StopSignals::new()?;
     let printed = match settings.alerts {
-        Some(format) => Some(
-            printed_on(spool, format, facts.node.clone()).map_err(RunError::from)?,
-        ),
+        Some(format) => {
+            Some(printed_on(spool, format, facts.node.clone()).map_err(RunError::from)?)
+        }
         None => None,
     };
     if config.sandbox.enabled {
@@ -415,4 +415,3 @@ impl Recording {
         }
     }
 }
-

@@ -72,7 +72,10 @@ impl Replay {
             wall: begun.1,
         };
         let settings = header.settings.clone().unwrap_or_default();
-        let runtimes = settings.runtimes.iter().map(|number| decode_runtime(*number));
+        let runtimes = settings
+            .runtimes
+            .iter()
+            .map(|number| decode_runtime(*number));
         let containers = TableSettings {
             runtimes: runtimes.collect::<Result<_, _>>()?,
             ..TableSettings::default()
@@ -221,3 +224,6 @@ fn limited(what: &'static str, count: usize, max: usize) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,6 +215,12 @@ impl Detector {
         }
     }
 
+    /// Records what it takes in from here on.
+    #[cfg(test)]
+    pub(in crate::pipeline) fn put_tape(&mut self) {
+        self.tape = Some(Tape::new());
+    }
+
     /// The state of the node has been told.
     pub(in crate::pipeline) fn end_state(&mut self) {
         if let Some(tape) = &mut self.tape {

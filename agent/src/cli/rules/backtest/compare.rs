@@ -241,7 +241,13 @@ fn note(rows: &mut BTreeMap<(String, Workload), Row>, old: Option<&Kept>, new: O
             workload,
             ..Row::default()
         });
-    let told = |alert: &Kept| (alert.priority.clone(), alert.tags.clone(), alert.output.clone());
+    let told = |alert: &Kept| {
+        (
+            alert.priority.clone(),
+            alert.tags.clone(),
+            alert.output.clone(),
+        )
+    };
     let (count, what) = match (old, new) {
         (Some(old), Some(new)) if told(old) == told(new) => {
             row.same += 1;
@@ -311,7 +317,9 @@ mod tests {
         let text = found.text();
         assert!(text.contains("- Warning x\n    + Warning y"), "{text}");
         assert!(
-            text.ends_with("1 gained, 1 lost, 1 changed, 1 the same, of 0 events; the recorder lost 0\n"),
+            text.ends_with(
+                "1 gained, 1 lost, 1 changed, 1 the same, of 0 events; the recorder lost 0\n"
+            ),
             "{text}"
         );
         let rows: Vec<_> = found.rules.iter().map(|row| row.rule.as_str()).collect();
