@@ -115,11 +115,13 @@ impl AlertStage {
         }
     }
 
-    /// Stores what has come, as of that time: for a replay, which has neither tasks nor a clock.
-    /// Whether there was anything.
+    /// Stores some of what has come, as of that time: for a replay, which has neither tasks nor a
+    /// clock. Whether there was anything.
     pub(crate) fn store_replayed(&mut self, now: SystemTime) -> bool {
         let mut inputs = Vec::new();
-        while let Ok(input) = self.inputs.try_recv() {
+        while inputs.len() < BATCH
+            && let Ok(input) = self.inputs.try_recv()
+        {
             inputs.push(input);
         }
         let any = !inputs.is_empty();

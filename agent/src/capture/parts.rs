@@ -81,13 +81,14 @@ pub fn captures(paths: &[PathBuf]) -> Result<Vec<Capture>, OpenError> {
     let mut found: BTreeMap<u64, BTreeMap<u32, (PathBuf, Header)>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for path in paths {
-        let before = seen.len();
+        let mut any = false;
         for file in files(path)? {
             let io = |source| OpenError::Io {
                 path: file.path.clone(),
                 source,
             };
             if !seen.insert(fs::canonicalize(&file.path).map_err(io)?) {
+                any = true;
                 continue;
             }
             let header = match PartReader::open(&file.path) {
@@ -104,15 +105,11 @@ pub fn captures(paths: &[PathBuf]) -> Result<Vec<Capture>, OpenError> {
                 return Err(OpenError::Twice(other.clone(), file.path));
             }
             parts.insert(header.part, (file.path, header));
+            any = true;
         }
-        if seen.len() == before && found.is_empty() {
+        if !any {
             return Err(OpenError::Nothing(path.clone()));
         }
-    }
-    if found.is_empty() {
-        return Err(OpenError::Nothing(
-            paths.first().cloned().unwrap_or_default(),
-        ));
     }
     let mut captures = Vec::new();
     for parts in found.into_values() {

@@ -70,13 +70,11 @@ impl CaptureWriter {
     /// # Errors
     /// See [`CreateError`].
     pub fn create(path: &Path, mut header: Header, keep: u32) -> Result<Self, CreateError> {
+        Self::check(path)?;
         let io = |source: io::Error| CreateError::Io {
             path: path.to_owned(),
             source,
         };
-        if let Some(other) = parts_on_disk(path).map_err(io)?.into_values().next() {
-            return Err(CreateError::Exists(other));
-        }
         header.capture_id = random_id().map_err(io)?;
         header.part = 1;
         header.first_block = 1;
@@ -94,6 +92,21 @@ impl CaptureWriter {
             keep: keep.max(1),
             oldest: 1,
         })
+    }
+
+    /// Whether a capture may get that name, for whoever has much to do before it begins.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn check(path: &Path) -> Result<(), CreateError> {
+        let parts = parts_on_disk(path).map_err(|source| CreateError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        match parts.into_values().next() {
+            Some(other) => Err(CreateError::Exists(other)),
+            None => Ok(()),
+        }
     }
 
     /// Appends a block of encoded inputs. It is in the file when this returns, whatever becomes of

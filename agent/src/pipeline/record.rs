@@ -1,6 +1,7 @@
 //! A recording: the sensor and the detection task as in a running agent, with what the task takes
 //! in written to a capture. There is no stream, no spool on disk and no canary.
 
+use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::detect::{self, LoadOptions, RuleSet};
 use crate::enrich::container::ContainerMessage;
 use crate::enrich::dns;
 use crate::ingest;
-use crate::probe::Probe;
+use crate::probe::{CounterReader, Integrity, Probe, RingMeter, Rings};
 use crate::proto::capture::{Header, Settings};
 use crate::sandbox;
 use crate::telemetry::{AgentFacts, Board, RulesSnapshot, boot_id};
@@ -136,50 +137,122 @@ pub async fn record(
     settings: &RecordSettings,
     progress: Arc<RecordProgress>,
 ) -> Result<(), RecordError> {
+    CaptureWriter::check(&settings.file)?;
     let facts = AgentFacts::of_this_node(SystemTime::now());
-    let (rules, snapshot) = rules(config, settings, &facts.node)?;
-    let mut probe = Probe::load(&probe_options(config)).map_err(RunError::from)?;
+    let rules = rules(config, settings, &facts.node)?;
+    let sensor = Attached::new(config)?;
     let begun = Reading::now();
-    let header = header(config, &facts, &probe.scope().path, begun);
+    let header = header(config, &facts, &sensor.probe.scope().path, begun);
     let writer = CaptureWriter::create(&settings.file, header, settings.limits.keep)?;
     let (jobs, writing, failed) = spawn_writer(writer, Arc::clone(&progress));
-
-    let (alerts_writer, spool) = {
-        let writer = Spool::in_memory(config.stream.spool, "a recording has no spool")
-            .map_err(super::run::io("no random numbers"))?;
-        let spool = Arc::clone(writer.spool());
-        (writer, spool)
+    let recording = Recording {
+        jobs,
+        limits: settings.limits,
+        progress,
+        flushed: Instant::now(),
+        part_begun_ns: begun.boot_ns,
+        part: 1,
     };
-    let (alerts, stage) = alert::channel(alerts_writer, ALERTS);
+    let duration = settings.duration;
+    let ended = async {
+        tokio::select! {
+            () = over(duration) => {}
+            // What went wrong is told when everything has ended.
+            _ = failed => {}
+        }
+    };
+    let node = Node {
+        facts,
+        begun,
+        rules,
+    };
+    let outcome = follow(config, settings, node, sensor, recording, ended).await;
+    // The first failure is the cause of those that follow.
+    let written = writing.await.unwrap_or_else(|error| {
+        Err(RecordError::Write {
+            path: settings.file.clone(),
+            source: io::Error::other(error),
+        })
+    });
+    written.and(outcome.map_err(RecordError::from))
+}
+
+/// The sensor, attached.
+struct Attached {
+    probe: Probe,
+    meters: Vec<RingMeter>,
+    rings: Rings,
+    counters: CounterReader,
+    watching: Watching,
+    integrity: Integrity,
+}
+
+impl Attached {
+    fn new(config: &Config) -> Result<Self, RunError> {
+        let mut probe = Probe::load(&probe_options(config))?;
+        let meters = probe.ring_meters()?;
+        let rings = probe.take_rings()?;
+        let counters = probe.take_counters()?;
+        let (topics, hooks) = probe.attach()?;
+        let integrity = probe.integrity(&hooks)?;
+        for hook in hook_status(&topics) {
+            for missing in &hook.missing {
+                tracing::warn!(
+                    message = "The recording lacks something.",
+                    topic = hook.topic,
+                    not_seen = missing.not_seen,
+                    why = missing.why
+                );
+            }
+        }
+        Ok(Self {
+            probe,
+            meters,
+            rings,
+            counters,
+            watching: Watching::new(hooks),
+            integrity,
+        })
+    }
+}
+
+/// What a recording begins with.
+struct Node {
+    facts: AgentFacts,
+    begun: Reading,
+    rules: (Arc<RuleSet>, RulesSnapshot),
+}
+
+/// Runs the stages from the rings to the tape, and to standard output if alerts are wanted, until
+/// a signal or until `ended`.
+async fn follow(
+    config: &Config,
+    settings: &RecordSettings,
+    node: Node,
+    sensor: Attached,
+    recording: Recording,
+    ended: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let writer = Spool::in_memory(config.stream.spool, "a recording has no spool")
+        .map_err(super::run::io("no random numbers"))?;
+    let spool = Arc::clone(writer.spool());
+    let (alerts, stage) = alert::channel(writer, ALERTS);
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (messages, message_queue) = mpsc::channel(MESSAGES);
     let (resolver_requests, resolver_queue) = mpsc::channel(RESOLVERS);
     let (resolver_messages, resolvers) = mpsc::channel(RESOLVERS);
     let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
-
-    let sensor = |probe: &mut Probe| -> Result<_, RunError> {
-        let rings = probe.ring_meters()?;
-        let taken = probe.take_rings()?;
-        let counters = probe.take_counters()?;
-        let (topics, hooks) = probe.attach()?;
-        let integrity = probe.integrity(&hooks)?;
-        Ok((rings, taken, counters, topics, hooks, integrity))
-    };
-    let (meters, rings, counters, topics, hooks, integrity) = sensor(&mut probe)?;
-    for hook in hook_status(&topics) {
-        for missing in &hook.missing {
-            tracing::warn!(
-                message = "The recording lacks something.",
-                topic = hook.topic,
-                not_seen = missing.not_seen,
-                why = missing.why
-            );
-        }
-    }
+    let Attached {
+        probe,
+        meters,
+        rings,
+        counters,
+        watching,
+        integrity,
+    } = sensor;
     let scope = (probe.scope().mount.clone(), probe.scope().path.clone());
     let (conclude, concluding) = oneshot::channel();
     let (_no_questions, questions) = mpsc::channel(1);
-    let watching = Watching::new(hooks);
     let inputs = Inputs {
         concluding,
         scope: scope.clone(),
@@ -189,16 +262,10 @@ pub async fn record(
         scans: messages.clone(),
         questions,
         unwatched: watching.unwatched(),
-        recording: Some(Recording {
-            jobs,
-            limits: settings.limits,
-            progress: Arc::clone(&progress),
-            flushed: Instant::now(),
-            part_begun_ns: begun.boot_ns,
-            part: 1,
-        }),
+        recording: Some(recording),
     };
     let lookups = dns::run_lookups(scope.0.clone(), resolver_queue, resolver_messages);
+    let (rules, rules_snapshot) = node.rules;
     let parts = Parts {
         sensor: Some(Sensor {
             probe,
@@ -207,29 +274,27 @@ pub async fn record(
         }),
         tape: Some(Tape::new()),
         rules,
-        rules_snapshot: snapshot,
+        rules_snapshot,
         pending: limits(config),
         containers: table_settings(config),
         alerts,
-        board: Board::new(facts.clone()),
+        board: Board::new(node.facts.clone()),
         requests,
         resolver_requests,
         gauges: Vec::new(),
-        started: begun.wall,
+        started: node.begun.wall,
         guard: Guard::new(Err("a recording has none".to_owned()), Some(integrity)),
     };
-    let mut detector = bootstrap(parts, begun, &scope)?;
+    let mut detector = bootstrap(parts, node.begun, &scope)?;
     detector.end_state();
     let stop = StopSignals::new()?;
     let printed = match settings.alerts {
-        Some(format) => {
-            Some(printed_on(spool, format, facts.node.clone()).map_err(RunError::from)?)
-        }
+        Some(format) => Some(printed_on(spool, format, node.facts.node)?),
         None => None,
     };
     if config.sandbox.enabled {
-        sandbox::drop_capabilities_of_the_start().map_err(RunError::from)?;
-        sandbox::filter_calls().map_err(RunError::from)?;
+        sandbox::drop_capabilities_of_the_start()?;
+        sandbox::filter_calls()?;
     }
     let (drain, draining) = oneshot::channel();
     let stages = Stages::spawn(tasks::Parts {
@@ -249,23 +314,13 @@ pub async fn record(
         file = %settings.file.display(),
         scope = config.scope.cgroup.as_ref().map(|path| path.display().to_string()),
     );
-    let duration = settings.duration;
     let stop = async {
         tokio::select! {
             stopped = stop.received() => stopped,
-            () = over(duration) => Ok(()),
-            // What went wrong is told when everything has ended.
-            _ = failed => Ok(()),
+            () = ended => Ok(()),
         }
     };
-    let outcome = stages.until_stopped(Sinks::printing(printed), stop).await;
-    // The first failure is the cause of those that follow.
-    let written = writing.await.unwrap_or_else(|error| {
-        let source = io::Error::other(error);
-        let path = settings.file.clone();
-        Err(RecordError::Write { path, source })
-    });
-    written.and(outcome.map_err(RecordError::from))
+    stages.until_stopped(Sinks::printing(printed), stop).await
 }
 
 /// The configured rules where their alerts are wanted; otherwise none.

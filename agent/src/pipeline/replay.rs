@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use gravlens_common::ExecKey;
 use tokio::sync::mpsc;
@@ -34,12 +33,12 @@ const MAX_PROCESSES: usize = 4 << 20;
 /// Owners whose resolvers are told as a file begins.
 const MAX_OWNERS: usize = 65_536;
 
-/// The records of one input stay in memory until they are taken.
+/// What is stored at a time has room in it, whatever the alerts are like.
 const SPOOL: SpoolLimits = SpoolLimits {
-    bytes: usize::MAX,
-    records: ALERTS,
+    bytes: 256 << 20,
+    records: 4_096,
     age: None,
-    memory_bytes: usize::MAX,
+    memory_bytes: 256 << 20,
 };
 
 /// A replay.
@@ -47,6 +46,8 @@ pub struct Replay {
     detector: Detector,
     stage: AlertStage,
     records: Subscription,
+    /// Records are stored that were not taken yet.
+    stored: bool,
     /// Nobody is asked anything: the answers are in the capture.
     requests: mpsc::Receiver<ContainerRequest>,
     resolver_requests: mpsc::Receiver<ResolverRequest>,
@@ -117,6 +118,7 @@ impl Replay {
             detector,
             stage,
             records,
+            stored: false,
             requests,
             resolver_requests,
             resolvers: HashMap::new(),
@@ -127,7 +129,8 @@ impl Replay {
         })
     }
 
-    /// Takes an input. The records that it makes are to be taken before the next.
+    /// Takes an input. The records that it makes are to be taken before the next: they bear the time
+    /// at which they are.
     ///
     /// # Errors
     /// It is none that a recorder writes here.
@@ -167,39 +170,37 @@ impl Replay {
             Input::Account { seen, lost } => (self.seen, self.lost) = (seen, lost),
         }
         self.answer();
-        self.store();
         Ok(())
     }
 
     /// The capture has no more inputs: what waits leaves as it is.
     pub fn finish(&mut self) {
         self.detector.conclude();
-        self.store();
     }
 
-    /// The next record, as the stream would have it.
+    /// The next record, as the stream would have it; `None` when the next input is to be taken.
     pub fn next_record(&mut self) -> Option<proto::Record> {
         loop {
-            return match self.records.step() {
-                Step::Record(record) => Some(
-                    record
-                        .decode()
-                        .expect("a record that was just encoded can be decoded"),
-                ),
-                Step::Filtered => continue,
-                Step::Behind | Step::Idle | Step::End => None,
-            };
+            if !self.stored {
+                self.stored = self.stage.store_replayed(self.detector.time());
+                if !self.stored {
+                    return None;
+                }
+            }
+            match self.records.step() {
+                Step::Record(record) => {
+                    let record = record.decode();
+                    return Some(record.expect("what was just encoded can be decoded"));
+                }
+                Step::Filtered => {}
+                Step::Behind | Step::Idle | Step::End => self.stored = false,
+            }
         }
     }
 
     /// Events that the recorder saw, and those of them that it lost.
     pub fn account(&self) -> (u64, u64) {
         (self.seen, self.lost)
-    }
-
-    /// The time that the replay has come to.
-    pub fn time(&self) -> SystemTime {
-        self.detector.time()
     }
 
     /// Answers what is asked with what was known as the first file began. Everything else was asked
@@ -211,10 +212,6 @@ impl Replay {
                 self.detector.resolvers(known);
             }
         }
-    }
-
-    fn store(&mut self) {
-        self.stage.store_replayed(self.detector.time());
     }
 }
 
