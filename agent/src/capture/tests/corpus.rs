@@ -174,7 +174,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "after-end",
             [whole.clone(), encode_block(5, BlockKind::End, &[]).unwrap()].concat(),
-            "the end",
+            "something follows the end of the recording",
         ),
         (
             "beyond-block",

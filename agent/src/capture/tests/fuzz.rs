@@ -99,6 +99,50 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
     }
 }
 
+/// Changes inputs of a block and keeps their lengths right: leaves some out, doubles them, exchanges
+/// them, and changes bytes within one.
+fn change_inputs(contents: &mut Vec<u8>, chance: &mut Chance) {
+    let mut inputs: Vec<Vec<u8>> = Vec::new();
+    let mut rest = &contents[..];
+    while let Ok(len) = prost::decode_length_delimiter(&mut rest)
+        && let Some((input, behind)) = rest.split_at_checked(len)
+    {
+        inputs.push(input.to_vec());
+        rest = behind;
+    }
+    for _ in 0..=chance.below(4) {
+        if inputs.is_empty() {
+            return;
+        }
+        let at = chance.below(inputs.len());
+        let other = chance.below(inputs.len());
+        match chance.below(6) {
+            0 => drop(inputs.remove(at)),
+            1 => inputs.insert(other, inputs[at].clone()),
+            2 => inputs.swap(at, other),
+            // A few bytes: what stands before a text or a record stays right more often.
+            3 | 4 => {
+                for _ in 0..=chance.below(8) {
+                    let input = &mut inputs[at];
+                    let byte = chance.below(input.len());
+                    if let Some(byte) = input.get_mut(byte) {
+                        *byte = chance.next() as u8;
+                    }
+                }
+            }
+            _ => {
+                let other = inputs[other].clone();
+                change(&mut inputs[at], &other, chance);
+            }
+        }
+    }
+    contents.clear();
+    for input in inputs {
+        prost::encode_length_delimiter(input.len(), contents).unwrap();
+        contents.extend(input);
+    }
+}
+
 fn mutated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let seed = &seeds[chance.below(seeds.len())];
     let other = &seeds[chance.below(seeds.len())];
@@ -109,7 +153,9 @@ fn mutated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
         return bytes;
     };
     let at = chance.below(taken.blocks.len());
-    match chance.below(8) {
+    // The end of a capture has nothing that could change.
+    let at = if taken.blocks[at].1.is_empty() { 0 } else { at };
+    match chance.below(16) {
         0 => taken.blocks.swap(at, 0),
         1 => {
             let block = taken.blocks[at].clone();
@@ -126,6 +172,7 @@ fn mutated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
             begun.boot_ns = chance.next() >> chance.below(64);
             begun.unix_ns = chance.next() as i64 >> chance.below(64);
         }
+        4..13 => change_inputs(&mut taken.blocks[at].1, chance),
         _ => {
             let other = Taken::new(other).and_then(|other| other.blocks.into_iter().next());
             let other = other.map_or_else(Vec::new, |(_, contents)| contents);
