@@ -15,6 +15,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod alerts;
 #[path = "suites/arguments.rs"]
 mod arguments;
+#[path = "suites/benign.rs"]
+mod benign;
 #[path = "suites/calls.rs"]
 mod calls;
 #[path = "suites/canary.rs"]
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         deeds::TESTS,
         docker_client::TESTS,
         alerts::TESTS,
+        benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,
         arguments::TESTS,

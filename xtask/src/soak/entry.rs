@@ -37,6 +37,8 @@ pub(super) enum Entry {
     Kills,
     /// 5,000 alerts a second for 60 s to a fast, a slow and a stalled subscriber
     Subscribers,
+    /// 10 minutes of nginx, redis and PostgreSQL under load, without an alert
+    Benign,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -59,6 +61,7 @@ impl Entry {
             Self::Fairness => "fairness",
             Self::Kills => "kills",
             Self::Subscribers => "subscribers",
+            Self::Benign => "benign",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -127,6 +130,11 @@ impl Entry {
                 program: Program::Suites,
                 test: "subscribers::a_stalled_and_a_slow_one_cost_a_fast_one_nothing",
                 minutes: 15,
+            },
+            Self::Benign => Place::Here {
+                program: Program::Suites,
+                test: "benign::nginx_redis_and_postgresql_under_load_raise_no_alert",
+                minutes: 25,
             },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
