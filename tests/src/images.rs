@@ -16,6 +16,7 @@ use bollard::body_try_stream;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
 use crate::engine::Engine;
@@ -23,7 +24,8 @@ use crate::state::State;
 use crate::undo::{self, Leftover};
 
 /// An image that the suites use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Image {
     /// Debian's static busybox with all its applets.
     Busybox,

@@ -53,6 +53,8 @@ mod network_cut;
 mod ocsf;
 #[path = "suites/otlp.rs"]
 mod otlp;
+#[path = "suites/pack.rs"]
+mod pack;
 #[path = "suites/privileges.rs"]
 mod privileges;
 #[path = "suites/sandbox.rs"]
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         deeds::TESTS,
         docker_client::TESTS,
         alerts::TESTS,
+        pack::TESTS,
         benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,
