@@ -37,6 +37,8 @@ mod docker_client;
 mod doctor;
 #[path = "suites/fairness.rs"]
 mod fairness;
+#[path = "suites/falco_live.rs"]
+mod falco_live;
 #[path = "suites/file_changes.rs"]
 mod file_changes;
 #[path = "suites/flood.rs"]
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         docker_client::TESTS,
         alerts::TESTS,
         pack::TESTS,
+        falco_live::TESTS,
         benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,
