@@ -37,6 +37,17 @@ pub struct Case {
     pub not_run: Option<String>,
 }
 
+impl Case {
+    /// Whether its offender is in a container with all privileges.
+    fn needs_privileges(&self) -> bool {
+        let own = self
+            .offender
+            .as_ref()
+            .and_then(|deed| deed.setting.as_ref());
+        own.unwrap_or(&self.setting).privileged
+    }
+}
+
 /// What is done in a container: a script, a program, or nothing but its start.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

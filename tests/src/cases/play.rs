@@ -8,6 +8,7 @@ use super::{Case, Deed, Setting};
 use crate::container::{Container, ContainerSpec, Exec};
 use crate::netns::REMOTE;
 use crate::scenarios::Stage;
+use crate::{machine, shortened};
 
 /// Containers at a time.
 const AT_ONCE: usize = 4;
@@ -53,7 +54,15 @@ impl Played<'_> {
 /// A container could not be made. A deed that fails is among the results.
 pub async fn play_all<'a>(cases: &'a [Case], stage: Stage<'_>) -> Result<Vec<Played<'a>>> {
     let mut deeds = Vec::new();
+    let privileged = machine::has_all_capabilities()?;
     for case in cases {
+        if !privileged && case.needs_privileges() {
+            shortened::note(&format!(
+                "{:?} is not tried: this machine cannot start a privileged container",
+                case.rule
+            ));
+            continue;
+        }
         deeds.extend(
             case.offender
                 .iter()
