@@ -29,13 +29,10 @@ pub fn coverage_markdown(cases: &[TestCase]) -> Result<String, String> {
     let set = load(&bundled(), &LoadOptions::default()).set;
     let cases = by_rule(&set, cases)?;
     check_techniques(&set)?;
-    let (mut told, mut whole) = (String::new(), 0);
-    let mut untold = String::new();
+    let (mut told, mut untold) = (String::new(), String::new());
     for technique in CONTAINERS {
         let Technique { id, name, without } = technique;
-        let rules = about(&set, technique);
-        whole += usize::from(technique.is_whole() && !rules.is_empty());
-        for rule in rules {
+        for rule in about(&set, technique) {
             let case = case(&cases, rule);
             append(
                 &mut told,
@@ -55,9 +52,13 @@ pub fn coverage_markdown(cases: &[TestCase]) -> Result<String, String> {
         );
     }
     let rules = set.rules().count();
-    let techniques = CONTAINERS.iter().filter(|one| one.is_whole()).count();
+    let techniques = || CONTAINERS.iter().filter(|one| one.is_whole());
+    let (with, all) = (
+        techniques().filter(|one| one.without.is_none()).count(),
+        techniques().count(),
+    );
     Ok(format!(
-        "{rules} rules are about {whole} of the {techniques} techniques of the matrix.\n\n\
+        "{rules} rules are about {with} of the {all} techniques of the matrix.\n\n\
          ## Techniques and their rules\n\n\
          | technique | rule | case |\n|---|---|---|\n{told}\n\
          ## Techniques without a rule\n\n\
