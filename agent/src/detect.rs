@@ -13,9 +13,11 @@
 //! - An event that matches nothing allocates nothing.
 #![forbid(unsafe_code)]
 
+mod attack;
 mod bundled;
 pub mod catalogue;
 mod compile;
+mod coverage;
 mod eval;
 mod event_types;
 mod falco;
@@ -43,6 +45,7 @@ mod value;
 
 pub use bundled::{bundled, bundled_markdown, bundled_samples};
 pub use catalogue::{FieldArg, FieldId, fields_markdown};
+pub use coverage::{TestCase, coverage_markdown};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
 pub use listing::{RuleListing, rule_list, rule_list_text};

@@ -179,6 +179,7 @@ mod tests {
                 operand: "sh".to_owned(),
                 value: Some("sh".to_owned()),
                 negated: false,
+                ..Term::default()
             }],
             ..Alert::default()
         };

@@ -15,6 +15,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod alerts;
 #[path = "suites/arguments.rs"]
 mod arguments;
+#[path = "suites/benign.rs"]
+mod benign;
 #[path = "suites/calls.rs"]
 mod calls;
 #[path = "suites/canary.rs"]
@@ -35,6 +37,8 @@ mod docker_client;
 mod doctor;
 #[path = "suites/fairness.rs"]
 mod fairness;
+#[path = "suites/falco_live.rs"]
+mod falco_live;
 #[path = "suites/file_changes.rs"]
 mod file_changes;
 #[path = "suites/flood.rs"]
@@ -51,6 +55,8 @@ mod network_cut;
 mod ocsf;
 #[path = "suites/otlp.rs"]
 mod otlp;
+#[path = "suites/pack.rs"]
+mod pack;
 #[path = "suites/privileges.rs"]
 mod privileges;
 #[path = "suites/record.rs"]
@@ -88,6 +94,9 @@ fn main() -> ExitCode {
         deeds::TESTS,
         docker_client::TESTS,
         alerts::TESTS,
+        pack::TESTS,
+        falco_live::TESTS,
+        benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,
         arguments::TESTS,

@@ -42,6 +42,8 @@ pub(super) enum Entry {
     Subscribers,
     /// 10 minutes of changed captures, which the reader refuses or replays
     FuzzCapture,
+    /// 10 minutes of nginx, redis and PostgreSQL under load, without an alert
+    Benign,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -65,6 +67,7 @@ impl Entry {
             Self::Kills => "kills",
             Self::Subscribers => "subscribers",
             Self::FuzzCapture => "fuzz-capture",
+            Self::Benign => "benign",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -152,6 +155,11 @@ impl Entry {
             Self::FuzzCapture => {
                 Place::Unit("capture::tests::fuzz::mutated_captures_are_read_or_refused")
             }
+            Self::Benign => Place::Here {
+                program: Program::Suites,
+                test: "benign::nginx_redis_and_postgresql_under_load_raise_no_alert",
+                minutes: 25,
+            },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
         }
