@@ -21,6 +21,8 @@ enum Part {
     Config,
     /// Bundled rules
     Rules,
+    /// Fields of Sigma rules
+    Sigma,
     /// Events, their hooks and messages
     Events,
     /// JSON Schema of the stream's records
@@ -35,6 +37,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
         Part::Fields => detect::fields_markdown(),
         Part::Config => config::settings_markdown(),
         Part::Rules => detect::bundled_markdown(),
+        Part::Sigma => detect::sigma_fields_markdown(),
         Part::Events => probe::events_markdown(),
         Part::Schema => json::schema(),
         Part::Metrics => metrics::metrics_markdown(),
