@@ -64,7 +64,9 @@ impl Correlations {
         let mut by_member: HashMap<_, Vec<_>> = HashMap::new();
         for (index, correlation) in list.iter().enumerate() {
             for (position, member) in correlation.members.iter().enumerate() {
-                let places = by_member.entry((member.rule, member.correlated)).or_default();
+                let places = by_member
+                    .entry((member.rule, member.correlated))
+                    .or_default();
                 places.push((index, position));
             }
         }
@@ -252,7 +254,9 @@ fn matched(
         value: Some(count.to_string()),
         negated: false,
     };
-    finding.evidence.splice(..0, std::iter::once(counted).chain(groups));
+    finding
+        .evidence
+        .splice(..0, std::iter::once(counted).chain(groups));
     Correlated {
         rule: correlation.rule,
         event: event.to_owned(),

@@ -18,8 +18,8 @@ use std::io::Write as _;
 
 use super::catalogue::{FieldArg, FieldId};
 use super::value::Value;
-pub(crate) use time::time_part;
 use crate::model::{Event, Syscall};
+pub(crate) use time::time_part;
 
 /// Something whose fields can be read: an event, or a sample written by hand.
 pub trait FieldSource {

@@ -276,7 +276,9 @@ impl Detector {
         let finding = self.rules.finding(rule, &event);
         let definite = finding.undecided.is_empty();
         let correlated = match definite {
-            true => self.correlator.observe(&self.rules, rule, &event, self.now_ns),
+            true => self
+                .correlator
+                .observe(&self.rules, rule, &event, self.now_ns),
             false => Vec::new(),
         };
         // What is undecided cannot be counted, and silence would be a guess.
@@ -315,7 +317,8 @@ impl Failure for CorrelationForgotten {
 
     fn log(&self, total: u64) {
         tracing::warn!(
-            message = "A correlation forgot events: the containers made more groups than it may keep.",
+            message =
+                "A correlation forgot events: the containers made more groups than it may keep.",
             total
         );
     }

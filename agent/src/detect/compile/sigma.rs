@@ -18,9 +18,9 @@ use super::super::sigma::logsource;
 use super::super::sigma::modifiers::{Comparison, Modifiers};
 use super::super::sigma::pattern::{self, Pattern};
 use super::super::sigma::search::{Detection, FieldSearch, Search, SearchValue};
+use super::Compiler;
 use super::operand::Typed;
 use super::test::{parse_number, tested};
-use super::Compiler;
 
 type Compiled = Result<(Node, Reach), Trouble>;
 
@@ -98,12 +98,7 @@ impl<'a> SigmaCompiler<'a> {
         compiled
     }
 
-    fn condition(
-        &mut self,
-        condition: &Condition,
-        detection: &Detection,
-        text: &Text,
-    ) -> Compiled {
+    fn condition(&mut self, condition: &Condition, detection: &Detection, text: &Text) -> Compiled {
         let mut each = |conditions: &[Condition]| -> Result<Vec<_>, Trouble> {
             let compiled = conditions.iter();
             compiled
@@ -154,7 +149,11 @@ impl<'a> SigmaCompiler<'a> {
         for value in &search.values {
             parts.push(self.compare(&left, search, value)?);
         }
-        let found = if modifiers.all { all(parts) } else { any(parts) };
+        let found = if modifiers.all {
+            all(parts)
+        } else {
+            any(parts)
+        };
         if modifiers.negated {
             return Ok(all(vec![self.exists(&left)?, not(found)]));
         }
@@ -184,7 +183,11 @@ impl<'a> SigmaCompiler<'a> {
             parts.push(self.falco(condition)?);
         }
         let found = any(parts);
-        Ok(if search.modifiers.negated { not(found) } else { found })
+        Ok(if search.modifiers.negated {
+            not(found)
+        } else {
+            found
+        })
     }
 
     /// Looks a field up: Sigma's name, or one of the catalogue, which has a dot.
@@ -272,12 +275,20 @@ impl<'a> SigmaCompiler<'a> {
             Comparison::Exists => match boolean(&text.value) {
                 Some(true) => self.exists(left),
                 Some(false) => Ok(not(self.exists(left)?)),
-                None => Err(refuse(format!("'{}' is neither true nor false", text.value))),
+                None => Err(refuse(format!(
+                    "'{}' is neither true nor false",
+                    text.value
+                ))),
             },
             Comparison::Order(order) => {
                 self.require(left, Kind::Number, modifiers, text)?;
                 let number = number(text)?;
-                self.add(left.typed.clone(), modifiers, &text.value, Test::Number(order, number))
+                self.add(
+                    left.typed.clone(),
+                    modifiers,
+                    &text.value,
+                    Test::Number(order, number),
+                )
             }
             Comparison::Part(part) => {
                 if !left.moment {
@@ -287,7 +298,12 @@ impl<'a> SigmaCompiler<'a> {
                 let number = number(text)?;
                 let mut typed = left.typed.clone();
                 typed.source = Source::Transform(Transform::Part(part), Box::new(typed.source));
-                self.add(typed, modifiers, &text.value, Test::NumberIn([number].into()))
+                self.add(
+                    typed,
+                    modifiers,
+                    &text.value,
+                    Test::NumberIn([number].into()),
+                )
             }
             Comparison::Cidr => {
                 self.require(left, Kind::Address, modifiers, text)?;
@@ -299,9 +315,8 @@ impl<'a> SigmaCompiler<'a> {
                 self.add(left.typed.clone(), modifiers, &text.value, test)
             }
             Comparison::Regex => {
-                let test = pattern::regex(&text.value, modifiers.flags).map_err(|reason| {
-                    Trouble::new(text.start(), RefusalKind::Syntax, reason)
-                })?;
+                let test = pattern::regex(&text.value, modifiers.flags)
+                    .map_err(|reason| Trouble::new(text.start(), RefusalKind::Syntax, reason))?;
                 self.add(as_text(&left.typed), modifiers, &text.value, test)
             }
             Comparison::Equal
@@ -402,7 +417,8 @@ impl<'a> SigmaCompiler<'a> {
     fn leaf(&mut self, left: Typed, shown: Shown, test: Test) -> Compiled {
         let place = left.place.clone();
         self.grow(1, || place)?;
-        self.compiler.leaf(left, shown, |left| Ok(tested(left, test)))
+        self.compiler
+            .leaf(left, shown, |left| Ok(tested(left, test)))
     }
 
     fn grow(&mut self, by: usize, place: impl FnOnce() -> Place) -> Result<(), Trouble> {
@@ -445,10 +461,12 @@ fn typed_test(left: &Left, plain: &str, text: &Text) -> Result<Option<Test>, Tro
             None => return Err(refuse(format!("'{plain}' is neither true nor false"))),
         },
         Kind::Address => {
-            let network = plain.parse::<IpAddr>().ok().and_then(|_| Network::parse(plain));
-            let network = network.ok_or_else(|| {
-                refuse(format!("'{plain}' is no address, and '{name}' is one"))
-            })?;
+            let network = plain
+                .parse::<IpAddr>()
+                .ok()
+                .and_then(|_| Network::parse(plain));
+            let network = network
+                .ok_or_else(|| refuse(format!("'{plain}' is no address, and '{name}' is one")))?;
             Some(Test::Address([network].into()))
         }
     })

@@ -216,11 +216,17 @@ impl Group {
         // An event that waited for its container comes after newer ones.
         if !newer {
             let order = (sighting.at_ns, sighting.number);
-            let at = self.seen.partition_point(|seen| (seen.at_ns, seen.number) <= order);
+            let at = self
+                .seen
+                .partition_point(|seen| (seen.at_ns, seen.number) <= order);
             self.seen.insert(at, sighting);
         }
         let newest = self.seen.back().map_or(0, |seen| seen.at_ns);
-        while self.seen.front().is_some_and(|seen| newest - seen.at_ns > span) {
+        while self
+            .seen
+            .front()
+            .is_some_and(|seen| newest - seen.at_ns > span)
+        {
             self.seen.pop_front();
         }
         self.due_ns = newest.saturating_add(span);

@@ -166,7 +166,8 @@ fn rule_name(node: Node<'_>) -> Option<String> {
 fn named_in(text: &str) -> Option<String> {
     let name = |line: &'_ str| {
         let keys = ["- rule:", "title:"];
-        keys.iter().find_map(|key| line.strip_prefix(key).map(str::to_owned))
+        keys.iter()
+            .find_map(|key| line.strip_prefix(key).map(str::to_owned))
     };
     let line = text.lines().find_map(name)?;
     Some(line.trim().trim_matches(['"', '\'']).to_owned())

@@ -80,7 +80,11 @@ impl Text {
             text: value.to_owned(),
             lines_before: 0,
         };
-        Self::new(value.to_owned(), &Arc::new(file), saphyr_parser::Marker::default())
+        Self::new(
+            value.to_owned(),
+            &Arc::new(file),
+            saphyr_parser::Marker::default(),
+        )
     }
 
     /// Joins another text with a blank between, as Falco appends conditions.

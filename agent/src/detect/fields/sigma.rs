@@ -16,8 +16,7 @@ const MAKE: EventTypes = EventTypes::of(&[
     Syscall::Mknod,
     Syscall::Mknodat,
 ]);
-const REMOVE: EventTypes =
-    EventTypes::of(&[Syscall::Unlink, Syscall::Unlinkat, Syscall::Rmdir]);
+const REMOVE: EventTypes = EventTypes::of(&[Syscall::Unlink, Syscall::Unlinkat, Syscall::Rmdir]);
 const CHANGE: EventTypes = EventTypes::of(&[
     Syscall::Chmod,
     Syscall::Fchmod,
@@ -106,10 +105,7 @@ fn is_target(syscall: Syscall, open: &Open<'_>) -> bool {
 }
 
 /// The path that the call puts something under.
-fn new_path<'a>(
-    syscall: Syscall,
-    paths: &'a Paths<'_>,
-) -> &'a crate::model::CallPath<'a> {
+fn new_path<'a>(syscall: Syscall, paths: &'a Paths<'_>) -> &'a crate::model::CallPath<'a> {
     if RENAME.union(LINK).union(SYMLINK).contains(syscall) {
         &paths.second
     } else {

@@ -132,8 +132,15 @@ mod tests {
 
     #[test]
     fn weeks_are_those_of_iso_8601() {
-        for (days, week) in [(0, 1), (3, 1), (4, 2), (362, 53), (368, 1), (19_722, 52), (20_453, 1)]
-        {
+        for (days, week) in [
+            (0, 1),
+            (3, 1),
+            (4, 2),
+            (362, 53),
+            (368, 1),
+            (19_722, 52),
+            (20_453, 1),
+        ] {
             assert_eq!(iso_week(days), week, "day {days}");
         }
     }

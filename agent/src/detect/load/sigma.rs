@@ -42,7 +42,9 @@ struct Known {
 
 impl Known {
     fn is_called(&self, reference: &str) -> bool {
-        self.names.iter().any(|name| name.eq_ignore_ascii_case(reference))
+        self.names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(reference))
     }
 }
 
@@ -180,7 +182,8 @@ impl Loader {
 
     fn sigma_info(&self, meta: &Meta, level: Level) -> RuleInfo {
         let Place { file, line, .. } = meta.title.start();
-        let text = |text: &Option<Text>| text.as_ref().map_or_else(String::new, |t| t.value.clone());
+        let text =
+            |text: &Option<Text>| text.as_ref().map_or_else(String::new, |t| t.value.clone());
         let tags: Vec<String> = meta.tags.iter().map(|tag| tag.value.clone()).collect();
         RuleInfo {
             name: meta.title.value.clone(),
@@ -244,7 +247,8 @@ impl Taken {
         }
         let Place { file, line, .. } = meta.title.start();
         for name in [Some(&meta.title), meta.id.as_ref()].into_iter().flatten() {
-            self.names.insert(name.value.clone(), format!("{file}:{line}"));
+            self.names
+                .insert(name.value.clone(), format!("{file}:{line}"));
         }
         Ok(())
     }
@@ -257,19 +261,31 @@ fn names(meta: &Meta) -> Vec<String> {
 }
 
 fn is_called(meta: &Meta, reference: &str) -> bool {
-    names(meta).iter().any(|name| name.eq_ignore_ascii_case(reference))
+    names(meta)
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(reference))
 }
 
 /// The filter is for the rule: it names it, or no rule at all, and its log source covers the
 /// rule's.
 fn applies(filter: &Filter, rule: &SigmaRule) -> bool {
     let named = filter.rules.is_empty()
-        || filter.rules.iter().any(|name| is_called(&rule.meta, &name.value));
-    named && filter.source.as_ref().is_none_or(|source| source.covers(&rule.source))
+        || filter
+            .rules
+            .iter()
+            .any(|name| is_called(&rule.meta, &name.value));
+    named
+        && filter
+            .source
+            .as_ref()
+            .is_none_or(|source| source.covers(&rule.source))
 }
 
 /// `attack.t1059.004` is the technique T1059.004.
 fn attack_id(tag: &str) -> Option<String> {
-    let id = tag.to_ascii_lowercase().strip_prefix("attack.")?.to_ascii_uppercase();
+    let id = tag
+        .to_ascii_lowercase()
+        .strip_prefix("attack.")?
+        .to_ascii_uppercase();
     super::is_attack_id(&id).then_some(id)
 }

@@ -53,10 +53,8 @@ fn tokens(text: &Text) -> Result<Vec<(usize, Token<'_>)>, Trouble> {
             '|' => {
                 let reason = "'|' begins Sigma's old way to count events";
                 let place = text.place(at);
-                return Err(
-                    Trouble::new(place, RefusalKind::UnsupportedFeature, reason)
-                        .hint("write a correlation rule"),
-                );
+                return Err(Trouble::new(place, RefusalKind::UnsupportedFeature, reason)
+                    .hint("write a correlation rule"));
             }
             character if character.is_whitespace() => continue,
             character if is_word(character) => {
@@ -169,10 +167,7 @@ impl Parser<'_> {
         }
         let count = count.unwrap_or(searches.len());
         if count > searches.len() {
-            let reason = format!(
-                "{count} of {} searches can never hold",
-                searches.len()
-            );
+            let reason = format!("{count} of {} searches can never hold", searches.len());
             return Err(self.refuse(RefusalKind::Syntax, reason));
         }
         self.at += 1;
@@ -276,7 +271,10 @@ mod tests {
             ("(a", "expected ')', found the end"),
             ("1 of c*", "there is no search 'c*'"),
             ("3 of b_*", "3 of 2 searches can never hold"),
-            ("a | count() > 3", "'|' begins Sigma's old way to count events"),
+            (
+                "a | count() > 3",
+                "'|' begins Sigma's old way to count events",
+            ),
             ("a & b_1", "'&' means nothing in a condition"),
             ("", "expected the name of a search, found the end"),
         ] {

@@ -97,7 +97,10 @@ impl Correlation {
     /// Reads the section.
     pub(crate) fn read(section: Node<'_>, language: Language) -> Read<Self> {
         let entries = entries(section, "correlation")?;
-        if let Some((key, _)) = entries.iter().find(|(key, _)| !is_key(&key.value, language)) {
+        if let Some((key, _)) = entries
+            .iter()
+            .find(|(key, _)| !is_key(&key.value, language))
+        {
             let reason = format!("'{}' means nothing in a correlation", key.value);
             let trouble = Trouble::new(key.start(), RefusalKind::Item, reason);
             return Err(match nearest(&key.value, KEYS.iter().copied()) {
@@ -172,7 +175,9 @@ fn timespan(node: Node<'_>) -> Read<u64> {
         'w' => Some(604_800),
         _ => None,
     };
-    let number = text.strip_suffix(unit).and_then(|digits| digits.parse::<u64>().ok());
+    let number = text
+        .strip_suffix(unit)
+        .and_then(|digits| digits.parse::<u64>().ok());
     let span = seconds
         .zip(number)
         .and_then(|(unit, number)| number.checked_mul(unit)?.checked_mul(1_000_000_000))
@@ -187,7 +192,9 @@ fn timespan(node: Node<'_>) -> Read<u64> {
 fn aliases(node: Node<'_>) -> Read<Vec<Alias>> {
     let alias = |(name, node): (Text, Node<'_>)| {
         let fields = entries(node, "aliases")?.into_iter().map(|(rule, field)| {
-            let text = field.text().ok_or_else(|| wrong(field, "aliases", "a field"))?;
+            let text = field
+                .text()
+                .ok_or_else(|| wrong(field, "aliases", "a field"))?;
             Ok((rule, text))
         });
         Ok(Alias {
@@ -254,9 +261,12 @@ impl Condition {
                 "lte" => (None, Some(number()?)),
                 "eq" => (Some(number()?), Some(number()?)),
                 other => {
-                    let reason = format!("'{other}' means nothing in the condition of a correlation");
-                    return Err(Trouble::new(key.start(), RefusalKind::UnsupportedFeature, reason)
-                        .hint("there are gt, gte, lt, lte, eq and field"));
+                    let reason =
+                        format!("'{other}' means nothing in the condition of a correlation");
+                    return Err(
+                        Trouble::new(key.start(), RefusalKind::UnsupportedFeature, reason)
+                            .hint("there are gt, gte, lt, lte, eq and field"),
+                    );
                 }
             };
             found.least = least.or(found.least);
@@ -269,7 +279,10 @@ impl Condition {
     fn check(&mut self, kind: CorrelationKind, place: Place) -> Read<()> {
         let refuse = |kind, reason: String| Err(Trouble::new(place.clone(), kind, reason));
         if self.least.is_none() && self.most.is_none() {
-            return refuse(RefusalKind::Item, "the condition asks for no number".to_owned());
+            return refuse(
+                RefusalKind::Item,
+                "the condition asks for no number".to_owned(),
+            );
         }
         // Without an event there is nothing to count.
         let least = self.least.unwrap_or(1).max(1);

@@ -33,17 +33,6 @@ pub(crate) struct Meta {
     pub(crate) status: Option<Text>,
 }
 
-impl Meta {
-    /// The document is the one that others call so, by its id or its name.
-    pub(crate) fn is_called(&self, reference: &str) -> bool {
-        let same = |name: &Option<Text>| {
-            name.as_ref()
-                .is_some_and(|name| name.value.eq_ignore_ascii_case(reference))
-        };
-        same(&self.id) || same(&self.name)
-    }
-}
-
 /// A rule about single events.
 #[derive(Debug)]
 pub(crate) struct SigmaRule {
@@ -105,7 +94,9 @@ pub(crate) fn read(node: Node<'_>) -> Read<Document> {
             correlation,
         })));
     }
-    let source = value(&entries, "logsource").map(LogSource::read).transpose()?;
+    let source = value(&entries, "logsource")
+        .map(LogSource::read)
+        .transpose()?;
     if let Some(section) = value(&entries, "filter") {
         return filter(section, meta, source).map(|filter| Document::Filter(Box::new(filter)));
     }
@@ -142,8 +133,12 @@ fn meta(node: Node<'_>, entries: &Entries<'_>) -> Read<Meta> {
         .and_then(Node::text)
         .filter(|title| !title.value.trim().is_empty())
         .ok_or_else(|| {
-            Trouble::new(node.place(), RefusalKind::Item, "the document has no 'title'")
-                .hint("add 'title:'")
+            Trouble::new(
+                node.place(),
+                RefusalKind::Item,
+                "the document has no 'title'",
+            )
+            .hint("add 'title:'")
         })?;
     title.value = title.value.trim().to_owned();
     let text = |key| match value(entries, key) {
@@ -171,7 +166,13 @@ fn meta(node: Node<'_>, entries: &Entries<'_>) -> Read<Meta> {
         references: match value(entries, "references") {
             Some(node) => node.items().map_or_else(
                 || node.scalar().map(str::to_owned).into_iter().collect(),
-                |items| items.into_iter().filter_map(Node::scalar).map(str::to_owned).collect(),
+                |items| {
+                    items
+                        .into_iter()
+                        .filter_map(Node::scalar)
+                        .map(str::to_owned)
+                        .collect()
+                },
             ),
             None => Vec::new(),
         },

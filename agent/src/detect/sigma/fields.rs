@@ -42,10 +42,18 @@ const MAPPED: &[(&str, &[Source], Mapping)] = &[
     ("User", SYSMON, Field("user.name")),
     ("ProcessId", SYSMON, Field("proc.pid")),
     ("ParentImage", SYSMON, Field("proc.pexepath")),
-    ("ParentCommandLine", SYSMON, Field("sigma.parent_command_line")),
+    (
+        "ParentCommandLine",
+        SYSMON,
+        Field("sigma.parent_command_line"),
+    ),
     ("ParentProcessId", SYSMON, Field("proc.ppid")),
     ("UtcTime", SYSMON, Moment("evt.rawtime")),
-    ("TargetFilename", &[FileEvent], Field("sigma.target_filename")),
+    (
+        "TargetFilename",
+        &[FileEvent],
+        Field("sigma.target_filename"),
+    ),
     ("DestinationIp", NETWORK, Field("fd.sip")),
     ("DestinationPort", NETWORK, Field("fd.sport")),
     ("DestinationHostname", NETWORK, Field("fd.sip.name")),
@@ -71,7 +79,10 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("LogonGuid", OF_SESSION),
     ("TerminalSessionId", OF_SESSION),
     ("IntegrityLevel", OF_SESSION),
-    ("ParentUser", "the user of the parent is not kept with a process"),
+    (
+        "ParentUser",
+        "the user of the parent is not kept with a process",
+    ),
     ("Hashes", OF_FILE),
     ("md5", OF_FILE),
     ("sha1", OF_FILE),
@@ -85,10 +96,22 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ProcessGuid", OF_SYSMON),
     ("ParentProcessGuid", OF_SYSMON),
     ("RuleName", OF_SYSMON),
-    ("CreationUtcTime", "the time at which a file was made is not read"),
-    ("DestinationPortName", "names of ports are not looked up; compare DestinationPort"),
-    ("SourcePortName", "names of ports are not looked up; compare SourcePort"),
-    ("DestinationIsIpv6", "compare DestinationIp with a network instead"),
+    (
+        "CreationUtcTime",
+        "the time at which a file was made is not read",
+    ),
+    (
+        "DestinationPortName",
+        "names of ports are not looked up; compare DestinationPort",
+    ),
+    (
+        "SourcePortName",
+        "names of ports are not looked up; compare SourcePort",
+    ),
+    (
+        "DestinationIsIpv6",
+        "compare DestinationIp with a network instead",
+    ),
     ("SourceIsIpv6", "compare SourceIp with a network instead"),
     ("SYSCALL", OF_SYSCALL),
     ("syscall", OF_SYSCALL),
@@ -130,11 +153,16 @@ pub(crate) fn look_up(name: &str, source: Source) -> Found {
     if let Some(&(_, reason)) = UNSUPPORTED.iter().find(|(known, _)| *known == name) {
         return Found::Unsupported(reason.to_owned());
     }
-    let known = MAPPED.iter().filter(|(_, sources, _)| sources.contains(&source));
+    let known = MAPPED
+        .iter()
+        .filter(|(_, sources, _)| sources.contains(&source));
     let known = known.map(|(known, ..)| *known);
     let near = |name: &str| {
         let same = |known: &&str| known.eq_ignore_ascii_case(name);
-        known.clone().find(same).or_else(|| nearest(name, known.clone()))
+        known
+            .clone()
+            .find(same)
+            .or_else(|| nearest(name, known.clone()))
     };
     Found::Unheard(near(name))
 }
@@ -190,10 +218,7 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_with_the_reason() {
-        assert_eq!(
-            look_up("a3", Auditd),
-            Found::Mapped(Mapping::Argument(2))
-        );
+        assert_eq!(look_up("a3", Auditd), Found::Mapped(Mapping::Argument(2)));
         for name in ["a01", "a+1", "ab", "a"] {
             assert!(matches!(look_up(name, Auditd), Found::Unheard(_)), "{name}");
         }
@@ -205,6 +230,9 @@ mod tests {
             look_up("TargetFilename", ProcessCreation),
             Found::Unsupported("it belongs to file_event, not to process_creation".to_owned())
         );
-        assert!(matches!(look_up("LogonId", ProcessCreation), Found::Unsupported(_)));
+        assert!(matches!(
+            look_up("LogonId", ProcessCreation),
+            Found::Unsupported(_)
+        ));
     }
 }

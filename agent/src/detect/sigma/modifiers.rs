@@ -122,7 +122,11 @@ impl Modifiers {
             at += word.len() + 1;
         }
         modifiers.check().map_err(|reason| {
-            Trouble::new(key.start(), RefusalKind::Syntax, format!("'{}': {reason}", key.value))
+            Trouble::new(
+                key.start(),
+                RefusalKind::Syntax,
+                format!("'{}': {reason}", key.value),
+            )
         })?;
         Ok((field, modifiers))
     }
@@ -162,7 +166,11 @@ impl Modifiers {
     fn add_flag(&mut self, word: &str) -> Result<(), (RefusalKind, String, Option<String>)> {
         let twice = |first: bool| {
             let reason = format!("'{word}' does not go together with an encoding before it");
-            if first { Ok(()) } else { Err((RefusalKind::Syntax, reason, None)) }
+            if first {
+                Ok(())
+            } else {
+                Err((RefusalKind::Syntax, reason, None))
+            }
         };
         match word {
             "all" => self.all = true,
@@ -192,7 +200,11 @@ impl Modifiers {
                 let reason = "'expand' is not supported here: the values of placeholders stand in \
                               a processing pipeline, and rules are loaded without one";
                 let hint = "write the values into the rule".to_owned();
-                return Err((RefusalKind::UnsupportedFeature, reason.to_owned(), Some(hint)));
+                return Err((
+                    RefusalKind::UnsupportedFeature,
+                    reason.to_owned(),
+                    Some(hint),
+                ));
             }
             other => {
                 let reason = format!("there is no modifier '{other}'");

@@ -168,7 +168,11 @@ impl Pattern {
 
     fn whole_test(&self, cased: bool) -> Result<Test, String> {
         let fold = |literal: &[u8]| -> Box<[u8]> {
-            if cased { literal.into() } else { literal.to_ascii_lowercase().into() }
+            if cased {
+                literal.into()
+            } else {
+                literal.to_ascii_lowercase().into()
+            }
         };
         let plain = cased || !self.has_letters_beyond_ascii();
         Ok(match (self.parts.as_slice(), cased) {
@@ -182,9 +186,9 @@ impl Pattern {
             ([Part::Literal(literal), Part::Any], false) => Test::PrefixFolded(fold(literal)),
             ([Part::Any, Part::Literal(literal)], true) => Test::Suffix(fold(literal)),
             ([Part::Any, Part::Literal(literal)], false) => Test::SuffixFolded(fold(literal)),
-            ([Part::Any, Part::Literal(literal), Part::Any], true) => Test::Contains(Box::new(
-                memchr::memmem::Finder::new(literal).into_owned(),
-            )),
+            ([Part::Any, Part::Literal(literal), Part::Any], true) => {
+                Test::Contains(Box::new(memchr::memmem::Finder::new(literal).into_owned()))
+            }
             ([Part::Any, Part::Literal(literal), Part::Any], false) => {
                 Test::ContainsFolded(fold(literal))
             }
@@ -287,7 +291,11 @@ fn within_base64(bytes: &[u8], offset: usize) -> Vec<u8> {
     // one depend on what stands there.
     let start = (offset * 8).div_ceil(6);
     let end = padded.len() * 8 / 6;
-    encoded.as_bytes().get(start..end).unwrap_or_default().to_vec()
+    encoded
+        .as_bytes()
+        .get(start..end)
+        .unwrap_or_default()
+        .to_vec()
 }
 
 #[cfg(test)]
@@ -323,7 +331,10 @@ mod tests {
             let key = super::super::super::falco::source::Text::made(key);
             let (_, modifiers) = Modifiers::of_key(&key).unwrap();
             let encoded = Pattern::parse(text).encoded(&modifiers).unwrap();
-            encoded.iter().map(|pattern| pattern.plain().unwrap().to_vec()).collect::<Vec<_>>()
+            encoded
+                .iter()
+                .map(|pattern| pattern.plain().unwrap().to_vec())
+                .collect::<Vec<_>>()
         };
         assert_eq!(encode("cmd", "f|utf16le"), [b"c\0m\0d\0"]);
         assert_eq!(encode("cmd", "f|utf16be"), [b"\0c\0m\0d"]);

@@ -49,8 +49,12 @@ impl Detection {
     pub(super) fn read(section: Node<'_>, other: &[&str]) -> Read<Self> {
         let entries = entries(section, "detection")?;
         let condition = value(&entries, "condition").ok_or_else(|| {
-            Trouble::new(section.place(), RefusalKind::Item, "there is no 'condition'")
-                .hint("add 'condition:'")
+            Trouble::new(
+                section.place(),
+                RefusalKind::Item,
+                "there is no 'condition'",
+            )
+            .hint("add 'condition:'")
         })?;
         if let Some(timeframe) = value(&entries, "timeframe") {
             let reason = "'timeframe' belongs to Sigma's old way to count events";
@@ -78,7 +82,10 @@ fn search(node: Node<'_>, depth: usize) -> Read<Search> {
     }
     if let Some(items) = node.items() {
         let searches = items.into_iter().map(|item| search(item, depth + 1));
-        return Ok(Search::Any(not_empty(searches.collect::<Read<_>>()?, node)?));
+        return Ok(Search::Any(not_empty(
+            searches.collect::<Read<_>>()?,
+            node,
+        )?));
     }
     if node.entries().is_none() {
         return Err(keyword(node.place()));
@@ -118,7 +125,11 @@ fn field(key: Text, node: Node<'_>) -> Read<FieldSearch> {
         Some(text) => Ok(SearchValue::Text(text)),
         None if node.is_null() => Ok(SearchValue::Null),
         None => {
-            let reason = format!("a value of '{}' must be text, found {}", key.value, node.kind());
+            let reason = format!(
+                "a value of '{}' must be text, found {}",
+                key.value,
+                node.kind()
+            );
             Err(Trouble::new(node.place(), RefusalKind::Item, reason))
         }
     };

@@ -102,7 +102,10 @@ impl Loader {
                     .any(|known| known.index == member.rule.0 as usize && known.below_level);
                 if !rule.enabled && !below_level && !member.correlated {
                     let info = &loaded[correlation.rule.0 as usize].info;
-                    let reason = format!("the rule '{}', which it counts, is disabled", rule.info.name);
+                    let reason = format!(
+                        "the rule '{}', which it counts, is disabled",
+                        rule.info.name
+                    );
                     let place = super::super::super::falco::source::Place {
                         file: info.file.as_str().into(),
                         line: info.line,
@@ -139,7 +142,9 @@ impl Loader {
         for name in &written.rules {
             let found = known.iter().find(|known| known.is_called(&name.value));
             let rule = found.ok_or_else(|| unknown(name, known))?;
-            let inner = made.iter().find(|made| made.correlation.rule.0 as usize == rule.index);
+            let inner = made
+                .iter()
+                .find(|made| made.correlation.rule.0 as usize == rule.index);
             let inner = inner.map(|made| &made.correlation);
             members.push(self.member(&written, rule, known, loaded, inner)?);
         }
@@ -161,12 +166,12 @@ impl Loader {
             Waiting::Sigma(document) => {
                 taken.claim(&document.meta)?;
                 let level = document.meta.level.unwrap_or_else(|| {
-                    let of = |member: &Member| {
-                        Level::named(loaded[member.rule.0 as usize].info.level)
-                    };
+                    let of =
+                        |member: &Member| Level::named(loaded[member.rule.0 as usize].info.level);
                     members.iter().filter_map(of).max().unwrap_or(Level::Medium)
                 });
-                let rule = self.rule_of(&document.meta, level, &output(&written, &members, loaded))?;
+                let rule =
+                    self.rule_of(&document.meta, level, &output(&written, &members, loaded))?;
                 known.push(Known {
                     index,
                     names: names(&document.meta),
@@ -183,7 +188,11 @@ impl Loader {
                 rule: RuleIndex(u32::try_from(index).expect("fewer rules than 2^32")),
                 kind: written.kind,
                 members,
-                group_by: written.group_by.iter().map(|name| name.value.clone()).collect(),
+                group_by: written
+                    .group_by
+                    .iter()
+                    .map(|name| name.value.clone())
+                    .collect(),
                 timespan_ns: written.timespan_ns,
                 timespan: written.timespan,
                 least,
@@ -208,7 +217,11 @@ impl Loader {
             None => vec![rule],
             Some(inner) => {
                 let of = |index: RuleIndex| known.iter().find(|k| k.index == index.0 as usize);
-                inner.members.iter().filter_map(|member| of(member.rule)).collect()
+                inner
+                    .members
+                    .iter()
+                    .filter_map(|member| of(member.rule))
+                    .collect()
             }
         };
         let mut values = |names: &[Text]| -> Result<Box<[Source]>, Trouble> {
@@ -278,14 +291,21 @@ fn no_field(name: &Text) -> Trouble {
 
 /// The field that a name stands for in matches of a rule.
 fn aliased(written: &written::Correlation, rule: &Known, name: &Text) -> Result<Text, Trouble> {
-    let Some(alias) = written.aliases.iter().find(|alias| alias.name == name.value) else {
+    let Some(alias) = written
+        .aliases
+        .iter()
+        .find(|alias| alias.name == name.value)
+    else {
         return Ok(name.clone());
     };
     let mut fields = alias.fields.iter();
     let field = fields.find(|(of, _)| rule.is_called(&of.value));
     field.map(|(_, field)| field.clone()).ok_or_else(|| {
         let called = rule.names.first().map_or("", String::as_str);
-        let reason = format!("the alias '{}' names no field for rule '{called}'", alias.name);
+        let reason = format!(
+            "the alias '{}' names no field for rule '{called}'",
+            alias.name
+        );
         Trouble::new(name.start(), RefusalKind::Item, reason)
     })
 }
@@ -318,7 +338,10 @@ fn unresolved(left: &Waiting<'_>, waiting: &[Waiting<'_>], known: &[Known]) -> T
     let is_known = |name: &Text| known.iter().any(|known| known.is_called(&name.value));
     let waits = |name: &Text| waiting.iter().any(|other| other.is_called(&name.value));
     let written = left.written();
-    let missing = written.rules.iter().find(|name| !is_known(name) && !waits(name));
+    let missing = written
+        .rules
+        .iter()
+        .find(|name| !is_known(name) && !waits(name));
     if let Some(name) = missing {
         return unknown(name, known);
     }
@@ -361,7 +384,9 @@ fn settle(mut made: Vec<Made>, loaded: &mut [Rule], known: &[Known]) -> Vec<Corr
         let Some(generate) = counted else { continue };
         let rule = &mut loaded[index];
         rule.alerts = generate && rule.enabled;
-        let below_level = known.iter().any(|known| known.index == index && known.below_level);
+        let below_level = known
+            .iter()
+            .any(|known| known.index == index && known.below_level);
         rule.enabled |= below_level;
     }
     for (made, counted) in made.iter_mut().zip(counted_correlations) {
