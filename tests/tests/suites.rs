@@ -55,6 +55,8 @@ mod otlp;
 mod privileges;
 #[path = "suites/sandbox.rs"]
 mod sandbox;
+#[path = "suites/sigma.rs"]
+mod sigma;
 #[path = "suites/spool.rs"]
 mod spool;
 #[path = "suites/stock_client.rs"]
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         arguments::TESTS,
         privileges::TESTS,
         image_rules::TESTS,
+        sigma::TESTS,
         loss::TESTS,
         spool::TESTS,
         stream_tools::TESTS,

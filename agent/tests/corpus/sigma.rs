@@ -24,7 +24,9 @@ const EVENTS: usize = 400;
 
 fn events_per_rule() -> usize {
     let wanted = std::env::var("GRAVLENS_SIGMA_EVENTS").ok();
-    wanted.map_or(EVENTS, |text| text.parse().expect("GRAVLENS_SIGMA_EVENTS is a number"))
+    wanted.map_or(EVENTS, |text| {
+        text.parse().expect("GRAVLENS_SIGMA_EVENTS is a number")
+    })
 }
 
 fn samples() -> Vec<RuleFile> {
@@ -45,7 +47,11 @@ fn all_samples_load() {
     assert!(set.rules().len() >= 74, "{}", set.rules().len());
     for rule in set.rules() {
         let info = &rule.info;
-        assert!(!info.author.is_empty() && !info.id.is_empty(), "{}", info.name);
+        assert!(
+            !info.author.is_empty() && !info.id.is_empty(),
+            "{}",
+            info.name
+        );
         assert!(!rule.event_types.is_empty(), "{}", info.name);
     }
 }
@@ -79,7 +85,9 @@ fn compare(file: &RuleFile, events: usize) -> usize {
     assert!(report.refused.is_empty(), "{}", report.to_text());
     let collection = parse_sigma_yaml(&file.text).expect("the oracle reads the rule");
     let mut engine = Engine::new();
-    engine.add_collection(&collection).expect("the oracle compiles the rule");
+    engine
+        .add_collection(&collection)
+        .expect("the oracle compiles the rule");
     let rule = &collection.rules[0];
     let mut maker = Maker::new(rule);
     let mut outcome = Outcome::default();
@@ -110,6 +118,7 @@ fn source(rule: &SigmaRule) -> (&'static str, &'static [(&'static str, &'static 
         ("ParentCommandLine", "sigma.parent_command_line"),
         ("CurrentDirectory", "sigma.current_directory"),
         ("User", "user.name"),
+        ("LogonId", "sigma.logon_id"),
     ];
     const FILE: &[(&str, &str)] = &[
         ("TargetFilename", "sigma.target_filename"),
@@ -144,11 +153,16 @@ struct Made {
 impl Made {
     fn json(&self) -> serde_json::Value {
         let value = |name: &str, text: &String| match name {
-            "DestinationPort" => serde_json::Value::from(text.parse::<u64>().expect("a port")),
+            "DestinationPort" | "LogonId" => {
+                serde_json::Value::from(text.parse::<i64>().expect("a number"))
+            }
             _ => serde_json::Value::from(text.clone()),
         };
         let fields = self.fields.iter();
-        fields.map(|(name, text)| ((*name).to_owned(), value(name, text))).collect::<serde_json::Map<_, _>>().into()
+        fields
+            .map(|(name, text)| ((*name).to_owned(), value(name, text)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 }
 
@@ -221,12 +235,14 @@ impl Maker {
         put("evt.failed", OwnedScalar::Bool(false));
         put("fd.sockfamily", OwnedScalar::Text(b"ip".as_slice().into()));
         for &(name, here) in self.fields {
-            let Some(text) = fields.get(name) else { continue };
+            let Some(text) = fields.get(name) else {
+                continue;
+            };
             let value = match name {
                 "DestinationIp" | "SourceIp" => {
                     OwnedScalar::Address(text.parse().expect("an address"))
                 }
-                "DestinationPort" => OwnedScalar::Number(text.parse().expect("a port")),
+                "DestinationPort" | "LogonId" => OwnedScalar::Number(text.parse().expect("a port")),
                 "Initiated" => OwnedScalar::Bool(text != "true"),
                 _ => OwnedScalar::Text(text.as_bytes().into()),
             };
@@ -243,7 +259,7 @@ impl Maker {
         let items = self.items.get(name).cloned().unwrap_or_default();
         match name {
             "Initiated" => return (self.random.below(3) > 0).to_string(),
-            "DestinationPort" => {
+            "DestinationPort" | "LogonId" => {
                 let values = items.iter().flat_map(|item| &item.values);
                 let near: Vec<i64> = values
                     .filter_map(|value| value.to_string().parse::<i64>().ok())
@@ -293,7 +309,11 @@ impl Maker {
                 network.parse::<std::net::IpAddr>().ok().map(|_| network)
             })
             .collect();
-        let other = format!("{}.{}.0.9", 1 + self.random.below(220), self.random.below(256));
+        let other = format!(
+            "{}.{}.0.9",
+            1 + self.random.below(220),
+            self.random.below(256)
+        );
         match self.random.below(3) {
             0 => other,
             _ => self.random.pick(&near).cloned().unwrap_or(other),
@@ -347,7 +367,14 @@ impl Maker {
         let (lead, tail) = (self.noise(), self.noise());
         if has(Modifier::Contains) || has(Modifier::Re) {
             let whole = self.random.below(2) == 0;
-            return (Place::Anywhere, if whole { text } else { format!("{lead}{text}{tail}") });
+            return (
+                Place::Anywhere,
+                if whole {
+                    text
+                } else {
+                    format!("{lead}{text}{tail}")
+                },
+            );
         }
         if has(Modifier::StartsWith) {
             return (Place::Begin, format!("{text}{tail}"));
@@ -388,10 +415,25 @@ impl Maker {
 
     fn noise(&mut self) -> String {
         const PIECES: &[&str] = &[
-            "", "", " ", "/", "x", "-c", "/usr/bin/", "http://h/", ".sh", "é", "[", "*", "\\", "A1",
+            "",
+            "",
+            " ",
+            "/",
+            "x",
+            "-c",
+            "/usr/bin/",
+            "http://h/",
+            ".sh",
+            "é",
+            "[",
+            "*",
+            "\\",
+            "A1",
         ];
         let count = self.random.below(4);
-        (0..count).map(|_| PIECES[self.random.below(PIECES.len())]).collect()
+        (0..count)
+            .map(|_| PIECES[self.random.below(PIECES.len())])
+            .collect()
     }
 
     fn other_case(&mut self, text: &str) -> String {

@@ -1,6 +1,6 @@
 //! `sigma.*`: what Sigma's log sources tell and Falco has no field for.
 
-use super::super::catalogue::{family, text};
+use super::super::catalogue::{family, number, text};
 use super::super::event_types::EventTypes;
 use super::super::value::{Scalar, Value, Values};
 use super::present;
@@ -57,6 +57,7 @@ const PATH: EventTypes = TARGET
 
 family! { Sigma {
     ParentCommandLine = text("sigma.parent_command_line", "All arguments of the parent, its own name first: Sigma's `ParentCommandLine` (not in Falco).");
+    LogonId = number("sigma.logon_id", "Real user id: what Sysmon for Linux calls `LogonId` (not in Falco).");
     CurrentDirectory = text("sigma.current_directory", "Working directory at exec, without a slash at its end: Sigma's `CurrentDirectory` (not in Falco).");
     TargetFilename = text("sigma.target_filename", "File that a call made, opened for writing or gave this name, if it succeeded: Sigma's `TargetFilename` (not in Falco).").on(TARGET);
     PathName = text("sigma.path_name", "Paths that a call was about that succeeded: `name` of auditd's PATH records (not in Falco).").on(PATH);
@@ -69,6 +70,11 @@ pub(super) fn get<'a>(event: &'a Event<'_>, field: Sigma, scratch: &'a mut Vec<u
             Some(parent) if event.process.is_identified() => command_line(parent, scratch),
             _ => Value::Missing,
         },
+        Sigma::LogonId => event
+            .process
+            .ids
+            .as_ref()
+            .map_or(Value::Missing, |ids| Value::number(ids.uid)),
         Sigma::CurrentDirectory if event.process.is_identified() => {
             present(&event.process.image.cwd.bytes)
         }

@@ -40,6 +40,7 @@ const MAPPED: &[(&str, &[Source], Mapping)] = &[
     ("CommandLine", SYSMON, Field("proc.exeline")),
     ("CurrentDirectory", SYSMON, Field("sigma.current_directory")),
     ("User", SYSMON, Field("user.name")),
+    ("LogonId", SYSMON, Field("sigma.logon_id")),
     ("ProcessId", SYSMON, Field("proc.pid")),
     ("ParentImage", SYSMON, Field("proc.pexepath")),
     (
@@ -75,9 +76,11 @@ const OF_SYSCALL: &str = "it stands in other records of auditd than EXECVE and P
 
 /// Fields that Sigma's taxonomy has and the sensor cannot fill.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("LogonId", OF_SESSION),
     ("LogonGuid", OF_SESSION),
-    ("TerminalSessionId", OF_SESSION),
+    (
+        "TerminalSessionId",
+        "the number of a login session is not read",
+    ),
     ("IntegrityLevel", OF_SESSION),
     (
         "ParentUser",
@@ -231,7 +234,7 @@ mod tests {
             Found::Unsupported("it belongs to file_event, not to process_creation".to_owned())
         );
         assert!(matches!(
-            look_up("LogonId", ProcessCreation),
+            look_up("LogonGuid", ProcessCreation),
             Found::Unsupported(_)
         ));
     }

@@ -3,6 +3,7 @@
 use super::super::testing::{event, exec, in_container, loaded, metadata, open, process};
 use super::super::{
     Level, LoadOptions, Loaded, Outcome, RefusalKind, RuleFile, RuleSet, load, rule_list,
+    run_sample_files,
 };
 use crate::model::{
     AddressFamily, AddressName, Endpoint, Event, Identity, Payload, Priority, Provenance, Socket,
@@ -150,6 +151,7 @@ fn searches_match_as_the_specification_says() {
         ("ProcessId|lt: '3'", "true"),
         ("ProcessId|startswith: '2'", "true"),
         ("User: root", "true"),
+        ("LogonId: 0", "true"),
         ("Image|neq: /bin/sh", "true"),
         ("Image|neq: [/bin/sh, /usr/bin/bash]", "false"),
         ("Image|exists: true", "true"),
@@ -343,9 +345,9 @@ fn records_of_auditd_are_executions_and_paths() {
 fn what_cannot_be_had_is_refused_with_place_and_reason() {
     for (search_text, kind, reason) in [
         (
-            "LogonId: 1",
+            "LogonGuid: 1",
             RefusalKind::UnsupportedField,
-            "field 'LogonId' is not supported here: it belongs to sessions of Windows",
+            "field 'LogonGuid' is not supported here: it belongs to sessions of Windows",
         ),
         (
             "Imag: x",
@@ -518,6 +520,24 @@ fn rules_below_the_level_are_listed_as_disabled() {
     };
     assert!(with(Level::Low));
     assert!(!with(Level::Medium));
+}
+
+#[test]
+fn samples_are_events_by_the_fields_of_falco() {
+    let text = rule(
+        &of(PROCESS),
+        "s:\n        CommandLine|contains: evil\n    condition: s",
+    );
+    let set = set(loaded(&text));
+    let samples = RuleFile {
+        path: "test.samples.yml".to_owned(),
+        text:
+            "- rule: r\n  expect: fires\n  fields: {evt.type: execve, proc.exeline: sh -c EVIL}\n\
+               - rule: r\n  expect: quiet\n  fields: {evt.type: execve, proc.exeline: sh}\n"
+                .to_owned(),
+    };
+    let report = run_sample_files(&set, &[samples]);
+    assert_eq!((report.passed, report.failures), (2, Vec::new()));
 }
 
 #[test]

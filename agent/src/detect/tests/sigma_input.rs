@@ -84,7 +84,7 @@ fn exercise(text: &str) {
 }
 
 #[test]
-fn the_seed_is_loaded_but_for_its_filter() {
+fn the_seed_is_loaded() {
     let report = loaded(SEED).report;
     assert_eq!(
         (report.loaded, report.refused.len()),
