@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::alert::{AlertLimits, SpoolLimits};
+use crate::detect::Level;
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -125,6 +126,8 @@ pub struct Rules {
     pub bundled: bool,
     /// Rules that are less urgent are not evaluated; `None` evaluates all.
     pub min_priority: Option<Priority>,
+    /// Sigma rules of a lower level are not evaluated.
+    pub sigma_min_level: Level,
     /// Start also when some rules are refused.
     pub allow_refused: bool,
 }
@@ -343,6 +346,7 @@ impl Default for Config {
                 paths: Vec::new(),
                 bundled: true,
                 min_priority: None,
+                sigma_min_level: Level::Medium,
                 allow_refused: false,
             },
             docker: Docker {

@@ -1,12 +1,13 @@
 //! Detection: rules are loaded once and evaluated against each event.
 //!
 //! ```text
-//! rule files -> falco (items, conditions) -> compile (typed tree) -> RuleSet -> evaluate(event)
+//! rule files -> falco, sigma (items, conditions) -> compile (typed tree) -> RuleSet -> evaluate(event)
+//!                                                                            matches -> Correlator
 //! ```
 //!
 //! Invariants
-//! - Synchronous and pure: no clock, no I/O beyond [`read_paths`], no state between events.
-//!   Time comes from the event.
+//! - Synchronous and pure: no clock, no I/O beyond [`read_paths`], no state between events but
+//!   that of the [`Correlator`]. Time comes from events and ticks.
 //! - Three-valued: what the container runtime has not told yet is unknown, not missing. A rule that
 //!   was decided stays decided, whatever the runtime says later.
 //! - One bad rule never drops a file: loading refuses rule by rule, with a place and a reason.
@@ -18,6 +19,7 @@ mod bundled;
 pub mod catalogue;
 mod compile;
 mod coverage;
+mod correlation;
 mod eval;
 mod event_types;
 mod falco;
@@ -36,6 +38,7 @@ mod reach;
 mod report;
 mod samples;
 mod set;
+mod sigma;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -46,6 +49,7 @@ mod value;
 pub use bundled::{bundled, bundled_markdown, bundled_samples};
 pub use catalogue::{FieldArg, FieldId, fields_markdown};
 pub use coverage::{TestCase, coverage_markdown};
+pub use correlation::{Correlated, Correlator};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
 pub use listing::{RuleListing, rule_list, rule_list_text};
@@ -58,5 +62,6 @@ pub use samples::{
     run_samples,
 };
 pub use set::{Outcome, Rule, RuleIndex, RuleSet};
+pub use sigma::{Level, sigma_fields_markdown};
 pub use truth::Truth;
 pub use value::{OwnedScalar, Scalar, Value, Values};

@@ -1,5 +1,8 @@
 //! Public rule files, unmodified, are loaded as far as today's sensor allows.
 
+#[path = "corpus/sigma.rs"]
+mod sigma;
+
 use std::path::PathBuf;
 
 use gravlens::detect::{self, LoadOptions, Loaded};
@@ -11,7 +14,7 @@ fn corpora() -> PathBuf {
     assert!(
         path.is_dir(),
         "this test needs the public rule files, and {} is no directory: set GRAVLENS_CORPORA to \
-         the folder that holds falco/falco_rules.yaml and falco_fields.tsv",
+         the folder that holds falco/falco_rules.yaml, falco_fields.tsv and sigma",
         path.display()
     );
     path

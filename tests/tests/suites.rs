@@ -63,6 +63,8 @@ mod privileges;
 mod record;
 #[path = "suites/sandbox.rs"]
 mod sandbox;
+#[path = "suites/sigma.rs"]
+mod sigma;
 #[path = "suites/spool.rs"]
 mod spool;
 #[path = "suites/stock_client.rs"]
@@ -102,6 +104,7 @@ fn main() -> ExitCode {
         arguments::TESTS,
         privileges::TESTS,
         image_rules::TESTS,
+        sigma::TESTS,
         loss::TESTS,
         spool::TESTS,
         stream_tools::TESTS,

@@ -107,6 +107,10 @@ pub(crate) fn rule(rule: &RuleInfo) -> proto::Rule {
         file: rule.file.clone(),
         line: rule.line,
         set_digest: rule.set_digest.as_ref().to_owned(),
+        id: rule.id.clone(),
+        author: rule.author.clone(),
+        level: rule.level.to_owned(),
+        references: rule.references.clone(),
     }
 }
 

@@ -18,6 +18,10 @@ pub(crate) const CONTAINER_ID: &str =
 pub(crate) fn rule() -> RuleInfo {
     RuleInfo {
         name: "Shell in container".into(),
+        id: String::new(),
+        author: String::new(),
+        level: "",
+        references: Vec::new(),
         priority: Priority::Warning,
         description: "A shell was started in a container.".into(),
         tags: vec!["container".into(), "shell".into()],

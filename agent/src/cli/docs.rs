@@ -31,6 +31,8 @@ enum Part {
     Rules,
     /// Techniques of ATT&CK for Containers, the bundled rules about them, and their tests
     Coverage,
+    /// Fields of Sigma rules
+    Sigma,
     /// Events, their hooks and messages
     Events,
     /// JSON Schema of the stream's records
@@ -46,6 +48,7 @@ pub(super) fn run(args: &DocsArgs) -> Result<(), Failure> {
         Part::Config => config::settings_markdown(),
         Part::Rules => detect::bundled_markdown(),
         Part::Coverage => coverage(args.cases.as_deref().unwrap_or(Path::new("")))?,
+        Part::Sigma => detect::sigma_fields_markdown(),
         Part::Events => probe::events_markdown(),
         Part::Schema => json::schema(),
         Part::Metrics => metrics::metrics_markdown(),

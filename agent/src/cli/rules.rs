@@ -82,6 +82,7 @@ fn load(global: &Global, selection: &Selection) -> Result<Loaded, Failure> {
     files.extend(detect::read_paths(paths)?);
     let options = LoadOptions {
         minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
+        minimum_level: config.rules.sigma_min_level,
         ..LoadOptions::default()
     };
     Ok(detect::load(&files, &options))
@@ -208,6 +209,8 @@ fn running_json(response: &ListRulesResponse) -> serde_json::Value {
             "description": rule.description,
             "file": rule.file,
             "line": rule.line,
+            "id": rule.id,
+            "author": rule.author,
         })
     };
     let rules: Vec<_> = response.rules.iter().map(rule).collect();

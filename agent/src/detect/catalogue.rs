@@ -13,9 +13,10 @@ use super::fields::evt::Evt;
 use super::fields::fd::Fd;
 use super::fields::paths::Fs;
 use super::fields::proc::Proc;
+use super::fields::sigma::Sigma;
 use super::fields::thread::Thread;
 use super::fields::user::User;
-use super::fields::{argument, container, dns, evt, fd, paths, proc, thread, user};
+use super::fields::{argument, container, dns, evt, fd, paths, proc, sigma, thread, user};
 
 /// A field that can be read, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,7 @@ pub enum FieldId {
     User(User),
     Thread(Thread),
     Fs(Fs),
+    Sigma(Sigma),
 }
 
 /// Argument of a field: what stands between the brackets.
@@ -245,6 +247,7 @@ pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
         user::FIELDS,
         thread::FIELDS,
         paths::FIELDS,
+        sigma::FIELDS,
     ]
     .into_iter()
     .flatten()

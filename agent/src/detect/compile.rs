@@ -1,6 +1,7 @@
 //! From a condition without macros to the typed tree that is evaluated.
 
 mod operand;
+pub(super) mod sigma;
 pub(super) mod test;
 
 use std::collections::HashMap;

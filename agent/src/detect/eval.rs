@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::falco::ast::{ListOperator, TextOperator};
-use super::fields::FieldSource;
+use super::fields::{FieldSource, time_part};
 use super::glob::Glob;
 use super::ir::{Comparison, Leaf, LeafId, Node, PathPrefixes, Source, Term, Test, Transform};
 use super::truth::Truth;
@@ -171,6 +171,14 @@ fn test_text(test: &Test, text: &[u8]) -> bool {
         Test::Suffix(suffix) => text.ends_with(suffix),
         Test::Contains(finder) => finder.find(text).is_some(),
         Test::ContainsFolded(needle) => contains_folded(text, needle),
+        Test::EqualFolded(right) => text.eq_ignore_ascii_case(right),
+        Test::PrefixFolded(prefix) => text
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+        Test::SuffixFolded(suffix) => text
+            .len()
+            .checked_sub(suffix.len())
+            .is_some_and(|start| text[start..].eq_ignore_ascii_case(suffix)),
         Test::Glob(glob) => glob.matches(text),
         Test::GlobFolded(glob) => glob.matches_folded(text),
         Test::Regex(regex) => regex.is_match(text),
@@ -184,11 +192,13 @@ fn contains_folded(text: &[u8], needle: &[u8]) -> bool {
 }
 
 fn find_folded(text: &[u8], needle: &[u8]) -> Option<usize> {
-    if needle.is_empty() {
+    let Some(&first) = needle.first() else {
         return Some(0);
-    }
-    text.windows(needle.len())
-        .position(|window| window.eq_ignore_ascii_case(needle))
+    };
+    let starts = text.len().saturating_sub(needle.len() - 1);
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr::memchr2_iter(lower, upper, &text[..starts])
+        .find(|&start| text[start..start + needle.len()].eq_ignore_ascii_case(needle))
 }
 
 fn dynamic(left: Value<'_>, comparison: Comparison, right: Value<'_>, all: bool) -> Truth {
@@ -259,6 +269,10 @@ fn read<'a>(
             buffer.clear();
             let outcome = match read(inner, event, &mut buffer, spare) {
                 Value::One(Scalar::Text(text)) => transformed(*transform, text, scratch),
+                Value::One(Scalar::Number(number)) => match transform {
+                    Transform::Part(part) => Outcome::Number(time_part(*part, number)),
+                    _ => Outcome::Missing,
+                },
                 Value::Unknown => Outcome::Unknown,
                 _ => Outcome::Missing,
             };
@@ -296,6 +310,7 @@ impl Outcome {
 fn transformed(transform: Transform, text: &[u8], out: &mut Vec<u8>) -> Outcome {
     match transform {
         Transform::Len => return Outcome::Number(text.len()),
+        Transform::Part(_) => return Outcome::Missing,
         Transform::ToLower => out.extend(text.iter().map(u8::to_ascii_lowercase)),
         Transform::ToUpper => out.extend(text.iter().map(u8::to_ascii_uppercase)),
         Transform::Basename => {
@@ -387,6 +402,8 @@ pub(crate) fn met_at(leaf: &Leaf, event: &impl FieldSource) -> Option<Range<usiz
         Test::Prefix(prefix) => part(0, prefix.len()),
         Test::Suffix(suffix) => part(text.len().checked_sub(suffix.len())?, suffix.len()),
         Test::Contains(finder) => part(finder.find(text)?, finder.needle().len()),
+        Test::PrefixFolded(prefix) => part(0, prefix.len()),
+        Test::SuffixFolded(suffix) => part(text.len().checked_sub(suffix.len())?, suffix.len()),
         Test::ContainsFolded(needle) => part(find_folded(text, needle)?, needle.len()),
         _ => None,
     }

@@ -93,6 +93,21 @@ pub(crate) enum Transform {
     DecodeBase64,
     Basename,
     Len,
+    /// A part of a moment that is given in nanoseconds since 1970.
+    Part(TimePart),
+}
+
+/// A part of a date and time, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimePart {
+    Minute,
+    Hour,
+    /// Of the month, from 1.
+    Day,
+    /// Of the year as ISO 8601 counts them.
+    Week,
+    Month,
+    Year,
 }
 
 /// What a value must satisfy.
@@ -116,8 +131,11 @@ pub(crate) enum Test {
     Prefix(Box<[u8]>),
     Suffix(Box<[u8]>),
     Contains(Box<memchr::memmem::Finder<'static>>),
-    /// The needle is in lower case.
+    /// The needle is in lower case, as are those of the three below.
     ContainsFolded(Box<[u8]>),
+    EqualFolded(Box<[u8]>),
+    PrefixFolded(Box<[u8]>),
+    SuffixFolded(Box<[u8]>),
     Glob(Glob<Box<[u8]>>),
     GlobFolded(Glob<Box<[u8]>>),
     Regex(Box<regex::bytes::Regex>),

@@ -11,10 +11,16 @@ use super::value::append;
 pub struct RuleListing {
     /// Name.
     pub name: String,
+    /// Id of a Sigma rule; empty for others.
+    pub id: String,
+    /// Author of a Sigma rule; empty for others.
+    pub author: String,
     /// Priority, in Falco's words.
     pub priority: &'static str,
     /// Evaluated.
     pub enabled: bool,
+    /// Its matches are alerts; else they only count for correlations.
+    pub alerts: bool,
     /// Event types that it can fire on, by Falco's names.
     pub event_types: Vec<&'static str>,
     /// Tags as written.
@@ -33,8 +39,11 @@ pub struct RuleListing {
 pub fn rule_list(set: &RuleSet) -> Vec<RuleListing> {
     let listing = |rule: &super::set::Rule| RuleListing {
         name: rule.info.name.clone(),
+        id: rule.info.id.clone(),
+        author: rule.info.author.clone(),
         priority: rule.info.priority.name(),
         enabled: rule.enabled,
+        alerts: rule.alerts,
         event_types: rule
             .event_types
             .iter()
@@ -66,7 +75,11 @@ pub fn rule_list_text(rules: &[RuleListing]) -> String {
             ..
         } = rule;
         let techniques = rule.attack_ids.join(",");
-        let state = if rule.enabled { "" } else { " (disabled)" };
+        let state = match (rule.enabled, rule.alerts) {
+            (true, true) => "",
+            (true, false) => " (counted only)",
+            (false, _) => " (disabled)",
+        };
         append(
             &mut out,
             format_args!("{priority:<9} {name:<width$}  {techniques:<20} {file}:{line}{state}\n"),

@@ -2,6 +2,7 @@
 
 mod definitions;
 mod exceptions;
+mod sigma;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,17 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::compile::Compiler;
-use super::falco::items::{self, Trouble};
+use super::correlation::Correlation;
+use super::falco::items::{self, Item, Trouble};
 use super::falco::resolve;
 use super::falco::source::{Place, Text};
 use super::reach::{Names, Reach};
 use super::report::{LoadReport, Refusal, RefusalKind, Warning};
 use super::set::{Rule, RuleSet};
+use super::sigma::Level;
 use crate::model::{Priority, RuleInfo};
 use definitions::{Collector, RuleDefinition};
+use sigma::{Documents, FalcoCorrelation};
 
 /// A rule file in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct LoadOptions {
     pub hostname: Option<String>,
     /// Rules less urgent than this are loaded disabled.
     pub minimum_priority: Priority,
+    /// Sigma rules of a lower level are loaded disabled.
+    pub minimum_level: Level,
 }
 
 impl Default for LoadOptions {
@@ -43,6 +49,7 @@ impl Default for LoadOptions {
         Self {
             hostname: None,
             minimum_priority: Priority::Debug,
+            minimum_level: Level::Informational,
         }
     }
 }
@@ -63,11 +70,19 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
         compiler: Compiler::new(options.hostname.as_deref()),
         digest: digest(files).into(),
         minimum_priority: options.minimum_priority,
+        minimum_level: options.minimum_level,
     };
     let mut collector = Collector::default();
+    let mut documents = Documents::default();
     for file in files {
         for found in items::read(&Arc::from(file.path.as_str()), &file.text) {
-            let outcome = found.and_then(|item| collector.add(item));
+            let outcome = found.and_then(|item| match item {
+                Item::Sigma(document) => {
+                    documents.add(document);
+                    Ok(())
+                }
+                item => collector.add(item),
+            });
             if let Err((rule, trouble)) = outcome {
                 loader.refuse(rule, trouble);
             }
@@ -85,11 +100,14 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
     {
         loader.refuse(None, broken.clone());
     }
-    let mut loaded = Vec::new();
+    let (mut loaded, mut counting) = (Vec::new(), Vec::new());
     for definition in rules {
         let name = definition.name.value.clone();
         match loader.rule(&definition, &definitions) {
-            Ok(rule) => loaded.push(rule),
+            Ok(rule) => match definition.correlation {
+                None => loaded.push(rule),
+                Some(correlation) => counting.push(FalcoCorrelation { rule, correlation }),
+            },
             Err(trouble) if definition.skip_unknown && trouble.kind == RefusalKind::NoSuchField => {
                 let reason = format!("the rule is left out as it asks: {}", trouble.reason);
                 loader.warn(Some(name), &trouble.place, reason);
@@ -97,7 +115,8 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
             Err(trouble) => loader.refuse(Some(name), trouble),
         }
     }
-    loader.finish(loaded, files)
+    let correlations = loader.sigma(&documents, &mut loaded, counting);
+    loader.finish(loaded, correlations, files)
 }
 
 /// The conditions of all rules as they are written, macros and exceptions in place, by name.
@@ -128,6 +147,7 @@ struct Loader {
     compiler: Compiler,
     digest: Arc<str>,
     minimum_priority: Priority,
+    minimum_level: Level,
 }
 
 impl Loader {
@@ -198,6 +218,7 @@ impl Loader {
             info: Arc::new(self.info(definition)),
             event_types: reach.holds.traced,
             enabled: definition.enabled && urgent,
+            alerts: true,
             condition,
             exceptions,
             output,
@@ -213,6 +234,10 @@ impl Loader {
             .collect();
         RuleInfo {
             name: definition.name.value.clone(),
+            id: String::new(),
+            author: String::new(),
+            level: "",
+            references: Vec::new(),
             priority: definition.priority,
             description: definition.description.value.trim().to_owned(),
             attack_ids: tags
@@ -273,7 +298,12 @@ impl Loader {
         Ok(())
     }
 
-    fn finish(mut self, rules: Vec<Rule>, files: &[RuleFile]) -> Loaded {
+    fn finish(
+        mut self,
+        rules: Vec<Rule>,
+        correlations: Vec<Correlation>,
+        files: &[RuleFile],
+    ) -> Loaded {
         let order: BTreeMap<&str, usize> = files
             .iter()
             .map(|file| file.path.as_str())
@@ -288,7 +318,8 @@ impl Loader {
             .warnings
             .sort_by_key(|warning| (position(&warning.file), warning.line, warning.column));
         Loaded {
-            set: RuleSet::new(self.digest, rules, self.compiler.leaves, self.compiler.written),
+            set: RuleSet::new(self.digest, rules, self.compiler.leaves, self.compiler.written)
+                .with_correlations(correlations),
             report: self.report,
         }
     }

@@ -14,9 +14,9 @@ pub enum RefusalKind {
     Syntax,
     /// A macro or list that does not exist or comes later.
     Undefined,
-    /// A field that Falco does not have either.
+    /// A field that nobody has.
     NoSuchField,
-    /// A field that Falco has and this agent cannot fill.
+    /// A field that Falco or Sigma has and this agent cannot fill.
     UnsupportedField,
     /// The rule needs event types that no loaded hook produces.
     UntracedEvent,
@@ -24,8 +24,10 @@ pub enum RefusalKind {
     NoSuchEvent,
     /// A comparison that makes no sense for the field's type.
     Type,
-    /// A part of Falco's language that is not supported.
+    /// A part of Falco's or Sigma's language that is not supported.
     UnsupportedFeature,
+    /// A Sigma rule about logs that the sensor's events do not stand for.
+    LogSource,
     /// The condition grows too large when its macros are expanded.
     TooLarge,
 }

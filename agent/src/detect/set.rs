@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::catalogue::FieldId;
 use super::compile::OutputPart;
+use super::correlation::{Correlation, Correlations};
 use super::eval::{self, Memo, Scratch};
 use super::event_types::EventTypes;
 use super::fields::FieldSource;
@@ -26,6 +27,8 @@ pub struct Rule {
     pub event_types: EventTypes,
     /// Disabled rules are loaded and never evaluated.
     pub enabled: bool,
+    /// Its matches are alerts; else they only count for correlations.
+    pub alerts: bool,
     pub(crate) condition: Node,
     /// Those of the condition, once more.
     pub(crate) exceptions: Vec<Exception>,
@@ -40,6 +43,7 @@ pub struct RuleSet {
     leaves: Vec<Leaf>,
     written: Vec<Written>,
     index: Index,
+    correlations: Correlations,
 }
 
 /// What evaluation found, in buffers that are reused from event to event.
@@ -69,7 +73,18 @@ impl RuleSet {
             rules,
             leaves,
             written,
+            correlations: Correlations::default(),
         }
+    }
+
+    /// The set, with rules about several matches of others.
+    pub(crate) fn with_correlations(mut self, correlations: Vec<Correlation>) -> Self {
+        self.correlations = Correlations::new(correlations);
+        self
+    }
+
+    pub(crate) fn correlations(&self) -> &Correlations {
+        &self.correlations
     }
 
     /// SHA-256 over the sources, in hexadecimal: alerts name the set that made them.

@@ -1,8 +1,11 @@
 //! What rules mean, end to end: from their text to a verdict on an event.
 
+mod correlation;
 mod dns;
 mod fields;
 mod loading;
+mod sigma;
+mod sigma_input;
 
 use std::sync::Arc;
 

@@ -21,13 +21,13 @@ use super::clock::{Reading, WallClock};
 use super::ledger::Ledger;
 use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
 use crate::alert::{Alert, AlertSender, LossWatch};
-use crate::detect::{Outcome, RuleIndex, RuleSet, Truth};
+use crate::detect::{Correlated, Correlator, Outcome, RuleIndex, RuleSet, Truth};
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
 use crate::enrich::dns::{DnsTable, ResolverRequest, awaits_resolvers};
 use crate::enrich::process_table::ProcessTable;
 use crate::model::{Event, Identity, Priority};
 use crate::probe::{CounterReader, Probe, RingMeter};
-use crate::telemetry::{Board, Gauge, LossAccount, RulesSnapshot};
+use crate::telemetry::{Board, Counter, Failure, Gauge, LossAccount, RulesSnapshot};
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -64,6 +64,7 @@ pub(super) struct Detector {
     rules: Arc<RuleSet>,
     rules_snapshot: RulesSnapshot,
     outcome: Outcome,
+    correlator: Correlator,
     pending: Pending,
     ledger: Ledger,
     losses: LossWatch,
@@ -100,6 +101,7 @@ impl Detector {
             rules: parts.rules,
             rules_snapshot: parts.rules_snapshot,
             outcome: Outcome::default(),
+            correlator: Correlator::default(),
             pending: Pending::new(parts.pending),
             ledger: Ledger::default(),
             losses: LossWatch::new(parts.started),
@@ -165,7 +167,10 @@ impl Detector {
 
     /// Something waits for time to pass.
     pub(super) fn is_waiting(&self) -> bool {
-        self.pending.len() > 0 || self.barriers.are_asked() || self.containers.is_scan_due()
+        self.pending.len() > 0
+            || self.correlator.is_waiting()
+            || self.barriers.are_asked()
+            || self.containers.is_scan_due()
     }
 
     /// Time passed.
@@ -183,6 +188,8 @@ impl Detector {
         for waiting in self.pending.take_due(self.now_ns) {
             self.release(waiting);
         }
+        let correlated = self.correlator.expire(&self.rules, self.now_ns);
+        self.raise_correlated(correlated, false);
     }
 
     /// Nothing comes any more: the last account, then whatever waits leaves as it is. The account
@@ -294,11 +301,53 @@ impl Detector {
 
     fn raise(&mut self, event: Event<'static>, rule: RuleIndex, late: bool) {
         let finding = self.rules.finding(rule, &event);
-        self.alerts.raise(Alert {
-            finding,
-            event,
-            late,
-        });
+        let definite = finding.undecided.is_empty();
+        let correlated = match definite {
+            true => self
+                .correlator
+                .observe(&self.rules, rule, &event, self.now_ns),
+            false => Vec::new(),
+        };
+        // What is undecided cannot be counted, and silence would be a guess.
+        if self.rules.rule(rule).alerts || !definite {
+            self.alerts.raise(Alert {
+                finding,
+                event,
+                late,
+            });
+        }
+        self.raise_correlated(correlated, late);
+    }
+
+    fn raise_correlated(&mut self, correlated: Vec<Correlated>, late: bool) {
+        for Correlated { event, finding, .. } in correlated {
+            self.alerts.raise(Alert {
+                finding,
+                event,
+                late,
+            });
+        }
+        for _ in 0..self.correlator.take_forgotten() {
+            CorrelationForgotten.emit();
+        }
+    }
+}
+
+/// Correlations remembered more than they may.
+struct CorrelationForgotten;
+
+impl Failure for CorrelationForgotten {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("correlation_forgotten");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message =
+                "A correlation forgot events: the containers made more groups than it may keep.",
+            total
+        );
     }
 }
 

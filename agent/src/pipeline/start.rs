@@ -40,6 +40,7 @@ pub(super) fn load_rules(config: &Config, hostname: &str) -> Result<Rules, RunEr
     let options = LoadOptions {
         hostname: Some(hostname.to_owned()),
         minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
+        minimum_level: config.rules.sigma_min_level,
     };
     let loaded = detect::load(&files, &options);
     for warning in &loaded.report.warnings {
@@ -79,11 +80,16 @@ fn describe(set: RuleSet, report: &LoadReport) -> Rules {
     rules.extend(report.refused.iter().map(|refusal| RuleEntry {
         info: RuleInfo {
             name: refusal.rule.clone().unwrap_or_default(),
+            id: String::new(),
+            author: String::new(),
+            level: "",
+            references: Vec::new(),
             priority: Priority::Debug,
             description: String::new(),
             tags: Vec::new(),
             attack_ids: Vec::new(),
-            language: "falco",
+            // What could not be read is of no language.
+            language: "",
             file: refusal.file.clone(),
             line: refusal.line,
             set_digest: set.digest().into(),

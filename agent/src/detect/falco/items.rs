@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::super::catalogue::nearest;
 use super::super::report::RefusalKind;
+use super::super::sigma::correlation::{Correlation, Language};
+use super::super::sigma::document::{self, Document};
 use super::requirements::{engine_version, plugin_versions};
 use super::source::{Place, Text};
 use super::yaml::{self, Node};
@@ -49,6 +51,8 @@ pub(crate) enum Item {
     Rule(Box<RuleItem>),
     /// `required_engine_version` and `required_plugin_versions`; what they ask for and cannot have.
     Requirement(Option<String>, Place),
+    /// A document of Sigma, which may lie in the same files.
+    Sigma(Document),
 }
 
 #[derive(Debug)]
@@ -80,6 +84,8 @@ pub(crate) struct RuleItem {
     pub(crate) capture: Option<Place>,
     pub(crate) warn_event_types: Option<bool>,
     pub(crate) skip_unknown: Option<bool>,
+    /// Not in Falco, which passes over the key.
+    pub(crate) correlation: Option<Correlation>,
     /// Parts of an earlier rule that this item changes, by key.
     pub(crate) changes: Vec<(String, Override)>,
     /// Keys that mean nothing.
@@ -152,17 +158,25 @@ fn rule_name(node: Node<'_>) -> Option<String> {
     let entries = node.entries()?;
     let (_, name) = entries
         .iter()
-        .find(|(key, _)| key.scalar() == Some("rule"))?;
+        .find(|(key, _)| matches!(key.scalar(), Some("rule" | "title")))?;
     name.scalar().map(str::to_owned)
 }
 
 /// Name of a rule in text that is no YAML.
 fn named_in(text: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.strip_prefix("- rule:"))?;
+    let name = |line: &'_ str| {
+        let keys = ["- rule:", "title:"];
+        keys.iter()
+            .find_map(|key| line.strip_prefix(key).map(str::to_owned))
+    };
+    let line = text.lines().find_map(name)?;
     Some(line.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 fn item(node: Node<'_>) -> Read<Item> {
+    if document::is_sigma(node) {
+        return document::read(node).map(Item::Sigma);
+    }
     let entries = node.entries().ok_or_else(|| {
         Trouble::new(
             node.place(),
@@ -295,6 +309,7 @@ const RULE_KEYS: &[&str] = &[
     "capture_duration",
     "warn_evttypes",
     "skip-if-unknown-filter",
+    "correlation",
     "override",
     "append",
 ];
@@ -330,6 +345,9 @@ fn rule(node: Node<'_>, name: Node<'_>, entries: Entries<'_, '_>) -> Read<RuleIt
         capture,
         warn_event_types: optional_flag(entries, "warn_evttypes")?,
         skip_unknown: optional_flag(entries, "skip-if-unknown-filter")?,
+        correlation: value(entries, "correlation")
+            .map(|node| Correlation::read(node, Language::Falco))
+            .transpose()?,
         changes: changes(entries)?,
         unknown_keys: entries
             .iter()

@@ -73,6 +73,20 @@ impl Text {
         }
     }
 
+    /// Text that no file holds.
+    pub(crate) fn made(value: &str) -> Self {
+        let file = SourceFile {
+            path: "".into(),
+            text: value.to_owned(),
+            lines_before: 0,
+        };
+        Self::new(
+            value.to_owned(),
+            &Arc::new(file),
+            saphyr_parser::Marker::default(),
+        )
+    }
+
     /// Joins another text with a blank between, as Falco appends conditions.
     pub(crate) fn append(&mut self, other: &Self) {
         self.value.push(' ');

@@ -10,6 +10,7 @@ use super::super::falco::items::{
 use super::super::falco::resolve::{self, Definitions, Macro};
 use super::super::falco::source::{Place, Text};
 use super::super::report::RefusalKind;
+use super::super::sigma::correlation::Correlation;
 use crate::model::Priority;
 
 /// A rule with all its parts.
@@ -26,6 +27,7 @@ pub(super) struct RuleDefinition {
     pub(super) exceptions: Vec<Exception>,
     pub(super) warn_event_types: bool,
     pub(super) skip_unknown: bool,
+    pub(super) correlation: Option<Correlation>,
 }
 
 /// A remark on a rule, or on none.
@@ -65,6 +67,8 @@ impl Collector {
                 let name = rule.name.value.clone();
                 self.rule(*rule).map_err(|trouble| (Some(name), trouble))
             }
+            // The loader keeps them apart.
+            Item::Sigma(_) => Ok(()),
             Item::Requirement(complaint, place) => {
                 if let Some(complaint) = complaint {
                     self.remarks.push((None, place, complaint));
@@ -275,6 +279,7 @@ fn complete(item: RuleItem) -> Result<RuleDefinition, Trouble> {
         exceptions: item.exceptions.unwrap_or_default(),
         warn_event_types: item.warn_event_types.unwrap_or(true),
         skip_unknown: item.skip_unknown.unwrap_or(false),
+        correlation: item.correlation,
         name,
     })
 }

@@ -77,12 +77,24 @@ struct Rule<'a> {
     tags: &'a [String],
     /// ATT&CK techniques.
     attack_ids: &'a [String],
-    /// `falco`, or `built-in`: a finding about the sensor itself, without file.
+    /// `falco`, `sigma`, or `built-in`: a finding about the sensor itself, without file.
     language: &'a str,
     file: &'a str,
     line: u32,
     /// Digest of the rule set that was in force.
     set_digest: &'a str,
+    /// Id that a Sigma rule has everywhere.
+    #[serde(skip_serializing_if = "is_default")]
+    id: &'a str,
+    /// Who wrote a Sigma rule.
+    #[serde(skip_serializing_if = "is_default")]
+    author: &'a str,
+    /// Level of a Sigma rule.
+    #[serde(skip_serializing_if = "is_default")]
+    level: &'a str,
+    /// Where to read more.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    references: &'a [String],
 }
 
 impl<'a> From<&'a proto::Rule> for Rule<'a> {
@@ -96,6 +108,10 @@ impl<'a> From<&'a proto::Rule> for Rule<'a> {
             file: &rule.file,
             line: rule.line,
             set_digest: &rule.set_digest,
+            id: &rule.id,
+            author: &rule.author,
+            level: &rule.level,
+            references: &rule.references,
         }
     }
 }
