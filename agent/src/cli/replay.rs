@@ -9,7 +9,7 @@ use clap::Args;
 use super::run::RunArgs;
 use super::{Exit, Failure, Global};
 use crate::capture::{Capture, captures};
-use crate::detect::{self, LoadOptions, RuleSet};
+use crate::detect::{self, Level, LoadOptions, RuleSet};
 use crate::model::Priority;
 use crate::pipeline::Replay;
 use crate::proto;
@@ -152,6 +152,7 @@ impl RulePaths {
         let options = LoadOptions {
             hostname: Some(node.to_owned()),
             minimum_priority: self.minimum_priority.unwrap_or(Priority::Debug),
+            minimum_level: Level::Medium,
         };
         let loaded = detect::load(&files, &options);
         if loaded.report.refused.is_empty() {

@@ -165,6 +165,11 @@ impl Detector {
         self.containers.take_scan_request()
     }
 
+    /// Pairs of an event and a rule that wait for metadata.
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Something waits for time to pass.
     pub(super) fn is_waiting(&self) -> bool {
         self.pending.len() > 0

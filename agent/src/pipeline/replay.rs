@@ -173,6 +173,22 @@ impl Replay {
         Ok(())
     }
 
+    /// Takes a record, and leaves what is asked because of it: [`Self::settle`] is for that. What a
+    /// record costs can be measured so.
+    pub fn record(&mut self, bytes: &[u8]) {
+        self.detector.bytes(bytes);
+    }
+
+    /// Answers what was asked because of the last records.
+    pub fn settle(&mut self) {
+        self.answer();
+    }
+
+    /// Number of events and rules that wait for metadata.
+    pub fn waiting(&self) -> usize {
+        self.detector.waiting()
+    }
+
     /// The capture has no more inputs: what waits leaves as it is.
     pub fn finish(&mut self) {
         self.detector.conclude();

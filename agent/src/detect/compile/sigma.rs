@@ -47,6 +47,8 @@ struct Left {
 
 impl<'a> SigmaCompiler<'a> {
     pub(crate) fn new(compiler: &'a mut Compiler, source: logsource::Source) -> Self {
+        // There are no macros here.
+        compiler.macros = Rc::default();
         Self {
             compiler,
             source,
@@ -59,8 +61,10 @@ impl<'a> SigmaCompiler<'a> {
         &mut self,
         detection: &'d Detection,
         filters: impl Iterator<Item = &'d Detection>,
+        logsource: &Place,
     ) -> Compiled {
-        let mut parts = vec![self.falco(self.source.guard())?, self.detection(detection)?];
+        let events = self.falco(self.source.guard(), logsource)?;
+        let mut parts = vec![events, self.detection(detection)?];
         for filter in filters {
             parts.push(self.detection(filter)?);
         }
@@ -84,12 +88,12 @@ impl<'a> SigmaCompiler<'a> {
 
     /// The value of a field for a correlation.
     pub(crate) fn value(&mut self, name: &Text) -> Result<Source, Trouble> {
-        Ok(self.left(&name.value, name.start())?.typed.source)
+        Ok(self.left(&name.value, &name.start())?.typed.source)
     }
 
-    /// A condition in Falco's language.
-    fn falco(&mut self, condition: &str) -> Compiled {
-        let text = Rc::new(Text::made(condition));
+    /// A condition in Falco's language, for what stands there.
+    fn falco(&mut self, condition: &str, place: &Place) -> Compiled {
+        let text = Rc::new(Text::made_for(condition, place));
         let expression = resolve::parse(&text)?;
         let expanded = resolve::expand(&expression, &text, &Definitions::default())?;
         let remarks = std::mem::take(&mut self.compiler.remarks);
@@ -139,7 +143,7 @@ impl<'a> SigmaCompiler<'a> {
         if let Found::Mapped(Mapping::RecordType) = look_up(&search.field, self.source) {
             return self.record_type(search);
         }
-        let left = self.left(&search.field, place.clone())?;
+        let left = self.left(&search.field, &place)?;
         if left.moment && !matches!(modifiers.comparison, Comparison::Part(_)) {
             let reason = format!("of '{}' only parts can be compared", search.field);
             return Err(Trouble::new(place, RefusalKind::Type, reason)
@@ -180,7 +184,7 @@ impl<'a> SigmaCompiler<'a> {
                 return Err(Trouble::new(name.start(), RefusalKind::LogSource, reason)
                     .hint("EXECVE and PATH have events"));
             };
-            parts.push(self.falco(condition)?);
+            parts.push(self.falco(condition, &name.start())?);
         }
         let found = any(parts);
         Ok(if search.modifiers.negated {
@@ -191,7 +195,7 @@ impl<'a> SigmaCompiler<'a> {
     }
 
     /// Looks a field up: Sigma's name, or one of the catalogue, which has a dot.
-    fn left(&self, name: &str, place: Place) -> Result<Left, Trouble> {
+    fn left(&self, name: &str, place: &Place) -> Result<Left, Trouble> {
         let refuse = |kind, reason: String| Trouble::new(place.clone(), kind, reason);
         let left = |info: &'static FieldInfo, argument| Left {
             typed: Typed {
@@ -365,7 +369,7 @@ impl<'a> SigmaCompiler<'a> {
 
     /// Comparison with another field of the event.
     fn other_field(&mut self, left: &Left, modifiers: &Modifiers, text: &Text) -> Compiled {
-        let right = self.left(&text.value, text.start())?;
+        let right = self.left(&text.value, &text.start())?;
         let operator = match modifiers.comparison {
             Comparison::Contains => TextOperator::Contains,
             Comparison::StartsWith => TextOperator::StartsWith,

@@ -272,11 +272,11 @@ impl Condition {
             found.least = least.or(found.least);
             found.most = most.or(found.most);
         }
-        found.check(kind, node.place())?;
+        found.check(kind, &node.place())?;
         Ok(found)
     }
 
-    fn check(&mut self, kind: CorrelationKind, place: Place) -> Read<()> {
+    fn check(&mut self, kind: CorrelationKind, place: &Place) -> Read<()> {
         let refuse = |kind, reason: String| Err(Trouble::new(place.clone(), kind, reason));
         if self.least.is_none() && self.most.is_none() {
             return refuse(

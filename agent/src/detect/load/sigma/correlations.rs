@@ -28,7 +28,7 @@ pub(in super::super) struct FalcoCorrelation {
 
 /// A correlation whose rules are not all known yet.
 enum Waiting<'a> {
-    Falco(FalcoCorrelation),
+    Falco(Box<FalcoCorrelation>),
     Sigma(&'a CorrelationRule),
 }
 
@@ -73,7 +73,7 @@ impl Loader {
         mut known: Vec<Known>,
         falco: Vec<FalcoCorrelation>,
     ) -> Vec<Correlation> {
-        let falco = falco.into_iter().map(Waiting::Falco);
+        let falco = falco.into_iter().map(|it| Waiting::Falco(Box::new(it)));
         let sigma = documents.correlations.iter().map(Waiting::Sigma);
         let mut waiting: Vec<Waiting<'_>> = falco.chain(sigma).collect();
         let mut made: Vec<Made> = Vec::new();
