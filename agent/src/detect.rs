@@ -23,6 +23,7 @@ mod fields;
 mod glob;
 mod index;
 mod ir;
+mod lint;
 mod listing;
 mod load;
 #[cfg(test)]
@@ -45,11 +46,12 @@ pub use bundled::{bundled, bundled_markdown, bundled_samples};
 pub use catalogue::{FieldArg, FieldId, fields_markdown};
 pub use event_types::EventTypes;
 pub use fields::FieldSource;
+pub use lint::check;
 pub use listing::{RuleListing, rule_list, rule_list_text};
 pub use load::{
     LoadOptions, Loaded, ReadError, RuleFile, is_sample_file, load, read_paths, read_sample_paths,
 };
-pub use report::{LoadReport, Refusal, RefusalKind, Warning};
+pub use report::{LoadReport, Refusal, RefusalKind, Warning, WarningKind};
 pub use samples::{
     Expectation, Sample, SampleEvent, SampleFailure, SampleReport, read_samples, run_sample_files,
     run_samples,
