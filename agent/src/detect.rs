@@ -18,6 +18,7 @@ pub mod catalogue;
 mod compile;
 mod eval;
 mod event_types;
+mod explain;
 mod falco;
 mod fields;
 mod glob;
@@ -43,11 +44,17 @@ mod truth;
 mod value;
 
 pub use bundled::{bundled, bundled_markdown, bundled_samples};
-pub use catalogue::{FieldArg, FieldId, fields_markdown};
+pub use catalogue::{
+    FieldArg, FieldId, FieldListing, NoSuchField, field_list, field_list_text, fields_markdown,
+};
 pub use event_types::EventTypes;
+pub use explain::{
+    Cost, CostClass, Discriminator, ExplainedEvent, ExplainedException, ExplainedField,
+    ExplainedTerm, Explanation, SampleCount, explain,
+};
 pub use fields::FieldSource;
 pub use lint::check;
-pub use listing::{RuleListing, rule_list, rule_list_text};
+pub use listing::{RuleListing, is_named, nearest_name, rule_list, rule_list_text};
 pub use load::{
     LoadOptions, Loaded, ReadError, RuleFile, is_sample_file, load, read_paths, read_sample_paths,
 };

@@ -62,7 +62,12 @@ const NEAR_EXCEPTIONS: usize = 3;
 const OPERAND_SHOWN: usize = 160;
 
 impl RuleSet {
-    pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>, written: Vec<Written>) -> Self {
+    pub(crate) fn new(
+        digest: Arc<str>,
+        rules: Vec<Rule>,
+        leaves: Vec<Leaf>,
+        written: Vec<Written>,
+    ) -> Self {
         Self {
             digest,
             index: Index::new(&rules, &leaves),
@@ -85,6 +90,11 @@ impl RuleSet {
     /// One rule.
     pub fn rule(&self, rule: RuleIndex) -> &Rule {
         &self.rules[rule.0 as usize]
+    }
+
+    /// The comparisons of all rules.
+    pub(crate) fn leaves(&self) -> &[Leaf] {
+        &self.leaves
     }
 
     /// Event types that at least one enabled rule can fire on.
