@@ -15,6 +15,7 @@ mod rules;
 mod run;
 mod status;
 mod stream;
+mod tune;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,9 +84,11 @@ enum Verb {
     Stream(stream::StreamVerb),
     /// List the containers that the running agent sees
     Containers,
-    /// Check, test and list rules
+    /// Check, explain, test and list rules
     #[command(subcommand)]
     Rules(rules::RulesVerb),
+    /// Propose the narrowest exception that hides an alert, and show what else it would hide
+    Tune(tune::TuneArgs),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Verb::Stream(verb) => stream::run(&global, &verb),
         Verb::Containers => containers::run(&global),
         Verb::Rules(verb) => rules::run(&global, verb),
+        Verb::Tune(args) => tune::run(&global, &args),
         Verb::Config(verb) => config::run(&global, verb),
         Verb::Docs(args) => docs::run(&args),
         Verb::Canary(args) => canary::run(&args),

@@ -18,6 +18,7 @@ pub mod catalogue;
 mod compile;
 mod eval;
 mod event_types;
+mod excepted;
 mod explain;
 mod falco;
 mod fields;
@@ -48,6 +49,7 @@ pub use catalogue::{
     FieldArg, FieldId, FieldListing, NoSuchField, field_list, field_list_text, fields_markdown,
 };
 pub use event_types::EventTypes;
+pub use excepted::exception_value;
 pub use explain::{
     Cost, CostClass, Discriminator, ExplainedEvent, ExplainedException, ExplainedField,
     ExplainedTerm, Explanation, SampleCount, explain,
