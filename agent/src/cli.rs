@@ -17,6 +17,7 @@ mod rules;
 mod run;
 mod status;
 mod stream;
+mod tune;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,9 +90,11 @@ enum Verb {
     Record(record::RecordArgs),
     /// Print the alerts that rules make of recordings
     Replay(replay::ReplayArgs),
-    /// Check, test and list rules, and try them on recordings
+    /// Check, explain, test and list rules, and try them on recordings
     #[command(subcommand)]
     Rules(rules::RulesVerb),
+    /// Propose the narrowest exception that hides an alert, and show what else it would hide
+    Tune(tune::TuneArgs),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Verb::Record(args) => record::run(&global, &args),
         Verb::Replay(args) => replay::run(&global, &args),
         Verb::Rules(verb) => rules::run(&global, verb),
+        Verb::Tune(args) => tune::run(&global, &args),
         Verb::Config(verb) => config::run(&global, verb),
         Verb::Docs(args) => docs::run(&args),
         Verb::Canary(args) => canary::run(&args),

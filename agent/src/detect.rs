@@ -22,11 +22,14 @@ mod correlation;
 mod coverage;
 mod eval;
 mod event_types;
+mod excepted;
+mod explain;
 mod falco;
 mod fields;
 mod glob;
 mod index;
 mod ir;
+mod lint;
 mod listing;
 mod load;
 #[cfg(test)]
@@ -47,16 +50,24 @@ mod truth;
 mod value;
 
 pub use bundled::{bundled, bundled_markdown, bundled_samples};
-pub use catalogue::{FieldArg, FieldId, fields_markdown};
+pub use catalogue::{
+    FieldArg, FieldId, FieldListing, NoSuchField, field_list, field_list_text, fields_markdown,
+};
 pub use correlation::{Correlated, Correlator};
 pub use coverage::{TestCase, coverage_markdown};
 pub use event_types::EventTypes;
+pub use excepted::exception_value;
+pub use explain::{
+    Cost, CostClass, Discriminator, ExplainedEvent, ExplainedException, ExplainedField,
+    ExplainedTerm, Explanation, SampleCount, explain,
+};
 pub use fields::FieldSource;
-pub use listing::{RuleListing, rule_list, rule_list_text};
+pub use lint::check;
+pub use listing::{RuleListing, is_named, nearest_name, rule_list, rule_list_text};
 pub use load::{
     LoadOptions, Loaded, ReadError, RuleFile, is_sample_file, load, read_paths, read_sample_paths,
 };
-pub use report::{LoadReport, Refusal, RefusalKind, Warning};
+pub use report::{LoadReport, Refusal, RefusalKind, Warning, WarningKind};
 pub use samples::{
     Expectation, Sample, SampleEvent, SampleFailure, SampleReport, read_samples, run_sample_files,
     run_samples,

@@ -75,6 +75,8 @@ mod stream_tools;
 mod subscribers;
 #[path = "suites/tamper.rs"]
 mod tamper;
+#[path = "suites/tuning.rs"]
+mod tuning;
 #[path = "suites/watched.rs"]
 mod watched;
 
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         loss::TESTS,
         spool::TESTS,
         stream_tools::TESTS,
+        tuning::TESTS,
         subscribers::TESTS,
         network_cut::TESTS,
         record::TESTS,

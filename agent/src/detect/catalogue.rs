@@ -1,8 +1,10 @@
 //! The fields of Falco: those that can be read here, and the names that cannot, with the reason.
 
+mod listing;
 mod markdown;
 pub(crate) mod unsupported;
 
+pub use listing::{FieldListing, NoSuchField, field_list, field_list_text};
 pub use markdown::fields_markdown;
 
 use super::event_types::EventTypes;

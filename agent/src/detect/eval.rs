@@ -146,7 +146,7 @@ fn decide<'a>(value: Value<'a>, all: bool, mut passes: impl FnMut(Scalar<'a>) ->
     }
 }
 
-fn test(test: &Test, scalar: Scalar<'_>) -> bool {
+pub(super) fn test(test: &Test, scalar: Scalar<'_>) -> bool {
     match (test, scalar) {
         (Test::Exists, _) => true,
         (Test::Number(order, right), Scalar::Number(left)) => order.holds(left, *right),

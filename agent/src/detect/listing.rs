@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::catalogue::nearest;
 use super::event_types::EventTypes;
+use super::glob::Glob;
 use super::set::RuleSet;
 use super::value::append;
 
@@ -56,6 +58,24 @@ pub fn rule_list(set: &RuleSet) -> Vec<RuleListing> {
         line: rule.info.line,
     };
     set.rules().map(listing).collect()
+}
+
+/// The name is the one that was asked for: letters of either case are equal, `*` stands for anything.
+pub fn is_named(name: &str, asked: &str) -> bool {
+    // Brackets and question marks may stand in a name.
+    let mut pattern = String::new();
+    for character in asked.chars() {
+        if matches!(character, '[' | '?' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    Glob::new(pattern).matches_folded(name.as_bytes())
+}
+
+/// The known name that was probably meant.
+pub fn nearest_name<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(asked, known)
 }
 
 /// The list as a table: priority, name, techniques, event types, place.
@@ -128,6 +148,16 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("on connect"), "{text}");
+    }
+
+    #[test]
+    fn a_rule_is_found_by_name_or_pattern() {
+        assert!(is_named(
+            "Shell [x] in a container?",
+            "shell [X] in a container?"
+        ));
+        assert!(is_named("Shell in a container", "*in a*"));
+        assert!(!is_named("Shell in a container", "Shell"));
     }
 
     #[test]

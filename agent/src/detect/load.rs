@@ -1,13 +1,14 @@
 //! Loading: rule files become a rule set, and a report of everything that did not.
 
-mod definitions;
-mod exceptions;
+pub(super) mod definitions;
+pub(super) mod exceptions;
 mod sigma;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,8 +17,9 @@ use super::correlation::Correlation;
 use super::falco::items::{self, Item, Trouble};
 use super::falco::resolve;
 use super::falco::source::{Place, Text};
+use super::lint;
 use super::reach::{Names, Reach};
-use super::report::{LoadReport, Refusal, RefusalKind, Warning};
+use super::report::{LoadReport, Refusal, RefusalKind, Warning, WarningKind};
 use super::set::{Rule, RuleSet};
 use super::sigma::Level;
 use crate::model::{Priority, RuleInfo};
@@ -42,6 +44,8 @@ pub struct LoadOptions {
     pub minimum_priority: Priority,
     /// Sigma rules of a lower level are loaded disabled.
     pub minimum_level: Level,
+    /// To warn of exceptions that have ended; `None` warns of none.
+    pub now: Option<SystemTime>,
 }
 
 impl Default for LoadOptions {
@@ -50,6 +54,7 @@ impl Default for LoadOptions {
             hostname: None,
             minimum_priority: Priority::Debug,
             minimum_level: Level::Informational,
+            now: None,
         }
     }
 }
@@ -91,6 +96,9 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
     let (rules, definitions, warnings) = collector.finish();
     for (rule, place, reason) in warnings {
         loader.warn(rule, &place, reason);
+    }
+    if let Some(now) = options.now {
+        loader.report.warnings.extend(lint::expired(&rules, now));
     }
     // A macro that is broken is reported itself, whether or not a rule uses it.
     for broken in definitions
@@ -170,12 +178,18 @@ impl Loader {
     }
 
     fn warn(&mut self, rule: Option<String>, place: &Place, reason: String) {
+        self.warn_of(WarningKind::Meaning, rule, place, reason);
+    }
+
+    fn warn_of(&mut self, kind: WarningKind, rule: Option<String>, place: &Place, reason: String) {
         let warning = Warning {
             rule,
             file: place.file.to_string(),
             line: place.line,
             column: place.column,
+            kind,
             reason,
+            hint: None,
         };
         if !self.report.warnings.contains(&warning) {
             self.report.warnings.push(warning);
@@ -279,10 +293,12 @@ impl Loader {
                 }
                 let reason =
                     format!("no loaded hook produces {list}: the rule sees its other events only");
-                self.warn(Some(name.clone()), &text.start(), reason);
+                let kind = WarningKind::UntracedEvent;
+                self.warn_of(kind, Some(name.clone()), &text.start(), reason);
             }
             Names::Only(_) if holds.traced.is_empty() => {
-                self.warn(
+                self.warn_of(
+                    WarningKind::NeverHolds,
                     Some(name.clone()),
                     &text.start(),
                     "the condition never holds".to_owned(),
@@ -291,7 +307,8 @@ impl Loader {
             Names::Only(_) => {}
             Names::AllBut(_) if definition.warn_event_types => {
                 let reason = "the condition names no event type: it is evaluated for all of them";
-                self.warn(Some(name.clone()), &text.start(), reason.to_owned());
+                let kind = WarningKind::NoEventType;
+                self.warn_of(kind, Some(name.clone()), &text.start(), reason.to_owned());
             }
             Names::AllBut(_) => {}
         }

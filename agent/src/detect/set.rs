@@ -107,6 +107,11 @@ impl RuleSet {
         &self.rules[rule.0 as usize]
     }
 
+    /// The comparisons of all rules.
+    pub(crate) fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
     /// Event types that at least one enabled rule can fire on.
     pub fn event_types(&self) -> EventTypes {
         self.rules

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use gravlens_common::Hook;
 
@@ -41,6 +42,7 @@ pub(super) fn load_rules(config: &Config, hostname: &str) -> Result<Rules, RunEr
         hostname: Some(hostname.to_owned()),
         minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
         minimum_level: config.rules.sigma_min_level,
+        now: Some(SystemTime::now()),
     };
     let loaded = detect::load(&files, &options);
     for warning in &loaded.report.warnings {

@@ -6,6 +6,7 @@ use super::super::catalogue::nearest;
 use super::super::report::RefusalKind;
 use super::super::sigma::correlation::{Correlation, Language};
 use super::super::sigma::document::{self, Document};
+use super::expiry::Expiry;
 use super::requirements::{engine_version, plugin_versions};
 use super::source::{Place, Text};
 use super::yaml::{self, Node};
@@ -121,6 +122,12 @@ pub(crate) struct Exception {
     pub(crate) single: bool,
     pub(crate) comparisons: Vec<Text>,
     pub(crate) values: Vec<ExceptionValue>,
+    /// Who answers for it. Falco passes over this key and the next two.
+    pub(crate) owner: Option<Text>,
+    /// Why it is there.
+    pub(crate) reason: Option<Text>,
+    /// When it ends; never, if that is not written.
+    pub(crate) expires: Option<Expiry>,
     pub(crate) place: Place,
 }
 
@@ -467,6 +474,9 @@ fn exception(node: Node<'_>) -> Read<Exception> {
         single,
         comparisons,
         values,
+        owner: get("owner").map(|node| text(node, "owner")).transpose()?,
+        reason: get("reason").map(|node| text(node, "reason")).transpose()?,
+        expires: get("expires").map(Expiry::read).transpose()?,
         place: node.place(),
     })
 }

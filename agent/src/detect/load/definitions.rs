@@ -15,27 +15,27 @@ use crate::model::Priority;
 
 /// A rule with all its parts.
 #[derive(Debug)]
-pub(super) struct RuleDefinition {
-    pub(super) name: Text,
-    pub(super) condition: Text,
-    pub(super) output: Text,
-    pub(super) description: Text,
-    pub(super) priority: Priority,
-    pub(super) source: Option<Text>,
-    pub(super) enabled: bool,
-    pub(super) tags: Vec<Text>,
-    pub(super) exceptions: Vec<Exception>,
-    pub(super) warn_event_types: bool,
-    pub(super) skip_unknown: bool,
-    pub(super) correlation: Option<Correlation>,
+pub(in super::super) struct RuleDefinition {
+    pub(in super::super) name: Text,
+    pub(in super::super) condition: Text,
+    pub(in super::super) output: Text,
+    pub(in super::super) description: Text,
+    pub(in super::super) priority: Priority,
+    pub(in super::super) source: Option<Text>,
+    pub(in super::super) enabled: bool,
+    pub(in super::super) tags: Vec<Text>,
+    pub(in super::super) exceptions: Vec<Exception>,
+    pub(in super::super) warn_event_types: bool,
+    pub(in super::super) skip_unknown: bool,
+    pub(in super::super) correlation: Option<Correlation>,
 }
 
 /// A remark on a rule, or on none.
-pub(super) type Remark = (Option<String>, Place, String);
+pub(in super::super) type Remark = (Option<String>, Place, String);
 
 /// Definitions gathered so far.
 #[derive(Debug, Default)]
-pub(super) struct Collector {
+pub(in super::super) struct Collector {
     /// Rules in the order of their first definition.
     rules: Vec<RuleDefinition>,
     by_name: HashMap<String, usize>,
@@ -56,7 +56,7 @@ type Added = Result<(), (Option<String>, Trouble)>;
 
 impl Collector {
     /// Takes the next item.
-    pub(super) fn add(&mut self, item: Item) -> Added {
+    pub(in super::super) fn add(&mut self, item: Item) -> Added {
         self.position += 1;
         match item {
             Item::List(list) => self.list(list).map_err(|trouble| (None, trouble)),
@@ -79,7 +79,7 @@ impl Collector {
     }
 
     /// All definitions, macros parsed.
-    pub(super) fn finish(self) -> (Vec<RuleDefinition>, Definitions, Vec<Remark>) {
+    pub(in super::super) fn finish(self) -> (Vec<RuleDefinition>, Definitions, Vec<Remark>) {
         let macros = self.macros.into_iter().map(|(name, text)| {
             let parsed = resolve::parse(&text.condition);
             let parsed = parsed.map_err(|mut trouble| {
@@ -306,7 +306,11 @@ fn append_exceptions(exceptions: &mut Vec<Exception>, more: &[Exception]) -> Res
             .find(|earlier| earlier.name.value == exception.name.value);
         match same {
             None => exceptions.push(exception.clone()),
-            Some(earlier) if exception.fields.is_empty() && exception.comparisons.is_empty() => {
+            Some(earlier)
+                if exception.fields.is_empty()
+                    && exception.comparisons.is_empty()
+                    && exception.expires.is_none() =>
+            {
                 earlier.values.extend(exception.values.iter().cloned());
             }
             Some(_) => {

@@ -80,6 +80,23 @@ impl SampleEvent {
         Ok(Some(event))
     }
 
+    /// An event with these values, of which all fields that are not named are missing; `None` if one
+    /// of them is no field or the value is not of its type. It happens before any exception ends.
+    pub fn with_values(values: &[(&str, &str)]) -> Option<Self> {
+        let mut event = Self {
+            syscall: Syscall::Execve,
+            values: HashMap::new(),
+            unknown: HashSet::new(),
+        };
+        for &(name, text) in [("evt.rawtime", "0")].iter().chain(values) {
+            let info = field(name)?;
+            event
+                .values
+                .insert((info.id, None), vec![scalar(info, text)?]);
+        }
+        Some(event)
+    }
+
     fn set(&mut self, key: Node<'_>, node: Node<'_>) -> Result<(), Failure> {
         let written = key.scalar().unwrap_or_default();
         let (name, argument) = match written.split_once('[') {
@@ -120,6 +137,7 @@ impl SampleEvent {
             ("evt.dir", "<"),
             ("evt.source", "syscall"),
             ("evt.num", "1"),
+            ("evt.rawtime", "0"),
             ("container.id", "c0ffee000000"),
             ("user.uid", "0"),
             ("user.loginuid", "-1"),

@@ -491,3 +491,25 @@ fn the_digest_is_of_the_contents() {
     assert_ne!(digest("proc.name = x"), digest("proc.name = y"));
     assert_eq!(digest("proc.name = x").len(), 64);
 }
+
+#[test]
+fn an_exception_ends_with_its_last_day() {
+    let rule = |expires: &str| {
+        format!(
+            "- rule: r\n  desc: d\n  condition: proc.name = sh and evt.type = execve\n  output: o\n  \
+             priority: INFO\n  exceptions:\n    - name: x\n      expires: {expires}\n      fields: \
+             [proc.name]\n      values: [[sh]]\n"
+        )
+    };
+    let during = |time: &str, expires: &str| {
+        let set = loaded(&rule(expires)).set;
+        let event = SampleEvent::with_values(&[("proc.name", "sh"), ("evt.rawtime", time)]);
+        set.decide(RuleIndex(0), &event.unwrap())
+    };
+    // 2026-03-01T23:59:59Z and the second after it.
+    assert_eq!(during("1772409599000000000", "2026-03-01"), Truth::False);
+    assert_eq!(during("1772409600000000000", "2026-03-01"), Truth::True);
+    let refused = loaded(&rule("soon")).report.refused;
+    assert_eq!(refused[0].reason, "'soon' is no date");
+    assert_eq!((refused[0].line, refused[0].column), (8, 16));
+}
