@@ -20,6 +20,7 @@ mod eval;
 mod event_types;
 mod falco;
 mod fields;
+mod getopt;
 mod glob;
 mod index;
 mod ir;
@@ -28,6 +29,7 @@ mod load;
 #[cfg(test)]
 mod naive;
 mod net;
+mod patterns;
 #[cfg(test)]
 mod properties;
 mod reach;

@@ -154,9 +154,7 @@ impl Compiler {
                     Operator::Text(operator, _) => Comparison::Text(operator),
                     Operator::Exists => unreachable!("'exists' takes no right side"),
                 };
-                self.leaf(left, shown, |left| {
-                    test::dynamic(left, comparison, right, text)
-                })
+                self.leaf(left, shown, |left| test::dynamic(left, comparison, right))
             }
             (_, None | Some(_)) => unreachable!("the parser pairs operators with right sides"),
         }

@@ -2,6 +2,7 @@
 
 mod dns;
 mod fields;
+mod language;
 mod loading;
 
 use std::sync::Arc;

@@ -112,13 +112,6 @@ fn the_loader_says_where_and_why() {
         ),
         ("len(proc.pid) = 1", 4, 5, RefusalKind::Type, "takes text"),
         (
-            "getopt(proc.args, \"x\") exists",
-            4,
-            5,
-            RefusalKind::UnsupportedFeature,
-            "getopt",
-        ),
-        (
             "proc.name regex \"(\"",
             4,
             21,
@@ -266,10 +259,6 @@ fn items_can_be_changed_later() {
         assert_eq!(fires(changes, "b"), on_b, "{changes}");
     }
     for (change, reason) in [
-        (
-            "- rule: r\n  priority: ERROR\n  append: true\n",
-            "'priority' is given",
-        ),
         (
             "- rule: r\n  output: x\n  override: {condition: append}\n",
             "'output' is given",
