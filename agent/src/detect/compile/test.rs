@@ -50,8 +50,11 @@ pub(super) fn tested(left: &Typed, test: Test) -> Tested {
 }
 
 fn is_event_type(left: &Typed) -> bool {
-    left.info
-        .is_some_and(|info| info.id == FieldId::Evt(Evt::Type))
+    is_field(left, Evt::Type)
+}
+
+fn is_field(left: &Typed, field: Evt) -> bool {
+    left.info.is_some_and(|info| info.id == FieldId::Evt(field))
 }
 
 fn refuse<T>(left: &Typed, reason: String, hint: Option<String>) -> Result<T> {
@@ -103,6 +106,9 @@ pub(super) fn text(
     if left.list {
         return mismatch(left, Operator::Text(operator, None));
     }
+    if is_field(left, Evt::Dir) && matches!(operator, Equal | NotEqual) {
+        return Ok(direction(left, operator, word));
+    }
     let test = match (left.kind, operator) {
         (Kind::Text, _) => text_test(operator, word, text)?,
         (Kind::Number, Equal) => return Ok(equal_number(left, number(left, word, text)?)),
@@ -126,12 +132,24 @@ pub(super) fn text(
 /// Events are numbered from 1: `evt.num=0` is how rule files write "never".
 fn equal_number(left: &Typed, number: i64) -> Tested {
     let mut tested = tested(left, Test::NumberIn([number].into()));
-    if left
-        .info
-        .is_some_and(|info| info.id == FieldId::Evt(Evt::Num))
-        && number < 1
-    {
+    if is_field(left, Evt::Num) && number < 1 {
         tested.reach = Reach::never();
+    }
+    tested
+}
+
+/// There are no events of the other direction: older rule files ask for those at a call's begin.
+fn direction(left: &Typed, operator: TextOperator, word: &Word) -> Tested {
+    let bytes: Box<[u8]> = word.text.as_bytes().into();
+    let holds = (word.text == "<") == (operator == TextOperator::Equal);
+    let mut tested = match operator {
+        TextOperator::Equal => tested(left, Test::Equal(bytes)),
+        _ => tested(left, Test::NotEqual(bytes)),
+    };
+    if !holds {
+        tested.reach = Reach::never();
+        let reason = "'evt.dir' is always '<': events are told when the call returns";
+        tested.remarks.push(reason.to_owned());
     }
     tested
 }

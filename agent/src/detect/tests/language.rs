@@ -111,6 +111,25 @@ fn a_field_that_is_written_as_a_text_is_remarked_upon() {
     }
 }
 
+#[test]
+fn an_event_at_the_begin_of_a_call_is_remarked_upon() {
+    for (condition, expected) in [
+        ("evt.type = setuid and evt.dir=>", true),
+        ("evt.type = setuid and evt.dir != <", true),
+        ("evt.type = setuid and evt.dir=<", false),
+        ("evt.type = setuid and evt.dir != >", false),
+    ] {
+        let report = with_condition(condition).report;
+        assert_eq!(report.refused, [], "{condition}");
+        let warned = |text: &str| report.warnings.iter().any(|it| it.reason.contains(text));
+        assert_eq!(warned("always '<'"), expected, "{condition}");
+        assert_eq!(warned("never holds"), expected, "{condition}");
+    }
+    let event = exec(process(4, "sh", &[], None));
+    assert_eq!(verdict("evt.dir != >", &event), "true");
+    assert_eq!(verdict("evt.dir = >", &event), "false");
+}
+
 /// Whether a rule with that exception fires on `sh -c id`, a child of `SH`.
 fn fires_except(exception: &str) -> bool {
     let Loaded { set, report } = loaded(&format!(
