@@ -396,3 +396,117 @@ fn requirements_say_what_is_not_there() {
         );
     }
 }
+
+#[test]
+fn every_part_of_a_rule_can_be_changed_as_falco_does() {
+    let base = "- rule: r\n  desc: d\n  condition: evt.type = execve and proc.name = sh\n  output: o\n  \
+                priority: INFO\n  tags: [x]\n  exceptions: [{name: n, fields: proc.name, values: [a]}]\n";
+    let changed = |key: &str, value: &str, how: &str| {
+        let change = format!("- rule: r\n  {key}: {value}\n  override: {{{key}: {how}}}\n");
+        loaded(&format!("{base}{change}"))
+    };
+    let told = |key: &str, value: &str, how: &str| {
+        let Loaded { set, report } = changed(key, value, how);
+        assert_eq!(report.refused, [], "{key} {how}");
+        let event = exec(process(4, "sh", &["-c"], None));
+        let rule = set.rule(RuleIndex(0));
+        let info = &rule.info;
+        let fires = set.decide(RuleIndex(0), &event) == Truth::True;
+        let output = set.finding(RuleIndex(0), &event).output;
+        format!(
+            "{fires} {output} {} {} {} {}",
+            info.description,
+            info.priority.name(),
+            info.tags.join("+"),
+            rule.enabled
+        )
+    };
+    for (key, value, appended, replaced) in [
+        (
+            "condition",
+            "and proc.pid = 5",
+            Some("false o d INFO x true"),
+            None,
+        ),
+        (
+            "condition",
+            "evt.type = execve and proc.pid = 4",
+            None,
+            Some("true o d INFO x true"),
+        ),
+        (
+            "output",
+            "'%proc.pid'",
+            Some("true o 4 d INFO x true"),
+            Some("true 4 d INFO x true"),
+        ),
+        (
+            "desc",
+            "more",
+            Some("true o d more INFO x true"),
+            Some("true o more INFO x true"),
+        ),
+        (
+            "tags",
+            "[y]",
+            Some("true o d INFO x+y true"),
+            Some("true o d INFO y true"),
+        ),
+        (
+            "exceptions",
+            "[{name: m, fields: proc.name, values: [sh]}]",
+            Some("false o d INFO x true"),
+            Some("false o d INFO x true"),
+        ),
+        ("priority", "ERROR", None, Some("true o d ERROR x true")),
+        ("enabled", "false", None, Some("false o d INFO x false")),
+        ("warn_evttypes", "false", None, Some("true o d INFO x true")),
+        (
+            "skip-if-unknown-filter",
+            "true",
+            None,
+            Some("true o d INFO x true"),
+        ),
+        ("capture", "false", None, Some("true o d INFO x true")),
+        ("capture_duration", "5", None, Some("true o d INFO x true")),
+    ] {
+        for (how, expected) in [("append", appended), ("replace", replaced)] {
+            if let Some(expected) = expected {
+                assert_eq!(told(key, value, how), expected, "{key} {how}");
+            }
+        }
+    }
+    for (key, value, how, reason) in [
+        ("priority", "ERROR", "append", "cannot be appended to"),
+        ("enabled", "true", "append", "cannot be appended to"),
+        ("warn_evttypes", "true", "append", "cannot be appended to"),
+        ("capture", "true", "append", "cannot be appended to"),
+        ("source", "syscall", "replace", "cannot be replaced"),
+    ] {
+        let report = changed(key, value, how).report;
+        assert!(
+            report.refused[0].reason.contains(reason),
+            "{key} {how}: {}",
+            report.to_text()
+        );
+    }
+}
+
+#[test]
+fn priorities_have_falcos_names() {
+    for (written, read) in [
+        ("EMERGENCY", "EMERGENCY"),
+        ("Alert", "ALERT"),
+        ("critical", "CRITICAL"),
+        ("ERROR", "ERROR"),
+        ("Warning", "WARNING"),
+        ("NOTICE", "NOTICE"),
+        ("INFO", "INFO"),
+        ("INFORMATIONAL", "INFO"),
+        ("DEBUG", "DEBUG"),
+    ] {
+        let text = rule("").replace("INFO", written);
+        let set = loaded(&text).set;
+        assert_eq!(set.rule(RuleIndex(0)).info.priority.name(), read);
+    }
+}
