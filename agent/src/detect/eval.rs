@@ -9,7 +9,8 @@ use super::fields::proc::Proc;
 use super::getopt::{Options, Wanted};
 use super::glob::Glob;
 use super::ir::{
-    Comparison, Leaf, LeafId, Node, OptionSource, PathPrefixes, Source, Term, Test, Transform, Words,
+    Comparison, Leaf, LeafId, Node, OptionSource, PathPrefixes, Source, Term, Test, Transform,
+    Words,
 };
 use super::patterns::Patterns;
 use super::truth::Truth;

@@ -198,6 +198,7 @@ impl Loader {
             info: Arc::new(self.info(definition)),
             event_types: reach.holds.traced,
             enabled: definition.enabled && urgent,
+            reads_environment: self.compiler.reads_environment,
             condition,
             exceptions,
             output,
@@ -288,7 +289,12 @@ impl Loader {
             .warnings
             .sort_by_key(|warning| (position(&warning.file), warning.line, warning.column));
         Loaded {
-            set: RuleSet::new(self.digest, rules, self.compiler.leaves, self.compiler.written),
+            set: RuleSet::new(
+                self.digest,
+                rules,
+                self.compiler.leaves,
+                self.compiler.written,
+            ),
             report: self.report,
         }
     }

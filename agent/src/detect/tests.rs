@@ -4,6 +4,7 @@ mod dns;
 mod fields;
 mod language;
 mod loading;
+mod process_fields;
 
 use std::sync::Arc;
 

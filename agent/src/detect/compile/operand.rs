@@ -97,6 +97,7 @@ impl Compiler {
                     }
                     (_, id) => Source::Field { id, argument },
                 };
+                self.reads_environment |= source.is_secret();
                 Ok(typed(source, info.kind, Some(info)))
             }
             Lookup::Unsupported(_) if !in_condition => Ok(typed(Source::Absent, Kind::Text, None)),
@@ -315,8 +316,8 @@ fn has_several_values(typed: &Typed) -> bool {
             ..
         }
     );
-    // `proc.args` without an index is one text.
-    let plain = info.name == "proc.args";
+    // Without brackets these two are one text.
+    let plain = matches!(info.name, "proc.args" | "proc.env");
     info.not_equal == NotEqual::All || (info.argument != Argument::Never && !indexed && !plain)
 }
 

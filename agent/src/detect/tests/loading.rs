@@ -32,7 +32,7 @@ fn the_loader_says_where_and_why() {
             "there is no field",
         ),
         (
-            "proc.env contains x",
+            "proc.fdusage > 1",
             4,
             5,
             RefusalKind::UnsupportedField,
@@ -380,7 +380,7 @@ fn one_bad_rule_drops_no_other() {
          - rule: bad priority\n  desc: d\n  condition: proc.name = x\n  output: o\n  priority: HIGH\n\
          - rule: bad output\n  desc: d\n  condition: proc.name = x\n  output: o %proc.nam\n  priority: INFO\n\
          - rule: other source\n  source: k8s_audit\n{good}\
-         - rule: unsupported output\n  desc: d\n  condition: proc.name = x\n  output: o %proc.sname\n  priority: INFO\n\
+         - rule: unsupported output\n  desc: d\n  condition: proc.name = x\n  output: o %proc.nthreads\n  priority: INFO\n\
          - thing: x\n\
          - just text\n\
          - rule: also good\n{good}"
