@@ -26,6 +26,7 @@ mod excepted;
 mod explain;
 mod falco;
 mod fields;
+mod getopt;
 mod glob;
 mod index;
 mod ir;
@@ -35,6 +36,7 @@ mod load;
 #[cfg(test)]
 mod naive;
 mod net;
+mod patterns;
 #[cfg(test)]
 mod properties;
 mod reach;

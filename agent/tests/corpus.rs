@@ -46,6 +46,35 @@ fn every_field_name_of_falco_is_known() {
     assert!(unknown.is_empty(), "unknown field names: {unknown:?}");
 }
 
+/// The event types and fields of reading are not there: contents of files and connections are not
+/// the sensor's to read.
+const NOT_FILLED: &[&str] = &["evt.buffer"];
+
+#[test]
+fn the_fields_that_falcos_rules_ask_for_are_filled() {
+    let table =
+        std::fs::read_to_string(corpora().join("falco_fields.tsv")).expect("the table can be read");
+    let mut asked = 0;
+    for line in table.lines().skip(1) {
+        let columns: Vec<_> = line.split('\t').collect();
+        let [name, _, _, in_conditions, _] = columns[..] else {
+            panic!("not five columns: {line}");
+        };
+        let rules: u32 = in_conditions.parse().expect("a number of rules");
+        if rules == 0 {
+            continue;
+        }
+        asked += 1;
+        let filled = detect::catalogue::field(name).is_some();
+        assert_eq!(
+            filled,
+            !NOT_FILLED.contains(&name),
+            "{name}, in {rules} rules"
+        );
+    }
+    assert_eq!(asked, 71);
+}
+
 /// Loading is not detecting: rules as their authors wrote them fire on what they are for.
 const SAMPLES: &str = "
 - rule: Terminal shell in container

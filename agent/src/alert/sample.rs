@@ -111,6 +111,7 @@ pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Pr
             },
             ..Image::default()
         }),
+        groups: None,
         tty: Some(Tty {
             major: 136,
             minor: 0,
@@ -186,6 +187,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
                 flags: 0,
                 memfd: false,
                 created: false,
+                executable: false,
                 provenance: Provenance::Kernel,
                 fd_shared: false,
                 by_io_uring: false,

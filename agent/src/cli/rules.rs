@@ -1,9 +1,8 @@
-//! `rules`: check, explain, test and list.
-
-mod explain;
-mod fields;
+//! `rules`: check, explain, test and list, and try on recordings.
 
 mod backtest;
+mod explain;
+mod fields;
 
 use std::path::PathBuf;
 use std::time::SystemTime;

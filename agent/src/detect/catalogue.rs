@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn a_typo_is_told_from_a_field_that_is_not_supported() {
         assert!(matches!(look_up("proc.name"), Lookup::Supported(_)));
-        assert!(matches!(look_up("proc.env"), Lookup::Unsupported(_)));
+        assert!(matches!(look_up("proc.fdusage"), Lookup::Unsupported(_)));
         assert!(matches!(look_up("evt.arg.ret"), Lookup::Unsupported(_)));
         let Lookup::NoSuchField(Some("proc.cmdline")) = look_up("proc.cmdlin") else {
             panic!("proc.cmdlin is a typo of proc.cmdline");

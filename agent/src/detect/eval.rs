@@ -2,12 +2,19 @@
 
 use std::ops::Range;
 
+use super::catalogue::{FieldArg, FieldId};
 use super::falco::ast::{ListOperator, TextOperator};
+use super::fields::proc::Proc;
 use super::fields::{FieldSource, time_part};
+use super::getopt::{Options, Wanted};
 use super::glob::Glob;
-use super::ir::{Comparison, Leaf, LeafId, Node, PathPrefixes, Source, Term, Test, Transform};
+use super::ir::{
+    Comparison, Leaf, LeafId, Node, OptionSource, PathPrefixes, Source, Term, Test, Transform,
+    Words,
+};
+use super::patterns::Patterns;
 use super::truth::Truth;
-use super::value::{OwnedScalar, Scalar, Value, append, show, show_all};
+use super::value::{OwnedScalar, Scalar, Value, Values, append, show, show_all};
 
 /// Buffers that are reused from event to event, so that evaluation allocates nothing.
 #[derive(Debug, Default)]
@@ -17,6 +24,8 @@ pub(crate) struct Scratch {
     right: Vec<u8>,
     /// Buffers for the arguments of transformers.
     spare: Vec<Vec<u8>>,
+    /// Regular expressions that events brought.
+    patterns: Patterns,
 }
 
 impl Scratch {
@@ -114,7 +123,12 @@ pub(crate) fn leaf(leaf: &Leaf, event: &impl FieldSource, scratch: &mut Scratch)
         Test::Never => return Truth::False,
         _ => {}
     }
-    let Scratch { text, right, spare } = scratch;
+    let Scratch {
+        text,
+        right,
+        spare,
+        patterns,
+    } = scratch;
     text.clear();
     let value = read(&leaf.left, event, text, spare);
     if let (Test::Dynamic(comparison, source), Value::One(_) | Value::Many(_)) =
@@ -123,7 +137,7 @@ pub(crate) fn leaf(leaf: &Leaf, event: &impl FieldSource, scratch: &mut Scratch)
         right.clear();
         // The right side needs spare buffers of its own: the left one may still borrow these.
         let other = read(source, event, right, &mut Vec::new());
-        return dynamic(value, *comparison, other, leaf.all);
+        return dynamic(value, *comparison, other, leaf.all, patterns);
     }
     decide(value, leaf.all, |scalar| test(&leaf.test, scalar))
 }
@@ -201,17 +215,31 @@ fn find_folded(text: &[u8], needle: &[u8]) -> Option<usize> {
         .find(|&start| text[start..start + needle.len()].eq_ignore_ascii_case(needle))
 }
 
-fn dynamic(left: Value<'_>, comparison: Comparison, right: Value<'_>, all: bool) -> Truth {
+fn dynamic(
+    left: Value<'_>,
+    comparison: Comparison,
+    right: Value<'_>,
+    all: bool,
+    patterns: &mut Patterns,
+) -> Truth {
+    let mut holds = |left: Scalar<'_>, right: Scalar<'_>| match (comparison, left, right) {
+        (Comparison::Text(TextOperator::Regex), Scalar::Text(left), Scalar::Text(right)) => {
+            patterns.matches(right, left)
+        }
+        _ => compare(left, comparison, right),
+    };
+    // Only of a text that differs all values count; a list holds what it holds.
+    let every = all && comparison == Comparison::Text(TextOperator::NotEqual);
     match right {
         Value::Missing => Truth::False,
         Value::Unknown => Truth::Unknown,
-        Value::One(right) => decide(left, all, |left| compare(left, comparison, right)),
+        Value::One(right) => decide(left, all, |left| holds(left, right)),
         Value::Many(rights) => decide(left, all, |left| {
             let mut rights = rights.clone();
-            if all {
-                rights.all(|right| compare(left, comparison, right))
+            if every {
+                rights.all(|right| holds(left, right))
             } else {
-                rights.any(|right| compare(left, comparison, right))
+                rights.any(|right| holds(left, right))
             }
         }),
     }
@@ -243,13 +271,17 @@ fn compare_text(left: &[u8], operator: TextOperator, right: &[u8]) -> bool {
     match operator {
         TextOperator::Equal => left == right,
         TextOperator::NotEqual => left != right,
-        TextOperator::Contains => memchr::memmem::find(left, right).is_some(),
+        // A field gives its bytes as they are, not in hexadecimal.
+        TextOperator::Contains | TextOperator::BContains => {
+            memchr::memmem::find(left, right).is_some()
+        }
         TextOperator::IContains => contains_folded(left, right),
-        TextOperator::StartsWith => left.starts_with(right),
+        TextOperator::StartsWith | TextOperator::BStartsWith => left.starts_with(right),
         TextOperator::EndsWith => left.ends_with(right),
         TextOperator::Glob => Glob::new(right).matches(left),
         TextOperator::IGlob => Glob::new(right).matches_folded(left),
-        TextOperator::BContains | TextOperator::BStartsWith | TextOperator::Regex => false,
+        // Compiled and remembered by the caller.
+        TextOperator::Regex => false,
     }
 }
 
@@ -285,6 +317,14 @@ fn read<'a>(
             spare.push(buffer);
             outcome.value(scratch)
         }
+        Source::Options(source) => {
+            let mut letters = spare.pop().unwrap_or_default();
+            let mut buffer = spare.pop().unwrap_or_default();
+            let outcome = options(source, event, scratch, &mut letters, &mut buffer, spare);
+            spare.push(letters);
+            spare.push(buffer);
+            outcome.value(scratch)
+        }
     }
 }
 
@@ -294,6 +334,8 @@ enum Outcome {
     Unknown,
     Number(usize),
     Text,
+    /// Texts with a zero behind each.
+    Texts,
 }
 
 impl Outcome {
@@ -303,6 +345,7 @@ impl Outcome {
             Self::Unknown => Value::Unknown,
             Self::Number(number) => Value::number(number),
             Self::Text => Value::text(scratch),
+            Self::Texts => Value::Many(Values::Terminated(scratch)),
         }
     }
 }
@@ -369,25 +412,87 @@ fn joined(
         }
         buffer.clear();
         match read(part, event, buffer, spare) {
-            Value::One(Scalar::Text(text)) => out.extend_from_slice(text),
-            Value::One(other) => {
-                use std::io::Write as _;
-                let written = match other {
-                    Scalar::Number(number) => write!(out, "{number}"),
-                    Scalar::Bool(flag) => write!(out, "{flag}"),
-                    Scalar::Address(address) => write!(out, "{address}"),
-                    Scalar::Text(_) => Ok(()),
-                };
-                written.expect("writing to memory cannot fail");
+            Value::One(scalar) => append_scalar(scalar, out),
+            Value::Many(values) => {
+                for (position, scalar) in values.enumerate() {
+                    if position > 0 {
+                        out.extend_from_slice(separator);
+                    }
+                    append_scalar(scalar, out);
+                }
             }
             Value::Unknown => unknown = true,
-            Value::Missing | Value::Many(_) => return Outcome::Missing,
+            Value::Missing => return Outcome::Missing,
         }
     }
     if unknown {
         Outcome::Unknown
     } else {
         Outcome::Text
+    }
+}
+
+fn append_scalar(scalar: Scalar<'_>, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    let written = match scalar {
+        Scalar::Text(text) => {
+            out.extend_from_slice(text);
+            Ok(())
+        }
+        Scalar::Number(number) => write!(out, "{number}"),
+        Scalar::Bool(flag) => write!(out, "{flag}"),
+        Scalar::Address(address) => write!(out, "{address}"),
+    };
+    written.expect("writing to memory cannot fail");
+}
+
+/// The options among words; missing where there are none.
+fn options(
+    source: &OptionSource,
+    event: &impl FieldSource,
+    out: &mut Vec<u8>,
+    letters: &mut Vec<u8>,
+    buffer: &mut Vec<u8>,
+    spare: &mut Vec<Vec<u8>>,
+) -> Outcome {
+    letters.clear();
+    buffer.clear();
+    match read(&source.letters, event, buffer, spare) {
+        Value::One(Scalar::Text(text)) => letters.extend_from_slice(text),
+        Value::Unknown => return Outcome::Unknown,
+        _ => return Outcome::Missing,
+    }
+    let mut options = Options::new(letters, source.wanted, out);
+    for position in 0.. {
+        buffer.clear();
+        let argument = FieldArg::Index(position);
+        let word = match &source.words {
+            Words::Arguments => event.get(FieldId::Proc(Proc::Args), Some(&argument), buffer),
+            Words::Each(sources) => match sources.get(position as usize) {
+                Some(source) => read(source, event, buffer, spare),
+                None => break,
+            },
+        };
+        match word {
+            Value::One(Scalar::Text(word)) => {
+                if options.word(word).is_break() {
+                    break;
+                }
+            }
+            Value::Unknown => return Outcome::Unknown,
+            _ => break,
+        }
+    }
+    if !options.finish() {
+        return Outcome::Missing;
+    }
+    match source.wanted {
+        Wanted::All => Outcome::Texts,
+        Wanted::Last(_) => {
+            // One text, without the zero behind it.
+            out.pop();
+            Outcome::Text
+        }
     }
 }
 

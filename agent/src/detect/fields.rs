@@ -5,6 +5,7 @@ pub(crate) mod container;
 pub(crate) mod dns;
 pub(crate) mod evt;
 pub(crate) mod fd;
+mod groups;
 pub(crate) mod names;
 mod path_names;
 pub(crate) mod paths;

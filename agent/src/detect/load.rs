@@ -233,6 +233,7 @@ impl Loader {
             event_types: reach.holds.traced,
             enabled: definition.enabled && urgent,
             alerts: true,
+            reads_environment: self.compiler.reads_environment,
             condition,
             exceptions,
             output,

@@ -29,6 +29,8 @@ pub struct Rule {
     pub enabled: bool,
     /// Its matches are alerts; else they only count for correlations.
     pub alerts: bool,
+    /// It needs the environment of processes.
+    pub(crate) reads_environment: bool,
     pub(crate) condition: Node,
     /// Those of the condition, once more.
     pub(crate) exceptions: Vec<Exception>,
@@ -62,6 +64,8 @@ pub struct Outcome {
 const NEGATED_TERMS: usize = 6;
 /// Exceptions that nearly applied, shown with a finding.
 const NEAR_EXCEPTIONS: usize = 3;
+/// Stands for a value that can be a secret. An output that names the field shows it.
+const NOT_SHOWN: &str = "<not shown>";
 /// Longest right side shown, in characters.
 const OPERAND_SHOWN: usize = 160;
 
@@ -120,6 +124,12 @@ impl RuleSet {
             .fold(EventTypes::NONE, |types, rule| {
                 types.union(rule.event_types)
             })
+    }
+
+    /// An enabled rule needs the environment of processes: the sensor captures it for no other use.
+    pub fn reads_environment(&self) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.enabled && rule.reads_environment)
     }
 
     /// Finds all rules that match the event, and those that cannot be decided yet.
@@ -332,7 +342,8 @@ impl<'a, E: FieldSource> Terms<'a, E> {
     fn term(&self, term: Term, negated: bool) -> MatchedTerm {
         let leaf = &self.set.leaves[term.leaf as usize];
         let Written { place, macros } = &self.set.written[term.written as usize];
-        let met_at = if negated {
+        let secret = leaf.left.is_secret();
+        let met_at = if negated || secret {
             None
         } else {
             eval::met_at(leaf, self.event)
@@ -346,7 +357,11 @@ impl<'a, E: FieldSource> Terms<'a, E> {
             field: field.clone(),
             operator: operator.clone(),
             operand: shortened(operand),
-            value: eval::shown(&leaf.left, self.event),
+            value: if secret {
+                Some(NOT_SHOWN.to_owned())
+            } else {
+                eval::shown(&leaf.left, self.event)
+            },
             negated,
             met_at,
             file: place.file.to_string(),

@@ -3,9 +3,11 @@
 mod correlation;
 mod dns;
 mod fields;
+mod language;
 mod loading;
 mod sigma;
 mod sigma_input;
+mod process_fields;
 
 use std::sync::Arc;
 

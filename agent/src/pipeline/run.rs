@@ -129,6 +129,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
 
     let mut probe = Probe::load(&probe_options(config))?;
+    probe.capture_environment(rules.set.reads_environment())?;
     let meters = probe.ring_meters()?;
     let rings = probe.take_rings()?;
     let counters = probe.take_counters()?;

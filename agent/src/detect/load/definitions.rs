@@ -103,13 +103,14 @@ impl Collector {
 
     fn list(&mut self, list: ListItem) -> Result<(), Trouble> {
         let name = list.name.value.clone();
+        self.remark(None, list.remarks);
         match (list.change, self.lists.get_mut(&name)) {
-            (None, _) => {
+            // What replaces nothing is the first definition.
+            (None | Some(Override::Replace), _) => {
                 self.lists.insert(name, list.items);
             }
             (Some(Override::Append), Some(items)) => items.extend(list.items),
-            (Some(Override::Replace), Some(items)) => *items = list.items,
-            (Some(_), None) => {
+            (Some(Override::Append), None) => {
                 return Err(nothing_to_change("list", &list.name, self.lists.keys()));
             }
         }
@@ -119,8 +120,9 @@ impl Collector {
     fn macro_item(&mut self, item: MacroItem) -> Result<(), Trouble> {
         let position = self.position;
         let name = item.name.value.clone();
+        self.remark(None, item.remarks);
         match (item.change, self.macros.get_mut(&name)) {
-            (Some(_), None) => {
+            (Some(Override::Append), None) => {
                 return Err(nothing_to_change("macro", &item.name, self.macros.keys()));
             }
             (Some(Override::Append), Some(earlier)) => {
@@ -132,7 +134,8 @@ impl Collector {
                 earlier.condition = item.condition;
                 earlier.visibility = position;
             }
-            (None, None) => {
+            // What replaces nothing is the first definition.
+            (None | Some(Override::Replace), None) => {
                 let definition = MacroText {
                     condition: item.condition,
                     index: position,
@@ -146,15 +149,7 @@ impl Collector {
 
     fn rule(&mut self, item: RuleItem) -> Result<(), Trouble> {
         let name = item.name.value.clone();
-        for key in &item.unknown_keys {
-            let reason = format!("key '{}' means nothing in a rule", key.value);
-            self.remarks.push((Some(name.clone()), key.start(), reason));
-        }
-        if let Some(place) = &item.capture {
-            let reason = "'capture' asks for a recording of system calls, which is not made";
-            self.remarks
-                .push((Some(name.clone()), place.clone(), reason.to_owned()));
-        }
+        self.remark(Some(&name), item.remarks.iter().cloned());
         let earlier = self.by_name.get(&name).copied();
         let only_enabled = item.condition.is_none()
             && item.output.is_none()
@@ -182,13 +177,26 @@ impl Collector {
         }
     }
 
+    fn remark(
+        &mut self,
+        rule: Option<&String>,
+        remarks: impl IntoIterator<Item = (Place, String)>,
+    ) {
+        let remarks = remarks.into_iter();
+        self.remarks
+            .extend(remarks.map(|(place, reason)| (rule.cloned(), place, reason)));
+    }
+
     /// Changes parts of an earlier rule.
     fn change(&mut self, index: usize, item: &RuleItem) -> Result<(), Trouble> {
         let whole = item.changes.iter().any(|(part, _)| part == "*");
         for part in item.given() {
             let named = item.changes.iter().any(|(named, _)| named == part);
             let appended = whole && APPENDED.contains(&part);
-            if !named && !appended {
+            if whole && !appended {
+                let reason = format!("'append' leaves '{part}' as it was: it is passed over");
+                self.remark(Some(&item.name.value), [(item.name.start(), reason)]);
+            } else if !named && !appended {
                 let reason =
                     format!("'{part}' is given and 'override' does not say what to do with it");
                 let trouble = Trouble::new(item.name.start(), RefusalKind::Item, reason);
@@ -204,7 +212,7 @@ impl Collector {
             for &part in parts {
                 match change {
                     Override::Append if whole && !item.given().contains(&part) => {}
-                    Override::Append => append_part(rule, part, item)?,
+                    Override::Append => append_part(rule, part, item, &mut self.remarks)?,
                     Override::Replace => replace_part(rule, part, item)?,
                 }
                 if let (Override::Append, "condition", Some(condition)) =
@@ -222,7 +230,12 @@ impl Collector {
 /// Parts of a rule that can be appended to, and that `append: true` appends to.
 const APPENDED: &[&str] = &["condition", "output", "desc", "tags", "exceptions"];
 
-fn append_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Result<(), Trouble> {
+fn append_part(
+    rule: &mut RuleDefinition,
+    part: &str,
+    item: &RuleItem,
+    remarks: &mut Vec<Remark>,
+) -> Result<(), Trouble> {
     let name = &item.name;
     match part {
         "condition" => rule.condition.append(given(&item.condition, part, name)?),
@@ -234,7 +247,12 @@ fn append_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Result
             .tags
             .extend(given(&item.tags, part, name)?.iter().cloned()),
         "exceptions" => {
-            append_exceptions(&mut rule.exceptions, given(&item.exceptions, part, name)?)?;
+            let more = given(&item.exceptions, part, name)?;
+            for exception in more.iter().filter(|more| more.values.is_empty()) {
+                let reason = format!("exception '{}' adds no values", exception.name.value);
+                remarks.push((Some(name.value.clone()), exception.place.clone(), reason));
+            }
+            append_exceptions(&mut rule.exceptions, more)?;
         }
         _ => return Err(unchangeable(part, "appended to", name)),
     }
@@ -254,7 +272,12 @@ fn replace_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Resul
         "warn_evttypes" => rule.warn_event_types = *given(&item.warn_event_types, part, name)?,
         "skip-if-unknown-filter" => rule.skip_unknown = *given(&item.skip_unknown, part, name)?,
         // Recordings are not made, which a remark on the item says.
-        "capture" | "capture_duration" => {}
+        "capture" => {
+            given(&item.capture, part, name)?;
+        }
+        "capture_duration" => {
+            given(&item.capture_duration, part, name)?;
+        }
         _ => return Err(unchangeable(part, "replaced", name)),
     }
     Ok(())

@@ -176,10 +176,10 @@ fn list(values: &[ExceptionValue]) -> Result<String, Trouble> {
     Ok(format!("({})", words.join(", ")))
 }
 
-/// A value as condition text: already quoted, a plain word, or put in quotes.
+/// A value as condition text: already quoted, a plain word, a transformer, or put in quotes.
 fn word(value: &str) -> String {
     use super::super::falco::ast::{At, Word};
-    if value.starts_with(['"', '\'']) || value.starts_with('(') {
+    if value.starts_with(['"', '\'', '(']) || parser::is_transformer(value) {
         return value.to_owned();
     }
     let text = value.to_owned();

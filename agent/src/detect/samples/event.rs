@@ -182,9 +182,17 @@ impl SampleEvent {
             return;
         };
         self.default("proc.args", "");
-        let cmdline = match self.text("proc.args") {
-            Some(args) if !args.is_empty() => format!("{name} {args}"),
-            _ => name.clone(),
+        let args = self.text("proc.args").unwrap_or_default();
+        for (index, word) in (0..).zip(args.split_ascii_whitespace()) {
+            let info = field("proc.args").expect("the catalogue has the field");
+            self.values
+                .entry((info.id, Some(FieldArg::Index(index))))
+                .or_insert_with(|| vec![OwnedScalar::Text(word.as_bytes().into())]);
+        }
+        let cmdline = if args.is_empty() {
+            name.clone()
+        } else {
+            format!("{name} {args}")
         };
         self.default("proc.cmdline", &cmdline);
         self.default("proc.exe", &name);
@@ -198,6 +206,7 @@ impl SampleEvent {
         self.default("evt.is_open_read", &has(&["O_RDONLY", "O_RDWR"]));
         self.default("evt.is_open_write", &has(&["O_WRONLY", "O_RDWR"]));
         self.default("evt.is_open_create", &has(&["O_F_CREATED"]));
+        self.default("evt.is_open_exec", "false");
         self.default("fd.type", "file");
         self.default("fd.typechar", "f");
         let descriptor = self.number("evt.rawres").unwrap_or(-1).max(-1);
