@@ -153,6 +153,7 @@ impl RulePaths {
             hostname: Some(node.to_owned()),
             minimum_priority: self.minimum_priority.unwrap_or(Priority::Debug),
             minimum_level: Level::Medium,
+            ..LoadOptions::default()
         };
         let loaded = detect::load(&files, &options);
         if loaded.report.refused.is_empty() {

@@ -205,6 +205,7 @@ impl<'a> SigmaCompiler<'a> {
                 },
                 kind: info.kind,
                 info: Some(info),
+                list: false,
                 place: place.clone(),
                 name: name.to_owned(),
             },

@@ -45,7 +45,7 @@ impl Sources {
                     Item::List(found) => {
                         keep(&mut list_names, &found.name, found.change.is_some());
                     }
-                    Item::Rule(_) | Item::Requirement(..) => {}
+                    Item::Rule(_) | Item::Requirement(..) | Item::Sigma(_) => {}
                 }
                 // What cannot be added is refused when the files are loaded.
                 let _ = collector.add(item);

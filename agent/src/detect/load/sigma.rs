@@ -176,6 +176,7 @@ impl Loader {
             event_types: super::super::event_types::EventTypes::NONE,
             enabled,
             alerts: true,
+            reads_environment: false,
             exceptions: Vec::new(),
             condition: super::super::ir::Node::Or(Box::default()),
             output: self.compiler.output(&Rc::new(template))?,
