@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use integration_test::client::rule_name;
 use integration_test::container::{Container, ContainerSpec};
 use integration_test::images::Image;
 use integration_test::report::describe;
@@ -10,7 +11,7 @@ use integration_test::runtime::block_on;
 use integration_test::{shortened, soak};
 
 use crate::watched::{Watched, is_grave};
-use crate::{Bench, Test};
+use crate::{Bench, Test, pack};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[(
     "benign::nginx_redis_and_postgresql_under_load_raise_no_alert",
@@ -138,8 +139,10 @@ fn servers(bench: &Bench) -> Result<()> {
         println!("rounds of load: {rounds:?}; {} events", events.seen);
         ensure!(events.seen > FEWEST_EVENTS, "that was no load: {events:?}");
         ensure!(events.delivered == events.seen, "lost: {events:?}");
+        // The agent's own alerts are no rules: a canary that is late on a busy machine is one.
+        let rules = pack::names();
         let mut alerts = watched.watcher.alerts();
-        alerts.retain(is_grave);
+        alerts.retain(|alert| is_grave(alert) && rules.contains(rule_name(alert)));
         let told: Vec<String> = alerts.iter().map(describe).collect();
         let first = &pairs[0].container;
         first.exec(&["cat", "/etc/shadow"]).await?;
