@@ -10,7 +10,8 @@ use std::time::SystemTime;
 
 use super::{Alert, Downtime, Loss, LossReason, SensorFinding};
 use crate::model::{
-    Container, ContainerView, Event, Identity, MatchedTerm, NearException, Priority, RuleInfo, Runtime,
+    Container, ContainerView, Event, Identity, MatchedTerm, NearException, Priority, RuleInfo,
+    Runtime,
 };
 use crate::proto;
 

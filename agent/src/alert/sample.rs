@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::{Alert, Facts, Stored};
 use crate::model::{
     Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
-    Finding, Identity, Ids, Image, Layer, MatchedTerm, NearException, Open, Path, Payload, Priority, Process,
-    Provenance, RuleInfo, Runtime, Syscall, Tty,
+    Finding, Identity, Ids, Image, Layer, MatchedTerm, NearException, Open, Path, Payload,
+    Priority, Process, Provenance, RuleInfo, Runtime, Syscall, Tty,
 };
 use crate::proto;
 

@@ -239,21 +239,27 @@ fn matched(
         Some(most) if most == correlation.least => "=".to_owned(),
         Some(most) => format!("<= {most} and >="),
     };
-    let groups = correlation.group_by.iter().zip(&key.values);
-    let groups = groups.map(|(field, value)| MatchedTerm {
-        field: field.clone(),
-        operator: "group-by".to_owned(),
-        operand: String::new(),
-        value: value.as_deref().map(str::to_owned),
+    let info = Arc::clone(&finding.rule);
+    let term = |field: &str, operator: &str, operand: String, value| MatchedTerm {
+        field: field.to_owned(),
+        operator: operator.to_owned(),
+        operand,
+        value,
         negated: false,
-    });
-    let counted = MatchedTerm {
-        field: correlation.kind.name().to_owned(),
-        operator,
-        operand: format!("{} within {}", correlation.least, correlation.timespan),
-        value: Some(count.to_string()),
-        negated: false,
+        met_at: None,
+        file: info.file.clone(),
+        line: info.line,
+        column: 1,
+        macros: Vec::new(),
     };
+    let groups = correlation.group_by.iter().zip(&key.values);
+    let groups = groups.map(|(field, value)| {
+        let value = value.as_deref().map(str::to_owned);
+        term(field, "group-by", String::new(), value)
+    });
+    let operand = format!("{} within {}", correlation.least, correlation.timespan);
+    let value = Some(count.to_string());
+    let counted = term(correlation.kind.name(), &operator, operand, value);
     finding
         .evidence
         .splice(..0, std::iter::once(counted).chain(groups));

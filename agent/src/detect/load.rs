@@ -318,8 +318,13 @@ impl Loader {
             .warnings
             .sort_by_key(|warning| (position(&warning.file), warning.line, warning.column));
         Loaded {
-            set: RuleSet::new(self.digest, rules, self.compiler.leaves, self.compiler.written)
-                .with_correlations(correlations),
+            set: RuleSet::new(
+                self.digest,
+                rules,
+                self.compiler.leaves,
+                self.compiler.written,
+            )
+            .with_correlations(correlations),
             report: self.report,
         }
     }

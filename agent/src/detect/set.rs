@@ -66,7 +66,12 @@ const NEAR_EXCEPTIONS: usize = 3;
 const OPERAND_SHOWN: usize = 160;
 
 impl RuleSet {
-    pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>, written: Vec<Written>) -> Self {
+    pub(crate) fn new(
+        digest: Arc<str>,
+        rules: Vec<Rule>,
+        leaves: Vec<Leaf>,
+        written: Vec<Written>,
+    ) -> Self {
         Self {
             digest,
             index: Index::new(&rules, &leaves),

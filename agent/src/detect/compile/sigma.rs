@@ -47,6 +47,8 @@ struct Left {
 
 impl<'a> SigmaCompiler<'a> {
     pub(crate) fn new(compiler: &'a mut Compiler, source: logsource::Source) -> Self {
+        // There are no macros here.
+        compiler.macros = Rc::default();
         Self {
             compiler,
             source,
@@ -59,8 +61,10 @@ impl<'a> SigmaCompiler<'a> {
         &mut self,
         detection: &'d Detection,
         filters: impl Iterator<Item = &'d Detection>,
+        logsource: &Place,
     ) -> Compiled {
-        let mut parts = vec![self.falco(self.source.guard())?, self.detection(detection)?];
+        let events = self.falco(self.source.guard(), logsource)?;
+        let mut parts = vec![events, self.detection(detection)?];
         for filter in filters {
             parts.push(self.detection(filter)?);
         }
@@ -87,9 +91,9 @@ impl<'a> SigmaCompiler<'a> {
         Ok(self.left(&name.value, name.start())?.typed.source)
     }
 
-    /// A condition in Falco's language.
-    fn falco(&mut self, condition: &str) -> Compiled {
-        let text = Rc::new(Text::made(condition));
+    /// A condition in Falco's language, for what stands there.
+    fn falco(&mut self, condition: &str, place: &Place) -> Compiled {
+        let text = Rc::new(Text::made_for(condition, place));
         let expression = resolve::parse(&text)?;
         let expanded = resolve::expand(&expression, &text, &Definitions::default())?;
         let remarks = std::mem::take(&mut self.compiler.remarks);
@@ -180,7 +184,7 @@ impl<'a> SigmaCompiler<'a> {
                 return Err(Trouble::new(name.start(), RefusalKind::LogSource, reason)
                     .hint("EXECVE and PATH have events"));
             };
-            parts.push(self.falco(condition)?);
+            parts.push(self.falco(condition, &name.start())?);
         }
         let found = any(parts);
         Ok(if search.modifiers.negated {

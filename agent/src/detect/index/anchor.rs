@@ -176,7 +176,10 @@ fn share(leaf: &Leaf) -> Option<f32> {
         Test::Prefix(prefix) => of_length(prefix.len()),
         Test::Suffix(suffix) => of_length(suffix.len()),
         Test::Contains(finder) => of_length(finder.needle().len()),
-        Test::ContainsFolded(needle) => of_length(needle.len()),
+        Test::EqualFolded(_) => one,
+        Test::PrefixFolded(text) | Test::SuffixFolded(text) | Test::ContainsFolded(text) => {
+            of_length(text.len())
+        }
         Test::PathPrefix(prefixes) => {
             let mut share = 0.0;
             for prefix in prefixes.plain()? {

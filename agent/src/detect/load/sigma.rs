@@ -142,7 +142,8 @@ impl Loader {
         }
         self.compiler.remarks.clear();
         let mut compiler = SigmaCompiler::new(&mut self.compiler, source);
-        let (condition, reach) = compiler.rule(&rule.detection, applied.into_iter())?;
+        let (condition, reach) =
+            compiler.rule(&rule.detection, applied.into_iter(), &rule.source.place)?;
         for (place, reason) in std::mem::take(&mut self.compiler.remarks) {
             self.warn(Some(title.clone()), &place, reason);
         }
@@ -175,6 +176,7 @@ impl Loader {
             event_types: super::super::event_types::EventTypes::NONE,
             enabled,
             alerts: true,
+            exceptions: Vec::new(),
             condition: super::super::ir::Node::Or(Box::default()),
             output: self.compiler.output(&Rc::new(template))?,
         })
