@@ -5,9 +5,9 @@ mod dns;
 mod fields;
 mod language;
 mod loading;
+mod process_fields;
 mod sigma;
 mod sigma_input;
-mod process_fields;
 
 use std::sync::Arc;
 

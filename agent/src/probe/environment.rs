@@ -13,7 +13,9 @@ pub(super) fn capture(ebpf: &mut Ebpf, wanted: bool) -> Result<(), ProbeError> {
         .map_mut("ENVIRONMENT_WANTED")
         .ok_or_else(|| ProbeError::Load("the object has no array ENVIRONMENT_WANTED".to_owned()))?;
     let mut array: Array<_, u32> = Array::try_from(map).map_err(|error| failed(&error))?;
-    array.set(0, u32::from(wanted), 0).map_err(|error| failed(&error))
+    array
+        .set(0, u32::from(wanted), 0)
+        .map_err(|error| failed(&error))
 }
 
 fn failed(error: &MapError) -> ProbeError {

@@ -521,7 +521,10 @@ fn exceptions(node: Node<'_>, remarks: &mut Vec<Remark>) -> Read<Vec<Exception>>
     Ok(found)
 }
 
-const EXCEPTION_KEYS: &[&str] = &["name", "fields", "comps", "values"];
+const EXCEPTION_KEYS: &[&str] = &[
+    "name", "fields", "comps", "values", // Not in Falco, which passes over these.
+    "owner", "reason", "expires",
+];
 
 fn exception(node: Node<'_>, remarks: &mut Vec<Remark>) -> Read<Exception> {
     let entries: Vec<(Text, Node<'_>)> = node

@@ -93,7 +93,7 @@ fn broad(field: &str, needle: &str) -> Option<&'static str> {
     if needle.len() == 2 && needle.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Some("is so short that it stands within other words");
     }
-    let word = needle.trim_matches(['/', ' ']).to_ascii_lowercase();
+    let word = needle.trim_matches('/').to_ascii_lowercase();
     COMMON
         .contains(&word.as_str())
         .then_some("stands in the paths of ordinary programs")
