@@ -144,7 +144,7 @@ pub async fn record(
     let begun = Reading::now();
     let header = header(config, &facts, &sensor.probe.scope().path, begun);
     let writer = CaptureWriter::create(&settings.file, header, settings.limits.keep)?;
-    let (jobs, writing, failed) = spawn_writer(writer, Arc::clone(&progress));
+    let (jobs, writing, failed) = spawn_writer(writer, Arc::clone(&progress)).await;
     let recording = Recording {
         jobs,
         limits: settings.limits,
@@ -376,15 +376,19 @@ async fn over(duration: Option<Duration>) {
 
 type Writing = JoinHandle<Result<(), RecordError>>;
 
-/// The writer, off the tasks' threads. The third value comes when it cannot go on.
-fn spawn_writer(
+/// The writer, off the tasks' threads, on one that has begun: it gives up its capabilities as it
+/// begins, which the filter of calls refuses later. The third value comes when it cannot go on.
+async fn spawn_writer(
     writer: CaptureWriter,
     progress: Arc<RecordProgress>,
 ) -> (mpsc::Sender<Job>, Writing, oneshot::Receiver<()>) {
     let (jobs, mut queue) = mpsc::channel(JOBS);
     let (fail, failed) = oneshot::channel();
+    let (begin, begun) = oneshot::channel();
     progress.wrote(&writer);
     let writing = spawn_blocking(move || {
+        // Whoever waits for it is there.
+        let _ = begin.send(());
         let result = write(writer, &mut queue, &progress);
         // Without a failure the stages have ended, and nobody waits.
         let _ = fail.send(());
@@ -392,6 +396,8 @@ fn spawn_writer(
         while queue.blocking_recv().is_some() {}
         result
     });
+    // A thread that cannot begin ends the recording below.
+    let _ = begun.await;
     (jobs, writing, failed)
 }
 
