@@ -15,7 +15,7 @@ const RULES: &str = "\
   priority: WARNING
 - rule: Refused
   desc: It asks for a field that nobody has.
-  condition: evt.type = openat and fd.nam = /x
+  condition: evt.type = openat and fd.namme = /x
   output: opened
   priority: WARNING
 ";
