@@ -103,10 +103,7 @@ const _: () = assert!(
 );
 
 const _: () = assert!(
-    size_of::<ExecRecord>()
-        + 4 * limits::PATH_ROOM
-        + limits::ARGV_MAX
-        + limits::ENVIRONMENT_MAX
+    size_of::<ExecRecord>() + 4 * limits::PATH_ROOM + limits::ARGV_MAX + limits::ENVIRONMENT_MAX
         < EXEC_ROOM,
     "an exec record fits its buffer"
 );
