@@ -66,11 +66,11 @@ pub struct CallRecord {
 
 assert_layout!(
     CallRecord,
-    size = 216,
+    size = 232,
     process = 16,
-    result = 152,
-    args = 160,
-    call = 208,
+    result = 168,
+    args = 176,
+    call = 224,
 );
 
 /// Bits of [`BulkCallRecord::flags`].

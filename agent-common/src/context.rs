@@ -38,6 +38,8 @@ pub mod context_valid {
     pub const PARENT: u32 = 1 << 4;
     /// `tty_major` and `tty_minor` were read: the process has a controlling terminal.
     pub const TTY: u32 = 1 << 5;
+    /// Process group and session were read.
+    pub const GROUPS: u32 = 1 << 6;
 }
 
 /// The process behind a critical record, in full.
@@ -97,6 +99,14 @@ pub struct ProcessContext {
     pub tty_major: u32,
     /// Controlling terminal: minor number.
     pub tty_minor: u32,
+    /// Process group: pid of its leader in the initial pid namespace.
+    pub pgid: u32,
+    /// The same in the process's own pid namespace, zero when the leader is outside of it.
+    pub vpgid: u32,
+    /// Session: pid of its leader in the initial pid namespace.
+    pub sid: u32,
+    /// The same in the process's own pid namespace, zero when the leader is outside of it.
+    pub vsid: u32,
     /// [`context_valid`].
     pub valid: u32,
     /// Spelled-out padding, zero.
@@ -107,14 +117,16 @@ pub struct ProcessContext {
 
 assert_layout!(
     ProcessContext,
-    size = 136,
+    size = 152,
     cgroup_id = 0,
     cap_effective = 24,
     exec_seq = 48,
     vpid = 68,
     loginuid = 88,
-    valid = 112,
-    comm = 120,
+    pgid = 112,
+    vsid = 124,
+    valid = 128,
+    comm = 136,
 );
 
 /// The process behind a bulk record: the daemon joins the rest from its process table.

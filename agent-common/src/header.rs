@@ -3,7 +3,7 @@
 use crate::layout::assert_layout;
 
 /// Version of the record layouts: a decoder refuses any other.
-pub const ABI_VERSION: u8 = 1;
+pub const ABI_VERSION: u8 = 2;
 
 /// Kind of a record. Numbers are never reused.
 #[repr(u8)]

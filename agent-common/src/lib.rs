@@ -30,7 +30,7 @@ pub use dns_record::{DNS_PORT, DnsRecord, dns_flags};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
-pub use open_record::{OpenRecord, ShortOpenRecord, open_marks};
+pub use open_record::{OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord, open_marks};
 pub use path_call::{PathCall, PathSource, argument, path_source};
 pub use paths::PathsRecord;
 pub use records::{

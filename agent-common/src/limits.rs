@@ -10,7 +10,10 @@ pub const PATH_COMPONENTS: u32 = 2048;
 pub const NAME_MAX: usize = 255;
 /// Most bytes of argv captured, zero bytes included.
 pub const ARGV_MAX: usize = 32 * 1024;
-/// Bytes of argv copied at a time: a page that is not resident costs one chunk, not all.
+/// Most bytes of the environment captured, zero bytes included.
+pub const ENVIRONMENT_MAX: usize = 8 * 1024;
+/// Bytes of argv and environment copied at a time: a page that is not resident costs one chunk, not
+/// all.
 pub const ARGV_CHUNK: usize = 4096;
 /// Longest unix socket path (`sockaddr_un.sun_path`).
 pub const UNIX_PATH_MAX: usize = 108;

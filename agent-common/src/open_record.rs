@@ -12,6 +12,10 @@ pub mod open_marks {
     pub const IO_URING: u8 = 1 << 7;
 }
 
+/// Bit of [`OpenRecord::flags`] beside those of open(2), which does not use it: the call made a file
+/// that somebody may execute. The marks have no bit left. Not of memfd_create, which uses it.
+pub const OPEN_EXECUTABLE: u32 = 1 << 31;
+
 /// A file was opened or could not be. The path takes the rest of the record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub struct OpenRecord {
     pub header: RecordHeader,
     /// Who.
     pub context: BulkContext,
-    /// open(2) flags.
+    /// open(2) flags, and [`OPEN_EXECUTABLE`].
     pub flags: u32,
     /// Number of bytes at the path's end that are the name as the caller passed it, zero when the
     /// path was not read from the caller's memory.

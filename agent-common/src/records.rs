@@ -37,6 +37,10 @@ pub mod exe_flags {
     pub const STDIO_VALID: u16 = 1 << 7;
     /// execveat with a descriptor; with a path alone it cannot be told from execve.
     pub const EXECVEAT: u16 = 1 << 8;
+    /// The environment was captured: a rule asks for it.
+    pub const ENVIRONMENT: u16 = 1 << 9;
+    /// More of the environment existed than was captured.
+    pub const ENVIRONMENT_TRUNCATED: u16 = 1 << 10;
 }
 
 /// What a descriptor points to: [`StdioRecord::kind`].
@@ -110,7 +114,7 @@ pub struct StdioRecord {
 
 assert_layout!(StdioRecord, size = 56, kind = 8, ends = 16);
 
-/// A new image runs. Followed by filename, interpreter, exe path, cwd and argv.
+/// A new image runs. Followed by filename, interpreter, exe path, cwd, argv and environment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -149,22 +153,25 @@ pub struct ExecRecord {
     pub exe_path_flags: u8,
     /// [`path_flags`] of the working directory.
     pub cwd_flags: u8,
+    /// Length of the environment: each variable with its final zero.
+    pub environment_len: u16,
     /// Spelled-out padding, zero.
-    pub pad: [u8; 6],
+    pub pad: [u8; 4],
 }
 
 assert_layout!(
     ExecRecord,
-    size = 352,
+    size = 368,
     process = 16,
-    stdio = 152,
-    exe_inode = 320,
-    exe_device = 328,
-    filename_len = 332,
-    exe_path_len = 336,
-    argv_len = 340,
-    exe_flags = 342,
-    exe_path_flags = 344,
+    stdio = 168,
+    exe_inode = 336,
+    exe_device = 344,
+    filename_len = 348,
+    exe_path_len = 352,
+    argv_len = 356,
+    exe_flags = 358,
+    exe_path_flags = 360,
+    environment_len = 362,
 );
 
 /// A process was forked; the context is the child's.
@@ -189,7 +196,7 @@ pub struct ForkRecord {
     pub forker_key: u64,
 }
 
-assert_layout!(ForkRecord, size = 160, process = 16, forker_key = 152);
+assert_layout!(ForkRecord, size = 176, process = 16, forker_key = 168);
 
 /// The last thread of a process ended.
 #[repr(C)]
@@ -214,7 +221,7 @@ pub struct ExitRecord {
     pub pad: u32,
 }
 
-assert_layout!(ExitRecord, size = 160, process = 16, code = 152);
+assert_layout!(ExitRecord, size = 176, process = 16, code = 168);
 
 /// A change in the cgroup tree. Followed by the path.
 #[repr(C)]
@@ -245,10 +252,10 @@ pub struct CgroupRecord {
 
 assert_layout!(
     CgroupRecord,
-    size = 168,
+    size = 184,
     process = 16,
-    cgroup_id = 152,
-    path_len = 160
+    cgroup_id = 168,
+    path_len = 176
 );
 
 /// A call of the setuid or setgid family; the context holds the ids *after* it.
@@ -280,11 +287,11 @@ pub struct SetIdsRecord {
 
 assert_layout!(
     SetIdsRecord,
-    size = 168,
+    size = 184,
     process = 16,
-    result = 152,
-    argument = 156,
-    call = 160
+    result = 168,
+    argument = 172,
+    call = 176
 );
 
 /// A barrier that the daemon asked for, put into each ring.
@@ -341,13 +348,13 @@ pub struct TaskRecord {
 
 assert_layout!(
     TaskRecord,
-    size = 176,
+    size = 192,
     process = 16,
-    exe_inode = 152,
-    exe_device = 160,
-    exe_path_len = 164,
-    exe_flags = 166,
-    exe_path_flags = 168,
+    exe_inode = 168,
+    exe_device = 176,
+    exe_path_len = 180,
+    exe_flags = 182,
+    exe_path_flags = 184,
 );
 
 /// Bits of [`SocketRecord::flags`].

@@ -93,6 +93,10 @@ pub static HOLDERS: HashMap<u64, u32> =
 #[map]
 pub static PATH_CALLS: Array<PathCall> = Array::with_max_entries(limits::CALL_NUMBERS, 0);
 
+/// Not zero while a rule asks for the environment of what is executed: it can hold secrets.
+#[map]
+pub static ENVIRONMENT_WANTED: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Not zero once the daemon ends: from then on nothing is reported.
 #[map]
 pub static ENDED: Array<u32> = Array::with_max_entries(1, 0);

@@ -103,7 +103,8 @@ const _: () = assert!(
 );
 
 const _: () = assert!(
-    size_of::<ExecRecord>() + 4 * limits::PATH_ROOM + limits::ARGV_MAX < EXEC_ROOM,
+    size_of::<ExecRecord>() + 4 * limits::PATH_ROOM + limits::ARGV_MAX + limits::ENVIRONMENT_MAX
+        < EXEC_ROOM,
     "an exec record fits its buffer"
 );
 

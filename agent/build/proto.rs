@@ -17,10 +17,14 @@ const FILES: &[&str] = &[
     "gravlens/v1/status.proto",
 ];
 
+/// Messages of captures: they are written to files and served by nobody.
+const CAPTURE: &str = "gravlens/capture/v1/capture.proto";
+
 const EVENT: &str = "gravlens/v1/event.proto";
 
 /// Writes `gravlens.v1.rs` (messages, clients, servers), `gravlens.v1.AlertService.rs` (the stream's
-/// server), `descriptors.bin` (for reflection) and `payloads.md` (for the docs) into cargo's output directory.
+/// server), `gravlens.capture.v1.rs`, `descriptors.bin` (for reflection) and `payloads.md` (for the docs) into
+/// cargo's output directory.
 pub(crate) fn generate() -> anyhow::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("not run by cargo")?)
         .join("../proto");
@@ -41,6 +45,10 @@ pub(crate) fn generate() -> anyhow::Result<()> {
         .build_transport(true)
         .compile_fds(descriptors)
         .context("gRPC code")?;
+    let capture = protox::compile([CAPTURE], [&root]).context("the proto file of captures")?;
+    tonic_prost_build::configure()
+        .compile_fds(capture)
+        .context("code of captures")?;
     stream_server();
     Ok(())
 }

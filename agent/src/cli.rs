@@ -11,10 +11,13 @@ mod docs;
 mod doctor;
 mod exit;
 mod output;
+mod record;
+mod replay;
 mod rules;
 mod run;
 mod status;
 mod stream;
+mod tune;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,9 +86,15 @@ enum Verb {
     Stream(stream::StreamVerb),
     /// List the containers that the running agent sees
     Containers,
-    /// Check, test and list rules
+    /// Record what this node does, for `replay` and `rules backtest`
+    Record(record::RecordArgs),
+    /// Print the alerts that rules make of recordings
+    Replay(replay::ReplayArgs),
+    /// Check, explain, test and list rules, and try them on recordings
     #[command(subcommand)]
     Rules(rules::RulesVerb),
+    /// Propose the narrowest exception that hides an alert, and show what else it would hide
+    Tune(tune::TuneArgs),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -107,7 +116,10 @@ pub fn main() -> ExitCode {
         Verb::Alerts(args) => alerts::run(&global, *args),
         Verb::Stream(verb) => stream::run(&global, &verb),
         Verb::Containers => containers::run(&global),
+        Verb::Record(args) => record::run(&global, &args),
+        Verb::Replay(args) => replay::run(&global, &args),
         Verb::Rules(verb) => rules::run(&global, verb),
+        Verb::Tune(args) => tune::run(&global, &args),
         Verb::Config(verb) => config::run(&global, verb),
         Verb::Docs(args) => docs::run(&args),
         Verb::Canary(args) => canary::run(&args),

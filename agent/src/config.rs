@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::alert::{AlertLimits, SpoolLimits};
-use crate::detect::RuleSources;
+use crate::detect::{Level, RuleSources};
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -128,6 +128,8 @@ pub struct Rules {
     pub local: Option<PathBuf>,
     /// Rules that are less urgent are not evaluated; `None` evaluates all.
     pub min_priority: Option<Priority>,
+    /// Sigma rules of a lower level are not evaluated.
+    pub sigma_min_level: Level,
     /// Start, and reload, also when some rules are refused.
     pub allow_refused: bool,
     /// Reload when the files change.
@@ -360,6 +362,7 @@ impl Default for Config {
                 bundled: true,
                 local: Some("/etc/gravlens/rules.local.yaml".into()),
                 min_priority: None,
+                sigma_min_level: Level::Medium,
                 allow_refused: false,
                 watch: true,
             },

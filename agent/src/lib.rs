@@ -10,6 +10,7 @@
 
 pub mod alert;
 pub mod canary;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod decode;

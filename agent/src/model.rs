@@ -26,5 +26,6 @@ pub use event::{
 pub use finding::{Finding, MatchedTerm, NearException, Priority, RuleInfo, RuleSetId};
 pub use paths::{ArgumentNames, CallPath, Paths};
 pub use process::{
-    Capabilities, Charge, ExeFile, ExecId, Ids, Image, Layer, Process, Stdio, StdioKind, Tty,
+    Capabilities, Charge, Environment, ExeFile, ExecId, Groups, Ids, Image, Layer, Process, Stdio,
+    StdioKind, Tty,
 };

@@ -8,6 +8,9 @@
 //!                                                                                             webhook, NATS, OTLP
 //! ```
 //!
+//! `record` runs the same stages without spool and sinks, and writes what the detector takes in to a
+//! capture; `replay` runs the detector over one.
+//!
 //! One task owns the rings, one owns all detection state, one each sink. The detector never waits
 //! for anything but its inputs.
 
@@ -19,12 +22,16 @@ mod event;
 mod ledger;
 mod outputs;
 mod pending;
+mod record;
 mod reload;
+mod replay;
 mod rules;
 mod rulings;
 mod run;
 mod start;
 mod tasks;
 
+pub use record::{RecordError, RecordProgress, RecordSettings, RecordState, record};
+pub use replay::Replay;
 pub use run::{RunError, run};
 pub use start::{hook_status, probe_options};

@@ -9,6 +9,7 @@ mod btf;
 mod compat;
 mod counters;
 mod doctor;
+mod environment;
 mod error;
 mod events;
 mod integrity;

@@ -17,3 +17,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 pub mod stream_server {
     tonic::include_proto!("gravlens.v1.AlertService");
 }
+
+/// Messages of captures, generated from `proto/gravlens/capture/v1`.
+pub mod capture {
+    tonic::include_proto!("gravlens.capture.v1");
+}

@@ -67,6 +67,15 @@ impl RunLock {
     }
 }
 
+/// The pid of the agent that holds the lock of a state directory, if one does and says which.
+pub fn running(state_dir: &Path) -> Option<u32> {
+    let mut file = File::open(state_dir.join(FILE)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => holder(&mut file),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
 /// The pid in the file.
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
@@ -122,7 +131,9 @@ mod tests {
             error.contains(&format!("pid {}", std::process::id())),
             "{error}"
         );
+        assert_eq!(running(&state), Some(std::process::id()));
         drop(first);
+        assert_eq!(running(&state), None);
         assert!(RunLock::acquire(&state).is_ok());
     }
 

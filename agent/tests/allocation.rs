@@ -26,6 +26,7 @@ fn path<B>(bytes: B) -> Path<B> {
 
 fn process(comm: &str, parent: Option<Arc<Process>>) -> Process {
     Process {
+        groups: None,
         exec_id: ExecId {
             tgid: 100,
             start_boottime_ns: 1,
@@ -84,6 +85,7 @@ fn event(syscall: Syscall, payload: Payload<'static>) -> Event<'static> {
 
 fn events() -> [Event<'static>; 3] {
     let open = Open {
+        executable: false,
         path: path(Cow::Borrowed(
             b"/usr/share/nginx/html/index.html".as_slice(),
         )),

@@ -1,5 +1,8 @@
 //! Public rule files, unmodified, are loaded as far as today's sensor allows.
 
+#[path = "corpus/sigma.rs"]
+mod sigma;
+
 use std::path::PathBuf;
 
 use gravlens::detect::{self, LoadOptions, Loaded};
@@ -11,7 +14,7 @@ fn corpora() -> PathBuf {
     assert!(
         path.is_dir(),
         "this test needs the public rule files, and {} is no directory: set GRAVLENS_CORPORA to \
-         the folder that holds falco/falco_rules.yaml and falco_fields.tsv",
+         the folder that holds falco/falco_rules.yaml, falco_fields.tsv and sigma",
         path.display()
     );
     path
@@ -41,6 +44,35 @@ fn every_field_name_of_falco_is_known() {
         .filter(|name| !detect::catalogue::is_known(name))
         .collect();
     assert!(unknown.is_empty(), "unknown field names: {unknown:?}");
+}
+
+/// The event types and fields of reading are not there: contents of files and connections are not
+/// the sensor's to read.
+const NOT_FILLED: &[&str] = &["evt.buffer"];
+
+#[test]
+fn the_fields_that_falcos_rules_ask_for_are_filled() {
+    let table =
+        std::fs::read_to_string(corpora().join("falco_fields.tsv")).expect("the table can be read");
+    let mut asked = 0;
+    for line in table.lines().skip(1) {
+        let columns: Vec<_> = line.split('\t').collect();
+        let [name, _, _, in_conditions, _] = columns[..] else {
+            panic!("not five columns: {line}");
+        };
+        let rules: u32 = in_conditions.parse().expect("a number of rules");
+        if rules == 0 {
+            continue;
+        }
+        asked += 1;
+        let filled = detect::catalogue::field(name).is_some();
+        assert_eq!(
+            filled,
+            !NOT_FILLED.contains(&name),
+            "{name}, in {rules} rules"
+        );
+    }
+    assert_eq!(asked, 71);
 }
 
 /// Loading is not detecting: rules as their authors wrote them fire on what they are for.

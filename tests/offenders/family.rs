@@ -23,6 +23,7 @@ fn main() {
         "sibling" => sibling(),
         "sibling_maker" => sibling_maker(),
         "namespaces" => namespaces(),
+        "groups" => groups(),
         "reuse" => reuse(),
         other => panic!("no case {other}"),
     }
@@ -119,6 +120,30 @@ fn namespaces() {
     });
     println!("outer={outer}");
     wait(outer);
+}
+
+/// A leader of a session, a leader of a process group, and a member of one.
+fn groups() {
+    let session = fork(|| {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::setsid() });
+        execute(c"/bin/true", &[c"true", c"session"]);
+    });
+    println!("session={session}");
+    wait(session);
+    let group = fork(|| {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::setpgid(0, 0) });
+        execute(c"/bin/true", &[c"true", c"group"]);
+    });
+    println!("group={group}");
+    wait(group);
+    let member = fork(|| execute(c"/bin/true", &[c"true", c"member"]));
+    wait(member);
+    // SAFETY: no memory is passed.
+    let (own_group, own_session) = unsafe { (libc::getpgrp(), libc::getsid(0)) };
+    println!("own_group={own_group}");
+    println!("own_session={own_session}");
 }
 
 /// A process with the pid of one that has just ended.

@@ -2,7 +2,7 @@
 //!
 //! `images CASE [FOLDER]`; the folder is empty and the program's own
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
@@ -16,7 +16,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 mod raw;
 
-use raw::{c_string, done, execute, execute_descriptor, fork, open, wait};
+use raw::{c_string, done, execute, execute_descriptor, execute_with, fork, make, open, wait};
 
 const PROGRAM: &CStr = c"/bin/true";
 
@@ -50,9 +50,42 @@ fn main() {
             overlay(&folder);
             return;
         }
+        "environment" => {
+            let environment = [c"FIRST=1", c"SENSOR_TEST=here", c"LAST=1"];
+            execute_with(PROGRAM, &[c"with", c"environment"], &environment);
+        }
+        "large_environment" => {
+            // More than what is captured stands before the last variable.
+            let padding = CString::new(format!("PADDING={}", "x".repeat(3000))).expect("no zero");
+            let mut environment = vec![c"SENSOR_TEST=first"];
+            environment.extend([padding.as_c_str(); 4]);
+            execute_with(PROGRAM, &[c"with", c"much"], &environment);
+        }
+        "made" => {
+            made(&folder);
+            return;
+        }
         other => panic!("no case {other}"),
     }
     panic!("the program could not be executed");
+}
+
+/// Files that are made as programs, or are not.
+fn made(folder: &Path) {
+    for (name, mode, mask) in [
+        ("program", 0o711, 0o022),
+        ("data", 0o666, 0o022),
+        ("masked", 0o777, 0o111),
+    ] {
+        // SAFETY: no memory is passed.
+        unsafe { libc::umask(mask) };
+        done(make(&c_string(folder.join(name)), mode));
+    }
+    // It is there already.
+    done(open(
+        &c_string(folder.join("program")),
+        libc::O_WRONLY | libc::O_CREAT,
+    ));
 }
 
 /// An image that no file system holds.

@@ -25,6 +25,13 @@ pub(crate) fn open(path: &CStr, flags: i32) -> i32 {
     unsafe { libc::open(path.as_ptr(), flags, 0o600) }
 }
 
+/// Makes a file with these permissions, and leaves it open.
+pub(crate) fn make(path: &CStr, mode: libc::mode_t) -> i32 {
+    let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
+    // SAFETY: the path ends with a zero byte.
+    unsafe { libc::open(path.as_ptr(), flags, mode) }
+}
+
 /// Forks with the plain call, so that no library has a say in it. The child runs `child` and ends.
 pub(crate) fn fork(child: impl FnOnce()) -> i32 {
     clone(libc::SIGCHLD, child)
@@ -65,11 +72,18 @@ pub(crate) fn wait(pid: i32) {
 
 /// Executes a program with these arguments and no environment; returns only if it cannot.
 pub(crate) fn execute(program: &CStr, arguments: &[&CStr]) {
-    let mut pointers: Vec<_> = arguments.iter().map(|argument| argument.as_ptr()).collect();
-    pointers.push(ptr::null());
-    let environment = [ptr::null()];
+    execute_with(program, arguments, &[]);
+}
+
+/// The same with an environment.
+pub(crate) fn execute_with(program: &CStr, arguments: &[&CStr], environment: &[&CStr]) {
+    let list = |texts: &[&CStr]| -> Vec<_> {
+        let pointers = texts.iter().map(|text| text.as_ptr());
+        pointers.chain([ptr::null()]).collect()
+    };
+    let (arguments, environment) = (list(arguments), list(environment));
     // SAFETY: both lists end with a null pointer.
-    unsafe { libc::execve(program.as_ptr(), pointers.as_ptr(), environment.as_ptr()) };
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
 }
 
 /// Executes what a descriptor stands for.

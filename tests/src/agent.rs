@@ -1,5 +1,6 @@
 //! The agent under test: the real binary, scoped to the test's own cgroup.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -128,10 +129,30 @@ impl AgentSetup {
 
     /// Starts the agent without waiting for it.
     pub fn spawn(&self) -> Result<Agent> {
-        self.spawn_with(File::create(self.path("stdout.log"))?.into())
+        self.spawn_with("run", &[], File::create(self.path("stdout.log"))?.into())
     }
 
-    fn spawn_with(&self, stdout: Stdio) -> Result<Agent> {
+    /// Starts a recording with these arguments instead of an agent, and waits until it sees. What it
+    /// prints goes to `stdout`.
+    pub async fn record(&self, arguments: &[&OsStr], stdout: File) -> Result<Agent> {
+        let before = fs::read_to_string(self.path("stderr.log")).unwrap_or_default();
+        let mut recorder = self.spawn_with("record", arguments, stdout.into())?;
+        let deadline = Instant::now() + START_LIMIT;
+        while !recorder.stderr()[before.len()..].contains("Recording.") {
+            if let Some(status) = recorder.child.try_wait()? {
+                bail!("it ended at once ({status}):\n{}", recorder.stderr());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "it does not begin:\n{}",
+                recorder.stderr()
+            );
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(recorder)
+    }
+
+    fn spawn_with(&self, verb: &str, arguments: &[&OsStr], stdout: Stdio) -> Result<Agent> {
         self.require_scope()?;
         fs::write(self.config_file(), self.config.to_string())?;
         let log = self.path("stderr.log");
@@ -139,9 +160,10 @@ impl AgentSetup {
         command.push(binary()?);
         let child = Command::new(&command[0])
             .args(&command[1..])
-            .arg("run")
+            .arg(verb)
             .arg("--config")
             .arg(self.config_file())
+            .args(arguments)
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(stdout)
@@ -167,7 +189,7 @@ impl AgentSetup {
 
     /// Starts the agent with an output that nobody reads any more, and waits until it serves.
     pub async fn start_with_closed_output(&self) -> Result<Agent> {
-        let mut agent = self.spawn_with(Stdio::piped())?;
+        let mut agent = self.spawn_with("run", &[], Stdio::piped())?;
         drop(agent.child.stdout.take());
         agent.wait_ready().await?;
         Ok(agent)

@@ -38,6 +38,7 @@ pub struct ContainerSpec {
     privileged: bool,
     seccomp: bool,
     tty: bool,
+    dns: Vec<String>,
     labels: Vec<(String, String)>,
 }
 
@@ -57,6 +58,7 @@ impl ContainerSpec {
             privileged: false,
             seccomp: true,
             tty: false,
+            dns: Vec::new(),
             labels: Vec::new(),
         }
     }
@@ -121,6 +123,12 @@ impl ContainerSpec {
         self
     }
 
+    /// Asks this DNS server for names.
+    pub fn dns(mut self, server: &str) -> Self {
+        self.dns = strings(&[server]);
+        self
+    }
+
     /// Adds a label.
     pub fn label(mut self, key: &str, value: &str) -> Self {
         self.labels.push((key.to_owned(), value.to_owned()));
@@ -141,6 +149,7 @@ impl ContainerSpec {
                 cap_add: Some(self.capabilities.clone()),
                 privileged: Some(self.privileged),
                 security_opt: (!self.seccomp).then(|| strings(&["seccomp=unconfined"])),
+                dns: (!self.dns.is_empty()).then(|| self.dns.clone()),
                 init: Some(false),
                 ..HostConfig::default()
             }),

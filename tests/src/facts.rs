@@ -11,6 +11,18 @@ use gravlens::proto::{
 
 /// Longest value in a line for people.
 const LONGEST_VALUE: usize = 120;
+/// What a rule's output can tell beside what an alert holds.
+const OF_RULES: &[&str] = &[
+    "vpgid",
+    "sid",
+    "leads_group",
+    "leads_session",
+    "open_exec",
+    "variable",
+    "environment_cut",
+];
+/// What an output prints for a value that is missing.
+const NOT_AVAILABLE: &str = "<NA>";
 /// Stands for a field that the agent left unset.
 pub const UNSET: &str = "-";
 
@@ -37,6 +49,7 @@ impl Facts {
         if let Some(process) = &alert.process {
             facts.process(process);
         }
+        facts.output(&alert.output);
         let ancestors = alert
             .ancestors
             .iter()
@@ -59,6 +72,19 @@ impl Facts {
 
     fn put(&mut self, field: &'static str, value: impl fmt::Display) {
         self.fields.insert(field, value.to_string());
+    }
+
+    /// Fields that only rules know, from an output that names them.
+    fn output(&mut self, output: &str) {
+        for word in output.split_ascii_whitespace() {
+            let Some((name, value)) = word.split_once('=') else {
+                continue;
+            };
+            let known = OF_RULES.iter().find(|known| **known == name);
+            if let Some(name) = known.filter(|_| value != NOT_AVAILABLE) {
+                self.put(name, value);
+            }
+        }
     }
 
     fn event(&mut self, event: &Event) {

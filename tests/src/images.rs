@@ -16,6 +16,7 @@ use bollard::body_try_stream;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
 use crate::engine::Engine;
@@ -23,7 +24,8 @@ use crate::state::State;
 use crate::undo::{self, Leftover};
 
 /// An image that the suites use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Image {
     /// Debian's static busybox with all its applets.
     Busybox,
@@ -31,10 +33,12 @@ pub enum Image {
     Debian,
     /// Busybox and the programs of `tests/offenders`.
     Offenders,
+    /// A minimal Debian with nginx, redis and PostgreSQL.
+    Servers,
 }
 
 impl Image {
-    /// Every image.
+    /// The images that scenarios use.
     pub const ALL: [Self; 3] = [Self::Busybox, Self::Debian, Self::Offenders];
 
     /// Repository.
@@ -43,13 +47,14 @@ impl Image {
             Self::Busybox => "gravlens-test/busybox",
             Self::Debian => "gravlens-test/debian",
             Self::Offenders => "gravlens-test/offenders",
+            Self::Servers => "gravlens-test/servers",
         }
     }
 
     /// Tag: the recipe's number.
     pub const fn tag(self) -> &'static str {
         match self {
-            Self::Debian | Self::Offenders => "1",
+            Self::Debian | Self::Offenders | Self::Servers => "1",
             Self::Busybox => "2",
         }
     }
@@ -88,7 +93,8 @@ impl Image {
         }
         match self {
             Self::Busybox => busybox::build(&root)?,
-            Self::Debian => debian::build(&root)?,
+            Self::Debian => debian::build(&root, debian::TOOLS)?,
+            Self::Servers => debian::build(&root, debian::SERVERS)?,
             Self::Offenders => offenders::build(&root)?,
         }
         let draft = archive.with_extension("new");

@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod cases;
 pub mod cgroup;
 pub mod client;
 pub mod container;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 /// The offenders that run in containers, by the name of their binary; the others run in a cgroup
 /// alone.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     "compat_calls",
     "memfd_exec",
     "connect_once",
@@ -19,6 +19,7 @@ pub const ALL: [&str; 12] = [
     "open_race",
     "file_changes",
     "privileges",
+    "one_call",
 ];
 
 /// Path of an offender inside the offenders image.

@@ -15,6 +15,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod alerts;
 #[path = "suites/arguments.rs"]
 mod arguments;
+#[path = "suites/benign.rs"]
+mod benign;
 #[path = "suites/calls.rs"]
 mod calls;
 #[path = "suites/canary.rs"]
@@ -35,6 +37,8 @@ mod docker_client;
 mod doctor;
 #[path = "suites/fairness.rs"]
 mod fairness;
+#[path = "suites/falco_live.rs"]
+mod falco_live;
 #[path = "suites/file_changes.rs"]
 mod file_changes;
 #[path = "suites/flood.rs"]
@@ -51,12 +55,18 @@ mod network_cut;
 mod ocsf;
 #[path = "suites/otlp.rs"]
 mod otlp;
+#[path = "suites/pack.rs"]
+mod pack;
 #[path = "suites/privileges.rs"]
 mod privileges;
+#[path = "suites/record.rs"]
+mod record;
 #[path = "suites/reload.rs"]
 mod reload;
 #[path = "suites/sandbox.rs"]
 mod sandbox;
+#[path = "suites/sigma.rs"]
+mod sigma;
 #[path = "suites/spool.rs"]
 mod spool;
 #[path = "suites/stock_client.rs"]
@@ -67,6 +77,8 @@ mod stream_tools;
 mod subscribers;
 #[path = "suites/tamper.rs"]
 mod tamper;
+#[path = "suites/tuning.rs"]
+mod tuning;
 #[path = "suites/watched.rs"]
 mod watched;
 
@@ -88,16 +100,22 @@ fn main() -> ExitCode {
         deeds::TESTS,
         docker_client::TESTS,
         alerts::TESTS,
+        pack::TESTS,
+        falco_live::TESTS,
+        benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,
         arguments::TESTS,
         privileges::TESTS,
         image_rules::TESTS,
+        sigma::TESTS,
         loss::TESTS,
         spool::TESTS,
         stream_tools::TESTS,
+        tuning::TESTS,
         subscribers::TESTS,
         network_cut::TESTS,
+        record::TESTS,
         reload::TESTS,
         sandbox::TESTS,
         deploy::TESTS,

@@ -18,6 +18,17 @@ pub(crate) enum Bench {
         )]
         args: Vec<String>,
     },
+    /// What decoding, enrichment and rules cost: a capture goes through the detection task, with a
+    /// hundred rules and with a thousand
+    Rules {
+        /// Arguments of the benchmark itself (`-- --help` lists them)
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGS"
+        )]
+        args: Vec<String>,
+    },
     /// How fast alerts reach a subscriber, from memory and through the spool's files, and how long
     /// an event takes from the kernel to a client
     Stream {
@@ -35,6 +46,7 @@ pub(crate) enum Bench {
 pub(crate) fn verb(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Capture { args } => become_tool("bench_capture", args),
+        Bench::Rules { args } => become_tool("bench_rules", args),
         Bench::Stream { args } => become_tool("bench_stream", args),
     }
 }

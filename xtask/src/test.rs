@@ -78,7 +78,7 @@ pub(crate) fn verb(args: &Args) -> Result<()> {
 pub(crate) fn release_build() -> Step {
     let tests = "test -p integration-test --release --no-run";
     let commands = vec![cargo_with("build --release"), cargo_with(tests)];
-    step("build", commands, 20, &[])
+    step("build", commands, 30, &[])
 }
 
 /// The step that brings what testing needs.
@@ -95,7 +95,7 @@ impl StepName {
             Self::Fmt => step("fmt", format_checks(), 2, &[]),
             Self::Clippy => {
                 let lints = "clippy --workspace --all-targets -- -D warnings";
-                step("clippy", vec![cargo_with(lints)], 15, &[])
+                step("clippy", vec![cargo_with(lints)], 20, &[])
             }
             Self::Doc => {
                 let mut doc = cargo_with("doc --no-deps --workspace");
@@ -105,11 +105,11 @@ impl StepName {
             Self::Tidy => {
                 let mut tidy = this_task()?;
                 tidy.arg("tidy");
-                step("tidy", vec![tidy], 10, &[])
+                step("tidy", vec![tidy], 15, &[])
             }
             Self::Unit => {
                 let tests = "test --workspace --exclude integration-test";
-                step("unit", vec![cargo_with(tests)], 20, &[])
+                step("unit", vec![cargo_with(tests)], 25, &[])
             }
             Self::Build => release_build(),
             Self::Privileged => integration_test::privileged(&[]),

@@ -20,7 +20,7 @@ use crate::{
         sock::Sock,
         task::Task,
     },
-    maps::{EXEC_SCRATCH, PATH_SCRATCH},
+    maps::{ENVIRONMENT_WANTED, EXEC_SCRATCH, PATH_SCRATCH},
     scope::{self, Caller},
     scratch::{self, ExecScratch, Growing, PathScratch},
     verifier,
@@ -66,7 +66,8 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
     record.exe_flags = 0;
     record.exe_inode = 0;
     record.exe_device = 0;
-    record.pad = [0; 6];
+    record.environment_len = 0;
+    record.pad = [0; 4];
     let mut out = Appender::behind(size_of::<ExecRecord>() as u64, buffer);
     record.filename_len = out.kernel_string(kernel::read_ptr(bprm, &BPRM_FILENAME));
     record.interpreter_len = out.kernel_string(interpreter(bprm));
@@ -83,15 +84,33 @@ fn fill(buffer: *mut ExecScratch, paths: *mut PathScratch, caller: Caller, bprm:
     let cwd = built(task.working_directory(), task, paths);
     record.cwd_len = out.path(paths, cwd);
     record.cwd_flags = cwd.flags;
-    let (argv_len, argv_truncated) = out.arguments(task);
+    let (argv_len, argv_truncated) = out.memory::<{ limits::ARGV_MAX }>(task.arguments());
     record.argv_len = argv_len;
     if argv_truncated {
         record.exe_flags |= exe_flags::ARGV_TRUNCATED;
+    }
+    if environment_is_wanted() {
+        let environment = task.environment();
+        let (len, truncated) = out.memory::<{ limits::ENVIRONMENT_MAX }>(environment);
+        record.environment_len = len;
+        record.exe_flags |= exe_flags::ENVIRONMENT;
+        if truncated {
+            record.exe_flags |= exe_flags::ENVIRONMENT_TRUNCATED;
+        }
     }
     describe_stdio(record);
     let size = out.size();
     record.header = emit::header(Kind::Exec, size as u32);
     size
+}
+
+/// A rule asks for the environment.
+#[inline(always)]
+fn environment_is_wanted() -> bool {
+    ENVIRONMENT_WANTED.get_ptr(0).is_some_and(|wanted| {
+        // SAFETY: a live map value. Volatile: the daemon writes it.
+        unsafe { core::ptr::read_volatile(wanted) != 0 }
+    })
 }
 
 /// The interpreter's path, unless it is the file name itself.
@@ -195,17 +214,18 @@ extern "C" fn describe_file(file: u64, stream: *mut StdioRecord) -> u64 {
 }
 
 impl Appender<ExecScratch> {
-    /// Appends the arguments chunk by chunk; true when there were more than were captured.
+    /// Appends memory of the process chunk by chunk, from where it starts; true when it is longer
+    /// than what was captured.
     #[inline(always)]
-    fn arguments(&mut self, task: Task) -> (u16, bool) {
-        let Some((start, total)) = task.arguments() else {
+    fn memory<const MAX: usize>(&mut self, memory: Option<(u64, u64)>) -> (u16, bool) {
+        let Some((start, total)) = memory else {
             return (0, false);
         };
         let before = self.len();
-        let wanted = total.min(limits::ARGV_MAX as u64);
-        for chunk in 0..(limits::ARGV_MAX / limits::ARGV_CHUNK) as u64 {
+        let wanted = total.min(MAX as u64);
+        for chunk in 0..(MAX / limits::ARGV_CHUNK) as u64 {
             let offset = chunk * limits::ARGV_CHUNK as u64;
-            if offset >= wanted || !self.argument_chunk(start + offset, wanted - offset) {
+            if offset >= wanted || !self.chunk(start + offset, wanted - offset) {
                 break;
             }
         }
@@ -214,7 +234,7 @@ impl Appender<ExecScratch> {
     }
 
     #[inline(always)]
-    fn argument_chunk(&mut self, address: u64, wanted: u64) -> bool {
+    fn chunk(&mut self, address: u64, wanted: u64) -> bool {
         let len = verifier::mask::<0x1FFF>(wanted.min(limits::ARGV_CHUNK as u64));
         if len > limits::ARGV_CHUNK as u64 {
             return false;

@@ -4,7 +4,8 @@ use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
 };
 use gravlens_common::{
-    BulkContext, Call, DropReason, Hook, Kind, OpenRecord, ShortOpenRecord, open_marks, path_flags,
+    BulkContext, Call, DropReason, Hook, Kind, OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord,
+    open_marks, path_flags,
 };
 
 use crate::{
@@ -97,6 +98,8 @@ pub struct Seen {
     pub flags: u32,
     /// [`open_marks`].
     pub marks: u8,
+    /// The call made a file that somebody may execute.
+    pub executable: bool,
 }
 
 /// The file behind the descriptor that the call returned; `None` when the call failed, and when
@@ -123,8 +126,10 @@ fn opened(
     if Task::shares_files() {
         marks |= open_marks::FD_SHARED;
     }
+    let mut executable = false;
     if file.was_created() {
         marks |= open_marks::CREATED;
+        executable = file.is_executable();
     }
     let path = path::build_place(file.place(), task, buffer);
     if path.flags & path_flags::UNREADABLE != 0 {
@@ -138,6 +143,7 @@ fn opened(
             _ => all_flags(flags, asked),
         },
         marks,
+        executable,
     })
 }
 
@@ -192,6 +198,7 @@ fn asked(
         } else {
             0
         },
+        executable: false,
     }
 }
 
@@ -243,6 +250,12 @@ pub fn emit(
     paid: Paid,
 ) {
     let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
+    let flags = match call {
+        Call::MemfdCreate => seen.flags,
+        // Whatever the caller passed.
+        _ if seen.executable => seen.flags | OPEN_EXECUTABLE,
+        _ => seen.flags & !OPEN_EXECUTABLE,
+    };
     let record = OpenRecord {
         header: ring::header(
             Kind::Open,
@@ -254,7 +267,7 @@ pub fn emit(
             tid: caller.tid(),
             result,
         },
-        flags: seen.flags,
+        flags,
         name_len: seen.path.name_len as u16,
         call: call as u8,
         marks: seen.path.flags | seen.marks,

@@ -157,6 +157,7 @@ fn fail(request: Request, caller: Caller, error: i32) {
         path,
         flags: request.flags,
         marks: 0,
+        executable: false,
     };
     end(seen, &opener, caller, error, buffer, paid);
 }
@@ -187,15 +188,16 @@ fn installed(file: u64, fd: i32) {
     };
     let file = File::at(file).head(PathScratch::room(buffer));
     let flags = open::all_flags(file.flags(), asked as u32);
-    let marks = if file.was_created() {
-        open_marks::CREATED
+    let (marks, executable) = if file.was_created() {
+        (open_marks::CREATED, file.is_executable())
     } else {
-        0
+        (0, false)
     };
     let seen = Seen {
         path: path::build_place(file.place(), opener.task, buffer),
         flags,
         marks,
+        executable,
     };
     end(seen, &opener, caller, fd, buffer, paid);
 }

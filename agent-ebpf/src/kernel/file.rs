@@ -20,6 +20,8 @@ const S_IFCHR: u16 = 0o020_000;
 const S_IFREG: u16 = 0o100_000;
 /// Directory.
 const S_IFDIR: u16 = 0o040_000;
+/// Execution by the owner, the group or others.
+const S_IXUGO: u16 = 0o111;
 /// The open made the file (`FMODE_CREATED` in include/linux/fs.h).
 const FMODE_CREATED: u32 = 0x0010_0000;
 
@@ -96,6 +98,14 @@ impl FileHead {
     #[inline(always)]
     pub fn was_created(&self) -> bool {
         self.0.get::<u32>(&FILE_MODE) & FMODE_CREATED != 0
+    }
+
+    /// It is a regular file that somebody may execute.
+    #[inline(always)]
+    pub fn is_executable(&self) -> bool {
+        let inode = self.0.get::<u64>(&FILE_INODE);
+        let mode = read_or_zero::<u16>(inode, &INODE_MODE);
+        mode & S_IFMT == S_IFREG && mode & S_IXUGO != 0
     }
 
     /// Where its name is.

@@ -175,6 +175,7 @@ impl Task {
         self.describe_credentials(context);
         self.describe_login(context);
         self.describe_namespaces(context);
+        self.describe_groups(context);
         self.describe_tty(context);
     }
 
@@ -255,6 +256,15 @@ impl Task {
         ))
     }
 
+    /// Process group and session.
+    #[inline(always)]
+    fn describe_groups(self, context: &mut ProcessContext) {
+        let signal = read_or_zero::<u64>(self.0.address(), &TASK_SIGNAL);
+        let leader = read_or_zero::<u64>(self.0.address(), &TASK_GROUP_LEADER);
+        let own = read_or_zero::<u64>(leader, &TASK_THREAD_PID);
+        groups_of(context, signal, own);
+    }
+
     #[inline(always)]
     fn describe_tty(self, context: &mut ProcessContext) {
         context.tty_major = 0;
@@ -323,6 +333,15 @@ impl Task {
         Some((start, end.saturating_sub(start)))
     }
 
+    /// Start and length of the environment in the task's memory.
+    #[inline(always)]
+    pub fn environment(self) -> Option<(u64, u64)> {
+        let mm = read_ptr(self.0.address(), &TASK_MM)?;
+        let start = read_or_zero::<u64>(mm, &MM_ENV_START);
+        let end = read_or_zero::<u64>(mm, &MM_ENV_END);
+        Some((start, end.saturating_sub(start)))
+    }
+
     /// The open file behind a descriptor of the current task.
     #[inline(always)]
     pub fn file(fd: u32) -> Option<File> {
@@ -385,6 +404,53 @@ extern "C" fn current_exec_key(tgid: u64) -> u64 {
     let start = leader.get_or_zero::<u64>(&TASK_START_BOOTTIME);
     let count = leader.get_or_zero::<u32>(&TASK_SELF_EXEC_ID);
     ExecKey::new(tgid as u32, start, count).0
+}
+
+/// Process group and session, numbered as in the initial pid namespace and in the process's own; by
+/// the addresses of its `struct signal_struct` and of its own `struct pid`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn groups_of(context: *mut ProcessContext, signal: u64, own: u64) -> u64 {
+    if context.is_null() {
+        return 0;
+    }
+    // SAFETY: the verifier checks that the caller gives as much memory as the type takes.
+    let context = unsafe { &mut *context };
+    context.pgid = 0;
+    context.vpgid = 0;
+    context.sid = 0;
+    context.vsid = 0;
+    if SIGNAL_GROUP.load() == ABSENT || SIGNAL_SESSION.load() == ABSENT || signal == 0 || own == 0 {
+        return 0;
+    }
+    let level = read_or_zero::<u32>(own, &PID_LEVEL).into();
+    let group = pid_numbers(read_or_zero(signal, &SIGNAL_GROUP), level);
+    let session = pid_numbers(read_or_zero(signal, &SIGNAL_SESSION), level);
+    context.pgid = group as u32;
+    context.vpgid = (group >> 32) as u32;
+    context.sid = session as u32;
+    context.vsid = (session >> 32) as u32;
+    context.valid |= context_valid::GROUPS;
+    1
+}
+
+/// Number of a `struct pid` in the initial pid namespace and, in the upper half, in the one of that
+/// level; zero where it has none. A leader of a task's group or session is in the task's own
+/// namespace if it is as deep: nobody joins those of a namespace beside.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn pid_numbers(pid: u64, level: u64) -> u64 {
+    if pid == 0 || PID_NUMBERS.load() == ABSENT {
+        return 0;
+    }
+    let numbers = pid + u64::from(PID_NUMBERS.load());
+    let number = read_or_zero::<u32>(numbers, &UPID_NR);
+    let own = if u64::from(read_or_zero::<u32>(pid, &PID_LEVEL)) < level {
+        0
+    } else {
+        read_or_zero::<u32>(numbers + level * u64::from(UPID_SIZE.load()), &UPID_NR)
+    };
+    u64::from(number) | u64::from(own) << 32
 }
 
 /// Fills the full context of the current task.

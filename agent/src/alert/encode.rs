@@ -118,6 +118,10 @@ pub(crate) fn rule(rule: &RuleInfo) -> proto::Rule {
         line: rule.line,
         set_digest: rule.set_digest.as_ref().to_owned(),
         set_generation: 0,
+        id: rule.id.clone(),
+        author: rule.author.clone(),
+        level: rule.level.to_owned(),
+        references: rule.references.clone(),
     }
 }
 

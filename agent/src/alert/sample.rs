@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::{Alert, Facts, Stored};
 use crate::model::{
     Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
-    Finding, Identity, Ids, Image, Layer, MatchedTerm, NearException, Open, Path, Payload, Priority, Process,
-    Provenance, RuleInfo, Runtime, Syscall, Tty,
+    Finding, Identity, Ids, Image, Layer, MatchedTerm, NearException, Open, Path, Payload,
+    Priority, Process, Provenance, RuleInfo, Runtime, Syscall, Tty,
 };
 use crate::proto;
 
@@ -18,6 +18,10 @@ pub(crate) const CONTAINER_ID: &str =
 pub(crate) fn rule() -> RuleInfo {
     RuleInfo {
         name: "Shell in container".into(),
+        id: String::new(),
+        author: String::new(),
+        level: "",
+        references: Vec::new(),
         priority: Priority::Warning,
         description: "A shell was started in a container.".into(),
         tags: vec!["container".into(), "shell".into()],
@@ -107,6 +111,7 @@ pub(crate) fn process(tgid: u32, name: &str, parent: Option<Arc<Process>>) -> Pr
             },
             ..Image::default()
         }),
+        groups: None,
         tty: Some(Tty {
             major: 136,
             minor: 0,
@@ -182,6 +187,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
                 flags: 0,
                 memfd: false,
                 created: false,
+                executable: false,
                 provenance: Provenance::Kernel,
                 fd_shared: false,
                 by_io_uring: false,

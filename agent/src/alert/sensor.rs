@@ -205,6 +205,10 @@ fn rule(name: &str, priority: Priority, description: &str, attack_ids: &[&str]) 
     let tags = std::iter::once("sensor".to_owned()).chain(attack_ids.iter().cloned());
     Arc::new(RuleInfo {
         name: name.to_owned(),
+        id: String::new(),
+        author: String::new(),
+        level: "",
+        references: Vec::new(),
         priority,
         description: description.to_owned(),
         tags: tags.collect(),

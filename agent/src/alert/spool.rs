@@ -221,7 +221,8 @@ impl Spool {
         Ok(writer)
     }
 
-    pub(super) fn with_epoch(epoch: u64, limits: SpoolLimits) -> SpoolWriter {
+    /// One of that epoch, without files.
+    pub(crate) fn with_epoch(epoch: u64, limits: SpoolLimits) -> SpoolWriter {
         let mut found = Found {
             next: 1,
             ..Found::default()

@@ -41,6 +41,8 @@ pub struct AlertStage {
     drops_told: u64,
     /// Alerts that the next commit stores.
     uncommitted: u64,
+    /// The time that a replay has come to; `None`: it is now.
+    replayed: Option<SystemTime>,
 }
 
 /// How much is told of alerts that come in masses.
@@ -72,6 +74,7 @@ pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage
         throttle: Throttle::new(None),
         drops_told: 0,
         uncommitted: 0,
+        replayed: None,
     };
     (sender, stage)
 }
@@ -114,6 +117,23 @@ impl AlertStage {
                 return;
             }
         }
+    }
+
+    /// Stores some of what has come, as of that time: for a replay, which has neither tasks nor a
+    /// clock. Whether there was anything.
+    pub(crate) fn store_replayed(&mut self, now: SystemTime) -> bool {
+        let mut inputs = Vec::new();
+        while inputs.len() < BATCH
+            && let Ok(input) = self.inputs.try_recv()
+        {
+            inputs.push(input);
+        }
+        let any = !inputs.is_empty();
+        if any {
+            self.replayed = Some(now);
+            self.store_all(inputs);
+        }
+        any
     }
 
     /// Stores inputs where waiting for the disk keeps nobody else.
@@ -340,8 +360,8 @@ impl AlertStage {
 
     fn store(&mut self, facts: Facts, body: proto::record::Body) {
         let place = (self.writer.spool().epoch(), self.writer.next_sequence());
-        self.writer
-            .push(Stored::new(place, SystemTime::now(), facts, body));
+        let now = self.replayed.unwrap_or_else(SystemTime::now);
+        self.writer.push(Stored::new(place, now, facts, body));
     }
 }
 

@@ -17,6 +17,8 @@ use crate::proto::{Cursor, Record, WatchRequest};
 use crate::sinks::render;
 
 use request::AlertsArgs;
+pub(super) use request::since;
+pub(super) use show::find_alert;
 
 /// Alerts, or one of them.
 #[derive(Debug, Args)]

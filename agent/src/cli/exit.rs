@@ -3,9 +3,10 @@
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
+use crate::capture::{CreateError, Damage, Fault, OpenError};
 use crate::config::ConfigError;
 use crate::detect::ReadError;
-use crate::pipeline::RunError;
+use crate::pipeline::{RecordError, RunError};
 use crate::probe::ProbeError;
 use crate::run_lock::RunLockError;
 use crate::sandbox::SandboxError;
@@ -23,7 +24,8 @@ Exit codes:
   4  this kernel is not supported
   5  another agent runs already
   6  no agent can be reached
-  7  rules were refused";
+  7  rules were refused
+  8  a recording is damaged or cut off: what comes before was used";
 
 /// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub enum Exit {
     Unreachable = 6,
     /// Rules were refused.
     RulesRefused = 7,
+    /// A capture is damaged or was cut off; what comes before was used.
+    Damaged = 8,
 }
 
 /// The command did not do what was asked.
@@ -160,6 +164,44 @@ impl From<RunError> for Failure {
             _ => Exit::Failure,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        let exit = match error {
+            RecordError::Run(error) => return error.into(),
+            RecordError::Create(CreateError::Exists(_)) => Exit::Usage,
+            RecordError::Create(CreateError::Io { ref source, .. })
+            | RecordError::Write { ref source, .. } => exit_of_io(source),
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let exit = match &error {
+            OpenError::Io { source, .. } => exit_of_io(source),
+            OpenError::Nothing(_) | OpenError::Twice(..) => Exit::Usage,
+            OpenError::Header(damage) => exit_of_fault(&damage.fault),
+        };
+        Self::new(exit, error)
+    }
+}
+
+fn exit_of_fault(fault: &Fault) -> Exit {
+    match fault {
+        Fault::Io(error) => exit_of_io(error),
+        Fault::NoCapture | Fault::Newer(_) | Fault::Abi(_) | Fault::ByteOrder => Exit::Usage,
+        _ => Exit::Damaged,
+    }
+}
+
+impl From<Damage> for Failure {
+    fn from(damage: Damage) -> Self {
+        let message = format!("{damage}; what comes before was used");
+        Self::new(exit_of_fault(&damage.fault), message)
     }
 }
 

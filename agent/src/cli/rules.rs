@@ -1,14 +1,18 @@
-//! `rules`: check, test, list and reload.
+//! `rules`: check, explain, test, list and reload, and try on recordings.
 
+mod backtest;
+mod explain;
+mod fields;
 mod reload;
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 
 use super::run::RunArgs;
 use super::{Exit, Failure, Global, client, output};
-use crate::config::OutputFormat;
+use crate::config::{Config, OutputFormat};
 use crate::detect::{self, LoadOptions, Loaded, RuleFile};
 use crate::model::Priority;
 use crate::proto::loaded_rule::State;
@@ -19,10 +23,26 @@ use crate::sinks::render::{self, json as schema, severity_word};
 /// What to do with rules.
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesVerb {
-    /// Load rules as `run` would and say what is refused or may surprise
-    Check(Selection),
+    /// Load rules as `run` would and say what is refused, what may surprise and what makes no sense
+    Check {
+        #[command(flatten)]
+        selection: Selection,
+        /// Succeed also when rules are refused, as many as this at most
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        allow_refused: usize,
+    },
+    /// Say what rules need, what narrows them down, what they cost and what they compare
+    Explain(explain::ExplainArgs),
+    /// List the fields that rules can ask for
+    Fields {
+        /// A field, a family such as `proc`, or a pattern with `*`; all fields without one
+        #[arg(value_name = "NAME|PATTERN")]
+        name: Option<String>,
+    },
     /// Run the samples beside rules: events that a rule must fire on, or must not
     Test(TestSelection),
+    /// Say which alerts new rules would have made of recordings, against old ones
+    Backtest(backtest::BacktestArgs),
     /// List the rules that `run` would load, or those of the running agent
     List {
         #[command(flatten)]
@@ -61,37 +81,54 @@ pub(super) struct TestSelection {
 /// `gravlens rules …`
 pub(super) fn run(global: &Global, verb: RulesVerb) -> Result<(), Failure> {
     match verb {
-        RulesVerb::Check(selection) => check(global, &selection),
+        RulesVerb::Check {
+            selection,
+            allow_refused,
+        } => check(global, &selection, allow_refused),
+        RulesVerb::Explain(args) => explain::run(global, &args),
+        RulesVerb::Fields { name } => fields::run(global, name.as_deref()),
         RulesVerb::Test(selection) => test(global, &selection),
+        RulesVerb::Backtest(args) => backtest::run(global, &args),
         RulesVerb::List { running: true, .. } => running(global),
         RulesVerb::List { selection, .. } => list(global, &selection),
         RulesVerb::Reload => reload::run(global),
     }
 }
 
-fn load(global: &Global, selection: &Selection) -> Result<Loaded, Failure> {
-    let config = global.load(RunArgs::default().flags())?.config;
+/// The rule files that are asked for.
+fn files(config: &Config, selection: &Selection) -> Result<Vec<RuleFile>, Failure> {
     let mut sources = config.rules.sources();
     sources.bundled &= !selection.no_bundled;
     if !selection.paths.is_empty() {
         sources.paths.clone_from(&selection.paths);
         sources.local = None;
     }
-    let files = sources.read()?;
-    let options = LoadOptions {
-        minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
-        ..LoadOptions::default()
-    };
-    Ok(detect::load(&files, &options))
+    Ok(sources.read()?)
 }
 
-fn check(global: &Global, selection: &Selection) -> Result<(), Failure> {
-    let report = load(global, selection)?.report;
+fn load_options(config: &Config) -> LoadOptions {
+    LoadOptions {
+        minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
+        minimum_level: config.rules.sigma_min_level,
+        now: Some(SystemTime::now()),
+        ..LoadOptions::default()
+    }
+}
+
+/// Loads and looks for what makes no sense.
+fn checked(global: &Global, selection: &Selection) -> Result<Loaded, Failure> {
+    let config = global.load(RunArgs::default().flags())?.config;
+    let files = files(&config, selection)?;
+    Ok(detect::check(&files, &load_options(&config)))
+}
+
+fn check(global: &Global, selection: &Selection, allow_refused: usize) -> Result<(), Failure> {
+    let report = checked(global, selection)?.report;
     match global.document()? {
         OutputFormat::Text => output::text(&report.to_text())?,
         OutputFormat::Json => output::json(&report)?,
     }
-    if report.refused.is_empty() {
+    if report.refused.len() <= allow_refused {
         return Ok(());
     }
     Err(Failure::silent(Exit::RulesRefused))
@@ -140,7 +177,9 @@ fn tested_files(selection: &TestSelection) -> Result<(Vec<RuleFile>, Vec<RuleFil
 }
 
 fn list(global: &Global, selection: &Selection) -> Result<(), Failure> {
-    let rules = detect::rule_list(&load(global, selection)?.set);
+    let config = global.load(RunArgs::default().flags())?.config;
+    let files = files(&config, selection)?;
+    let rules = detect::rule_list(&detect::load(&files, &load_options(&config)).set);
     match global.document()? {
         OutputFormat::Text => output::text(&detect::rule_list_text(&rules)),
         OutputFormat::Json => output::json(&rules),
@@ -249,6 +288,8 @@ fn running_json(response: &ListRulesResponse) -> serde_json::Value {
             "description": rule.description,
             "file": rule.file,
             "line": rule.line,
+            "id": rule.id,
+            "author": rule.author,
         })
     };
     let rules: Vec<_> = response.rules.iter().map(rule).collect();

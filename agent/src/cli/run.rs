@@ -24,7 +24,7 @@ pub(super) struct RunArgs {
     state_dir: Option<PathBuf>,
     /// Write alerts to standard output too [settings: outputs.stdout.*]
     #[arg(long, value_enum, value_name = "FORM")]
-    stdout: Option<RecordFormat>,
+    pub(super) stdout: Option<RecordFormat>,
     /// Filter of the agent's own log [setting: log.level]
     #[arg(long, value_name = "FILTER")]
     log_level: Option<String>,
@@ -106,7 +106,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
 }
 
 /// With threads that have no capabilities of the start, if they are to be given up.
-fn runtime(sandboxed: bool) -> std::io::Result<Runtime> {
+pub(super) fn runtime(sandboxed: bool) -> std::io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder.enable_all();
     if sandboxed {

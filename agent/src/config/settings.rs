@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::value::{Kind, Value};
 use super::{Config, RecordFormat, tcp};
+use crate::detect::Level;
 use crate::model::Priority;
 use crate::telemetry::LogFormat;
 
@@ -72,6 +73,9 @@ const PRIORITIES: &[&str] = &[
     "debug",
     "",
 ];
+
+/// Words for a least level of Sigma rules.
+const LEVELS: &[&str] = &["informational", "low", "medium", "high", "critical"];
 
 /// Every setting, by section.
 pub(super) static SETTINGS: &[Setting] = &[
@@ -183,6 +187,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Word(PRIORITIES),
         get: |c| Value::Text(priority_word(c.rules.min_priority).to_owned()),
         set: |c, v| c.rules.min_priority = priority(&v.into_text()),
+    },
+    Setting {
+        key: "rules.sigma_min_level",
+        about: "Sigma rules of a lower level are not evaluated",
+        kind: Kind::Word(LEVELS),
+        get: |c| word(c.rules.sigma_min_level.name()),
+        set: |c, v| c.rules.sigma_min_level = level(&v.into_text()),
     },
     Setting {
         key: "rules.allow_refused",
@@ -673,6 +684,10 @@ fn count(count: usize) -> Value {
 
 fn millis(duration: Duration) -> Value {
     Value::Number(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn level(word: &str) -> Level {
+    Level::named(word).expect("the kind of the setting admits the names of levels only")
 }
 
 fn priority(word: &str) -> Option<Priority> {

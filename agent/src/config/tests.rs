@@ -153,6 +153,7 @@ fn what_is_printed_can_be_read_again() {
     config.rules.local = None;
     config.rules.watch = false;
     config.rules.min_priority = Some(Priority::Notice);
+    config.rules.sigma_min_level = Level::High;
     config.outputs.stdout.format = RecordFormat::Json;
     config.outputs.file.format = RecordFormat::Falco;
     config.outputs.webhook.url = "https://receiver/".into();

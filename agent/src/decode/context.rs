@@ -2,7 +2,7 @@
 
 use gravlens_common::{ExecKey, ProcessContext, context_valid};
 
-use crate::model::{Capabilities, ExecId, Ids, Tty};
+use crate::model::{Capabilities, ExecId, Groups, Ids, Tty};
 
 /// Who made the event, in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Context {
     pub ids: Option<Ids>,
     /// Capabilities; `None` when they could not be read.
     pub capabilities: Option<Capabilities>,
+    /// Process group and session; `None` when they could not be read.
+    pub groups: Option<Groups>,
     /// Controlling terminal.
     pub tty: Option<Tty>,
 }
@@ -55,6 +57,12 @@ impl Context {
                 effective: raw.cap_effective,
                 permitted: raw.cap_permitted,
                 inheritable: raw.cap_inheritable,
+            }),
+            groups: valid(context_valid::GROUPS).then_some(Groups {
+                group: raw.pgid,
+                session: raw.sid,
+                own_group: raw.vpgid,
+                own_session: raw.vsid,
             }),
             tty: valid(context_valid::TTY).then_some(Tty {
                 major: raw.tty_major,

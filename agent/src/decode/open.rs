@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use gravlens_common::{BulkContext, Call, OpenRecord, ShortOpenRecord, open_marks, path_flags};
+use gravlens_common::{
+    BulkContext, Call, OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord, open_marks, path_flags,
+};
 
 use super::{
     DecodeError, call,
@@ -27,6 +29,8 @@ pub struct OpenView<'a> {
     pub flags: u32,
     /// The call made the file.
     pub created: bool,
+    /// The file that it made is a program: somebody may execute it.
+    pub executable: bool,
     /// The descriptor table is shared.
     pub fd_shared: bool,
     /// io_uring made the open, in no system call of its own.
@@ -59,8 +63,12 @@ impl<'a> OpenView<'a> {
                 _ => placed(bytes, name, raw.marks),
             },
             name,
-            flags: raw.flags,
+            flags: match call {
+                Call::MemfdCreate => raw.flags,
+                _ => raw.flags & !OPEN_EXECUTABLE,
+            },
             created: has(open_marks::CREATED),
+            executable: call != Call::MemfdCreate && raw.flags & OPEN_EXECUTABLE != 0,
             fd_shared: has(open_marks::FD_SHARED),
             by_io_uring: has(open_marks::IO_URING),
             provenance: if user_memory {

@@ -1,13 +1,13 @@
 use gravlens_common::{
-    BulkCallRecord, BulkContext, CallRecord, DnsRecord, Hook, OpenRecord, PathsRecord,
-    ProcessContext, ShortOpenRecord, SocketEnds, SocketRecord, StdioRecord, call_flags, dns_flags,
-    exe_flags, open_marks, path_flags, stdio_kind,
+    BulkCallRecord, BulkContext, CallRecord, DnsRecord, Hook, OPEN_EXECUTABLE, OpenRecord,
+    PathsRecord, ProcessContext, ShortOpenRecord, SocketEnds, SocketRecord, StdioRecord,
+    call_flags, context_valid, dns_flags, exe_flags, open_marks, path_flags, stdio_kind,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
 
 use super::*;
-use crate::model::{Layer, Provenance, StdioKind};
+use crate::model::{Groups, Layer, Provenance, StdioKind};
 
 fn header(kind: Kind, size: usize) -> RecordHeader {
     RecordHeader {
@@ -78,18 +78,27 @@ fn paths_of(bytes: &[u8]) -> PathsView<'_> {
 }
 
 fn exec_record() -> Vec<u8> {
-    let tail: &[&[u8]] = &[b"/bin/x", b"", b"/bin/y", b"/tmp", b"x\0-a\0"];
+    let tail: &[&[u8]] = &[b"/bin/x", b"", b"/bin/y", b"/tmp", b"x\0-a\0", b"A=b\0"];
     let mut record = ExecRecord {
         process: ProcessContext {
             tgid: 7,
             comm: *b"x\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            pgid: 6,
+            sid: 5,
+            vpgid: 2,
+            valid: context_valid::GROUPS,
             ..ProcessContext::default()
         },
         filename_len: 6,
         exe_path_len: 6,
         cwd_len: 4,
         argv_len: 5,
-        exe_flags: exe_flags::FILE_VALID | exe_flags::LAYER_VALID | exe_flags::UPPER,
+        environment_len: 4,
+        exe_flags: exe_flags::FILE_VALID
+            | exe_flags::LAYER_VALID
+            | exe_flags::UPPER
+            | exe_flags::ENVIRONMENT
+            | exe_flags::ENVIRONMENT_TRUNCATED,
         ..ExecRecord::default()
     };
     let tail = tail.concat();
@@ -185,6 +194,64 @@ fn dns_record(payload: &[u8], flags: u16) -> Vec<u8> {
         ..DnsRecord::default()
     };
     [record.as_bytes(), payload].concat()
+}
+
+#[test]
+fn an_image_has_its_groups_and_environment() {
+    let bytes = exec_record();
+    let (_, Record::Exec(exec)) = decode(&bytes).unwrap() else {
+        panic!("an exec record");
+    };
+    let groups = Groups {
+        group: 6,
+        session: 5,
+        own_group: 2,
+        own_session: 0,
+    };
+    assert_eq!(exec.context.groups, Some(groups));
+    assert_eq!(exec.argv, b"x\0-a\0");
+    assert_eq!(exec.environment, Some(b"A=b\0".as_slice()));
+    assert!(exec.environment_truncated);
+    let mut bytes = bytes;
+    let flags = std::mem::offset_of!(ExecRecord, exe_flags);
+    bytes[flags..flags + 2].copy_from_slice(&0_u16.to_le_bytes());
+    let valid = size_of::<RecordHeader>() + std::mem::offset_of!(ProcessContext, valid);
+    bytes[valid..valid + 4].copy_from_slice(&0_u32.to_le_bytes());
+    let (_, Record::Exec(exec)) = decode(&bytes).unwrap() else {
+        panic!("an exec record");
+    };
+    assert_eq!((exec.context.groups, exec.environment), (None, None));
+    assert!(!exec.environment_truncated);
+}
+
+#[test]
+fn a_program_that_an_open_made_is_told_beside_the_flags() {
+    let with_flags = |mut bytes: Vec<u8>, at: usize, flags: u32| {
+        bytes[at..at + 4].copy_from_slice(&flags.to_le_bytes());
+        bytes
+    };
+    let told = |bytes: &[u8]| match decode(bytes).unwrap().1 {
+        Record::Open(open) => (open.flags, open.executable),
+        _ => panic!("an open"),
+    };
+    let flags = OPEN_EXECUTABLE | 0o101;
+    let whole = with_flags(
+        open_record(b"/x", 0),
+        std::mem::offset_of!(OpenRecord, flags),
+        flags,
+    );
+    let short = with_flags(
+        short_open_record(b"/x", 0),
+        std::mem::offset_of!(ShortOpenRecord, flags),
+        flags,
+    );
+    assert_eq!(told(&whole), (0o101, true));
+    assert_eq!(told(&short), (0o101, true));
+    assert_eq!(told(&open_record(b"/x", 0)), (0o101, false));
+    // Of memfd_create the bit is a flag as others.
+    let mut memory = whole;
+    memory[std::mem::offset_of!(OpenRecord, call)] = Call::MemfdCreate as u8;
+    assert_eq!(told(&memory), (flags, false));
 }
 
 #[test]

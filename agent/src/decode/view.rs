@@ -96,6 +96,10 @@ pub struct ExecView<'a> {
     pub argv: &'a [u8],
     /// There were more arguments.
     pub argv_truncated: bool,
+    /// Environment, each variable with its final zero; `None` when it was not captured.
+    pub environment: Option<&'a [u8]>,
+    /// There was more of it.
+    pub environment_truncated: bool,
     /// The call was execveat with a descriptor.
     pub by_descriptor: bool,
     /// Standard streams, `None` when they could not be read.
@@ -109,6 +113,7 @@ impl<'a> ExecView<'a> {
         let exe_path = take(&mut rest, raw.exe_path_len)?;
         let cwd = take(&mut rest, raw.cwd_len)?;
         let argv = take(&mut rest, raw.argv_len)?;
+        let environment = take(&mut rest, raw.environment_len)?;
         let has = |bit: u16| raw.exe_flags & bit != 0;
         Ok(Self {
             context: Context::new(&raw.process),
@@ -124,6 +129,8 @@ impl<'a> ExecView<'a> {
             cwd: path(cwd, raw.cwd_flags),
             argv,
             argv_truncated: has(exe_flags::ARGV_TRUNCATED),
+            environment: has(exe_flags::ENVIRONMENT).then_some(environment),
+            environment_truncated: has(exe_flags::ENVIRONMENT_TRUNCATED),
             by_descriptor: has(exe_flags::EXECVEAT),
             stdio: has(exe_flags::STDIO_VALID).then(|| raw.stdio.map(|stream| stdio(&stream))),
         })

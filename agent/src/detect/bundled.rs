@@ -20,12 +20,17 @@ macro_rules! topics {
 const MACROS: (&str, &str) = ("00-macros", include_str!("../../../rules/00-macros.yaml"));
 
 topics! {
+    "accounts",
+    "container_clients",
     "container_escape",
     "credentials",
     "cryptominer",
+    "defenses",
+    "discovery",
     "dns",
     "drop_and_execute",
     "file_integrity",
+    "impact",
     "log_tampering",
     "network",
     "package_manager",

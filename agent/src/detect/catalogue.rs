@@ -1,8 +1,10 @@
 //! The fields of Falco: those that can be read here, and the names that cannot, with the reason.
 
+mod listing;
 mod markdown;
 pub(crate) mod unsupported;
 
+pub use listing::{FieldListing, NoSuchField, field_list, field_list_text};
 pub use markdown::fields_markdown;
 
 use super::event_types::EventTypes;
@@ -13,9 +15,10 @@ use super::fields::evt::Evt;
 use super::fields::fd::Fd;
 use super::fields::paths::Fs;
 use super::fields::proc::Proc;
+use super::fields::sigma::Sigma;
 use super::fields::thread::Thread;
 use super::fields::user::User;
-use super::fields::{argument, container, dns, evt, fd, paths, proc, thread, user};
+use super::fields::{argument, container, dns, evt, fd, paths, proc, sigma, thread, user};
 
 /// A field that can be read, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +33,7 @@ pub enum FieldId {
     User(User),
     Thread(Thread),
     Fs(Fs),
+    Sigma(Sigma),
 }
 
 /// Argument of a field: what stands between the brackets.
@@ -245,6 +249,7 @@ pub fn fields() -> impl Iterator<Item = &'static FieldInfo> {
         user::FIELDS,
         thread::FIELDS,
         paths::FIELDS,
+        sigma::FIELDS,
     ]
     .into_iter()
     .flatten()
@@ -349,7 +354,7 @@ mod tests {
     #[test]
     fn a_typo_is_told_from_a_field_that_is_not_supported() {
         assert!(matches!(look_up("proc.name"), Lookup::Supported(_)));
-        assert!(matches!(look_up("proc.env"), Lookup::Unsupported(_)));
+        assert!(matches!(look_up("proc.fdusage"), Lookup::Unsupported(_)));
         assert!(matches!(look_up("evt.arg.ret"), Lookup::Unsupported(_)));
         let Lookup::NoSuchField(Some("proc.cmdline")) = look_up("proc.cmdlin") else {
             panic!("proc.cmdlin is a typo of proc.cmdline");

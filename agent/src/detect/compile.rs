@@ -1,6 +1,7 @@
 //! From a condition without macros to the typed tree that is evaluated.
 
 mod operand;
+pub(super) mod sigma;
 pub(super) mod test;
 
 use std::collections::HashMap;
@@ -40,6 +41,8 @@ pub(crate) struct Compiler {
     hostname: Option<Box<[u8]>>,
     /// Things the author of the condition at hand should know.
     pub(crate) remarks: Vec<(Place, String)>,
+    /// The rule at hand needs the environment of processes.
+    pub(crate) reads_environment: bool,
     /// The first field of the condition at hand that cannot be read.
     pub(crate) unsupported: Option<Trouble>,
 }
@@ -59,6 +62,7 @@ impl Compiler {
     /// that what the rest says about event types is known all the same.
     pub(crate) fn rule(&mut self, condition: &Resolved) -> Result<(Node, Reach), Trouble> {
         self.unsupported = None;
+        self.reads_environment = false;
         self.condition(condition)
     }
 
@@ -154,9 +158,7 @@ impl Compiler {
                     Operator::Text(operator, _) => Comparison::Text(operator),
                     Operator::Exists => unreachable!("'exists' takes no right side"),
                 };
-                self.leaf(left, shown, |left| {
-                    test::dynamic(left, comparison, right, text)
-                })
+                self.leaf(left, shown, |left| test::dynamic(left, comparison, right))
             }
             (_, None | Some(_)) => unreachable!("the parser pairs operators with right sides"),
         }

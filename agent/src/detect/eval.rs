@@ -2,12 +2,19 @@
 
 use std::ops::Range;
 
+use super::catalogue::{FieldArg, FieldId};
 use super::falco::ast::{ListOperator, TextOperator};
-use super::fields::FieldSource;
+use super::fields::proc::Proc;
+use super::fields::{FieldSource, time_part};
+use super::getopt::{Options, Wanted};
 use super::glob::Glob;
-use super::ir::{Comparison, Leaf, LeafId, Node, PathPrefixes, Source, Term, Test, Transform};
+use super::ir::{
+    Comparison, Leaf, LeafId, Node, OptionSource, PathPrefixes, Source, Term, Test, Transform,
+    Words,
+};
+use super::patterns::Patterns;
 use super::truth::Truth;
-use super::value::{OwnedScalar, Scalar, Value, append, show, show_all};
+use super::value::{OwnedScalar, Scalar, Value, Values, append, show, show_all};
 
 /// Buffers that are reused from event to event, so that evaluation allocates nothing.
 #[derive(Debug, Default)]
@@ -17,6 +24,8 @@ pub(crate) struct Scratch {
     right: Vec<u8>,
     /// Buffers for the arguments of transformers.
     spare: Vec<Vec<u8>>,
+    /// Regular expressions that events brought.
+    patterns: Patterns,
 }
 
 impl Scratch {
@@ -114,7 +123,12 @@ pub(crate) fn leaf(leaf: &Leaf, event: &impl FieldSource, scratch: &mut Scratch)
         Test::Never => return Truth::False,
         _ => {}
     }
-    let Scratch { text, right, spare } = scratch;
+    let Scratch {
+        text,
+        right,
+        spare,
+        patterns,
+    } = scratch;
     text.clear();
     let value = read(&leaf.left, event, text, spare);
     if let (Test::Dynamic(comparison, source), Value::One(_) | Value::Many(_)) =
@@ -123,7 +137,7 @@ pub(crate) fn leaf(leaf: &Leaf, event: &impl FieldSource, scratch: &mut Scratch)
         right.clear();
         // The right side needs spare buffers of its own: the left one may still borrow these.
         let other = read(source, event, right, &mut Vec::new());
-        return dynamic(value, *comparison, other, leaf.all);
+        return dynamic(value, *comparison, other, leaf.all, patterns);
     }
     decide(value, leaf.all, |scalar| test(&leaf.test, scalar))
 }
@@ -146,7 +160,7 @@ fn decide<'a>(value: Value<'a>, all: bool, mut passes: impl FnMut(Scalar<'a>) ->
     }
 }
 
-fn test(test: &Test, scalar: Scalar<'_>) -> bool {
+pub(super) fn test(test: &Test, scalar: Scalar<'_>) -> bool {
     match (test, scalar) {
         (Test::Exists, _) => true,
         (Test::Number(order, right), Scalar::Number(left)) => order.holds(left, *right),
@@ -171,6 +185,14 @@ fn test_text(test: &Test, text: &[u8]) -> bool {
         Test::Suffix(suffix) => text.ends_with(suffix),
         Test::Contains(finder) => finder.find(text).is_some(),
         Test::ContainsFolded(needle) => contains_folded(text, needle),
+        Test::EqualFolded(right) => text.eq_ignore_ascii_case(right),
+        Test::PrefixFolded(prefix) => text
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+        Test::SuffixFolded(suffix) => text
+            .len()
+            .checked_sub(suffix.len())
+            .is_some_and(|start| text[start..].eq_ignore_ascii_case(suffix)),
         Test::Glob(glob) => glob.matches(text),
         Test::GlobFolded(glob) => glob.matches_folded(text),
         Test::Regex(regex) => regex.is_match(text),
@@ -184,24 +206,40 @@ fn contains_folded(text: &[u8], needle: &[u8]) -> bool {
 }
 
 fn find_folded(text: &[u8], needle: &[u8]) -> Option<usize> {
-    if needle.is_empty() {
+    let Some(&first) = needle.first() else {
         return Some(0);
-    }
-    text.windows(needle.len())
-        .position(|window| window.eq_ignore_ascii_case(needle))
+    };
+    let starts = text.len().saturating_sub(needle.len() - 1);
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr::memchr2_iter(lower, upper, &text[..starts])
+        .find(|&start| text[start..start + needle.len()].eq_ignore_ascii_case(needle))
 }
 
-fn dynamic(left: Value<'_>, comparison: Comparison, right: Value<'_>, all: bool) -> Truth {
+fn dynamic(
+    left: Value<'_>,
+    comparison: Comparison,
+    right: Value<'_>,
+    all: bool,
+    patterns: &mut Patterns,
+) -> Truth {
+    let mut holds = |left: Scalar<'_>, right: Scalar<'_>| match (comparison, left, right) {
+        (Comparison::Text(TextOperator::Regex), Scalar::Text(left), Scalar::Text(right)) => {
+            patterns.matches(right, left)
+        }
+        _ => compare(left, comparison, right),
+    };
+    // Only of a text that differs all values count; a list holds what it holds.
+    let every = all && comparison == Comparison::Text(TextOperator::NotEqual);
     match right {
         Value::Missing => Truth::False,
         Value::Unknown => Truth::Unknown,
-        Value::One(right) => decide(left, all, |left| compare(left, comparison, right)),
+        Value::One(right) => decide(left, all, |left| holds(left, right)),
         Value::Many(rights) => decide(left, all, |left| {
             let mut rights = rights.clone();
-            if all {
-                rights.all(|right| compare(left, comparison, right))
+            if every {
+                rights.all(|right| holds(left, right))
             } else {
-                rights.any(|right| compare(left, comparison, right))
+                rights.any(|right| holds(left, right))
             }
         }),
     }
@@ -233,13 +271,17 @@ fn compare_text(left: &[u8], operator: TextOperator, right: &[u8]) -> bool {
     match operator {
         TextOperator::Equal => left == right,
         TextOperator::NotEqual => left != right,
-        TextOperator::Contains => memchr::memmem::find(left, right).is_some(),
+        // A field gives its bytes as they are, not in hexadecimal.
+        TextOperator::Contains | TextOperator::BContains => {
+            memchr::memmem::find(left, right).is_some()
+        }
         TextOperator::IContains => contains_folded(left, right),
-        TextOperator::StartsWith => left.starts_with(right),
+        TextOperator::StartsWith | TextOperator::BStartsWith => left.starts_with(right),
         TextOperator::EndsWith => left.ends_with(right),
         TextOperator::Glob => Glob::new(right).matches(left),
         TextOperator::IGlob => Glob::new(right).matches_folded(left),
-        TextOperator::BContains | TextOperator::BStartsWith | TextOperator::Regex => false,
+        // Compiled and remembered by the caller.
+        TextOperator::Regex => false,
     }
 }
 
@@ -259,6 +301,10 @@ fn read<'a>(
             buffer.clear();
             let outcome = match read(inner, event, &mut buffer, spare) {
                 Value::One(Scalar::Text(text)) => transformed(*transform, text, scratch),
+                Value::One(Scalar::Number(number)) => match transform {
+                    Transform::Part(part) => Outcome::Number(time_part(*part, number)),
+                    _ => Outcome::Missing,
+                },
                 Value::Unknown => Outcome::Unknown,
                 _ => Outcome::Missing,
             };
@@ -271,6 +317,14 @@ fn read<'a>(
             spare.push(buffer);
             outcome.value(scratch)
         }
+        Source::Options(source) => {
+            let mut letters = spare.pop().unwrap_or_default();
+            let mut buffer = spare.pop().unwrap_or_default();
+            let outcome = options(source, event, scratch, &mut letters, &mut buffer, spare);
+            spare.push(letters);
+            spare.push(buffer);
+            outcome.value(scratch)
+        }
     }
 }
 
@@ -280,6 +334,8 @@ enum Outcome {
     Unknown,
     Number(usize),
     Text,
+    /// Texts with a zero behind each.
+    Texts,
 }
 
 impl Outcome {
@@ -289,6 +345,7 @@ impl Outcome {
             Self::Unknown => Value::Unknown,
             Self::Number(number) => Value::number(number),
             Self::Text => Value::text(scratch),
+            Self::Texts => Value::Many(Values::Terminated(scratch)),
         }
     }
 }
@@ -296,6 +353,7 @@ impl Outcome {
 fn transformed(transform: Transform, text: &[u8], out: &mut Vec<u8>) -> Outcome {
     match transform {
         Transform::Len => return Outcome::Number(text.len()),
+        Transform::Part(_) => return Outcome::Missing,
         Transform::ToLower => out.extend(text.iter().map(u8::to_ascii_lowercase)),
         Transform::ToUpper => out.extend(text.iter().map(u8::to_ascii_uppercase)),
         Transform::Basename => {
@@ -354,25 +412,87 @@ fn joined(
         }
         buffer.clear();
         match read(part, event, buffer, spare) {
-            Value::One(Scalar::Text(text)) => out.extend_from_slice(text),
-            Value::One(other) => {
-                use std::io::Write as _;
-                let written = match other {
-                    Scalar::Number(number) => write!(out, "{number}"),
-                    Scalar::Bool(flag) => write!(out, "{flag}"),
-                    Scalar::Address(address) => write!(out, "{address}"),
-                    Scalar::Text(_) => Ok(()),
-                };
-                written.expect("writing to memory cannot fail");
+            Value::One(scalar) => append_scalar(scalar, out),
+            Value::Many(values) => {
+                for (position, scalar) in values.enumerate() {
+                    if position > 0 {
+                        out.extend_from_slice(separator);
+                    }
+                    append_scalar(scalar, out);
+                }
             }
             Value::Unknown => unknown = true,
-            Value::Missing | Value::Many(_) => return Outcome::Missing,
+            Value::Missing => return Outcome::Missing,
         }
     }
     if unknown {
         Outcome::Unknown
     } else {
         Outcome::Text
+    }
+}
+
+fn append_scalar(scalar: Scalar<'_>, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    let written = match scalar {
+        Scalar::Text(text) => {
+            out.extend_from_slice(text);
+            Ok(())
+        }
+        Scalar::Number(number) => write!(out, "{number}"),
+        Scalar::Bool(flag) => write!(out, "{flag}"),
+        Scalar::Address(address) => write!(out, "{address}"),
+    };
+    written.expect("writing to memory cannot fail");
+}
+
+/// The options among words; missing where there are none.
+fn options(
+    source: &OptionSource,
+    event: &impl FieldSource,
+    out: &mut Vec<u8>,
+    letters: &mut Vec<u8>,
+    buffer: &mut Vec<u8>,
+    spare: &mut Vec<Vec<u8>>,
+) -> Outcome {
+    letters.clear();
+    buffer.clear();
+    match read(&source.letters, event, buffer, spare) {
+        Value::One(Scalar::Text(text)) => letters.extend_from_slice(text),
+        Value::Unknown => return Outcome::Unknown,
+        _ => return Outcome::Missing,
+    }
+    let mut options = Options::new(letters, source.wanted, out);
+    for position in 0.. {
+        buffer.clear();
+        let argument = FieldArg::Index(position);
+        let word = match &source.words {
+            Words::Arguments => event.get(FieldId::Proc(Proc::Args), Some(&argument), buffer),
+            Words::Each(sources) => match sources.get(position as usize) {
+                Some(source) => read(source, event, buffer, spare),
+                None => break,
+            },
+        };
+        match word {
+            Value::One(Scalar::Text(word)) => {
+                if options.word(word).is_break() {
+                    break;
+                }
+            }
+            Value::Unknown => return Outcome::Unknown,
+            _ => break,
+        }
+    }
+    if !options.finish() {
+        return Outcome::Missing;
+    }
+    match source.wanted {
+        Wanted::All => Outcome::Texts,
+        Wanted::Last(_) => {
+            // One text, without the zero behind it.
+            out.pop();
+            Outcome::Text
+        }
     }
 }
 
@@ -387,6 +507,8 @@ pub(crate) fn met_at(leaf: &Leaf, event: &impl FieldSource) -> Option<Range<usiz
         Test::Prefix(prefix) => part(0, prefix.len()),
         Test::Suffix(suffix) => part(text.len().checked_sub(suffix.len())?, suffix.len()),
         Test::Contains(finder) => part(finder.find(text)?, finder.needle().len()),
+        Test::PrefixFolded(prefix) => part(0, prefix.len()),
+        Test::SuffixFolded(suffix) => part(text.len().checked_sub(suffix.len())?, suffix.len()),
         Test::ContainsFolded(needle) => part(find_folded(text, needle)?, needle.len()),
         _ => None,
     }

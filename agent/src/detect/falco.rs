@@ -1,6 +1,7 @@
 //! Falco's rule language: from the text of rule files to conditions without macros and lists.
 
 pub(crate) mod ast;
+pub(crate) mod expiry;
 pub(crate) mod items;
 pub(crate) mod lexer;
 pub(crate) mod output;

@@ -5,10 +5,12 @@ pub(crate) mod container;
 pub(crate) mod dns;
 pub(crate) mod evt;
 pub(crate) mod fd;
+mod groups;
 pub(crate) mod names;
 mod path_names;
 pub(crate) mod paths;
 pub(crate) mod proc;
+pub(crate) mod sigma;
 pub(crate) mod thread;
 mod time;
 pub(crate) mod user;
@@ -18,6 +20,7 @@ use std::io::Write as _;
 use super::catalogue::{FieldArg, FieldId};
 use super::value::Value;
 use crate::model::{Event, Syscall};
+pub(crate) use time::time_part;
 
 /// Something whose fields can be read: an event, or a sample written by hand.
 pub trait FieldSource {
@@ -55,6 +58,7 @@ impl FieldSource for Event<'_> {
             FieldId::User(field) => user::get(self.process.ids.as_ref(), field),
             FieldId::Fs(field) => paths::get(self, field, scratch),
             FieldId::Thread(field) => thread::get(self, field, scratch),
+            FieldId::Sigma(field) => sigma::get(self, field, scratch),
         }
     }
 }

@@ -6,6 +6,8 @@ use super::catalogue::{FieldArg, FieldId};
 use super::event_types::EventTypes;
 use super::falco::ast::{ListOperator, Order, TextOperator};
 use super::falco::source::Place;
+use super::fields::proc::Proc;
+use super::getopt::Wanted;
 use super::glob::Glob;
 use super::net::Network;
 use super::value::OwnedScalar;
@@ -81,8 +83,46 @@ pub(crate) enum Source {
         separator: Box<[u8]>,
         parts: Box<[Source]>,
     },
+    /// The options among a program's arguments.
+    Options(Box<OptionSource>),
     /// A field that is known and cannot be read: always missing. In output templates only.
     Absent,
+}
+
+impl Source {
+    /// It reads an environment, which can hold passwords and keys.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self {
+            Self::Field { id, .. } => {
+                matches!(id, FieldId::Proc(Proc::Env | Proc::Aenv))
+            }
+            Self::Constant(_) | Self::Absent => false,
+            Self::Transform(_, inner) => inner.is_secret(),
+            Self::Join { parts, .. } => parts.iter().any(Self::is_secret),
+            Self::Options(options) => match &options.words {
+                Words::Arguments => false,
+                Words::Each(words) => words.iter().any(Self::is_secret),
+            },
+        }
+    }
+}
+
+/// What `getopt()` reads.
+#[derive(Clone, Debug)]
+pub(crate) struct OptionSource {
+    pub(crate) words: Words,
+    /// The letters that are options.
+    pub(crate) letters: Source,
+    pub(crate) wanted: Wanted,
+}
+
+/// Words in a row.
+#[derive(Clone, Debug)]
+pub(crate) enum Words {
+    /// The process's arguments.
+    Arguments,
+    /// Each from a source of its own.
+    Each(Box<[Source]>),
 }
 
 /// A function of one value.
@@ -93,6 +133,21 @@ pub(crate) enum Transform {
     DecodeBase64,
     Basename,
     Len,
+    /// A part of a moment that is given in nanoseconds since 1970.
+    Part(TimePart),
+}
+
+/// A part of a date and time, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimePart {
+    Minute,
+    Hour,
+    /// Of the month, from 1.
+    Day,
+    /// Of the year as ISO 8601 counts them.
+    Week,
+    Month,
+    Year,
 }
 
 /// What a value must satisfy.
@@ -116,8 +171,11 @@ pub(crate) enum Test {
     Prefix(Box<[u8]>),
     Suffix(Box<[u8]>),
     Contains(Box<memchr::memmem::Finder<'static>>),
-    /// The needle is in lower case.
+    /// The needle is in lower case, as are those of the three below.
     ContainsFolded(Box<[u8]>),
+    EqualFolded(Box<[u8]>),
+    PrefixFolded(Box<[u8]>),
+    SuffixFolded(Box<[u8]>),
     Glob(Glob<Box<[u8]>>),
     GlobFolded(Glob<Box<[u8]>>),
     Regex(Box<regex::bytes::Regex>),

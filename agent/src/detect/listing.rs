@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::catalogue::nearest;
 use super::event_types::EventTypes;
+use super::glob::Glob;
 use super::set::RuleSet;
 use super::value::append;
 
@@ -11,10 +13,16 @@ use super::value::append;
 pub struct RuleListing {
     /// Name.
     pub name: String,
+    /// Id of a Sigma rule; empty for others.
+    pub id: String,
+    /// Author of a Sigma rule; empty for others.
+    pub author: String,
     /// Priority, in Falco's words.
     pub priority: &'static str,
     /// Evaluated.
     pub enabled: bool,
+    /// Its matches are alerts; else they only count for correlations.
+    pub alerts: bool,
     /// Event types that it can fire on, by Falco's names.
     pub event_types: Vec<&'static str>,
     /// Tags as written.
@@ -33,8 +41,11 @@ pub struct RuleListing {
 pub fn rule_list(set: &RuleSet) -> Vec<RuleListing> {
     let listing = |rule: &super::set::Rule| RuleListing {
         name: rule.info.name.clone(),
+        id: rule.info.id.clone(),
+        author: rule.info.author.clone(),
         priority: rule.info.priority.name(),
         enabled: rule.enabled,
+        alerts: rule.alerts,
         event_types: rule
             .event_types
             .iter()
@@ -47,6 +58,24 @@ pub fn rule_list(set: &RuleSet) -> Vec<RuleListing> {
         line: rule.info.line,
     };
     set.rules().map(listing).collect()
+}
+
+/// The name is the one that was asked for: letters of either case are equal, `*` stands for anything.
+pub fn is_named(name: &str, asked: &str) -> bool {
+    // Brackets and question marks may stand in a name.
+    let mut pattern = String::new();
+    for character in asked.chars() {
+        if matches!(character, '[' | '?' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    Glob::new(pattern).matches_folded(name.as_bytes())
+}
+
+/// The known name that was probably meant.
+pub fn nearest_name<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(asked, known)
 }
 
 /// The list as a table: priority, name, techniques, event types, place.
@@ -66,7 +95,11 @@ pub fn rule_list_text(rules: &[RuleListing]) -> String {
             ..
         } = rule;
         let techniques = rule.attack_ids.join(",");
-        let state = if rule.enabled { "" } else { " (disabled)" };
+        let state = match (rule.enabled, rule.alerts) {
+            (true, true) => "",
+            (true, false) => " (counted only)",
+            (false, _) => " (disabled)",
+        };
         append(
             &mut out,
             format_args!("{priority:<9} {name:<width$}  {techniques:<20} {file}:{line}{state}\n"),
@@ -115,6 +148,16 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("on connect"), "{text}");
+    }
+
+    #[test]
+    fn a_rule_is_found_by_name_or_pattern() {
+        assert!(is_named(
+            "Shell [x] in a container?",
+            "shell [X] in a container?"
+        ));
+        assert!(is_named("Shell in a container", "*in a*"));
+        assert!(!is_named("Shell in a container", "Shell"));
     }
 
     #[test]

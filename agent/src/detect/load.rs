@@ -1,24 +1,30 @@
 //! Loading: rule files become a rule set, and a report of everything that did not.
 
-mod definitions;
-mod exceptions;
+pub(super) mod definitions;
+pub(super) mod exceptions;
+mod sigma;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
 use super::compile::Compiler;
-use super::falco::items::{self, Trouble};
+use super::correlation::Correlation;
+use super::falco::items::{self, Item, Trouble};
 use super::falco::resolve;
 use super::falco::source::{Place, Text};
+use super::lint;
 use super::reach::{Names, Reach};
-use super::report::{LoadReport, Refusal, RefusalKind, Warning};
+use super::report::{LoadReport, Refusal, RefusalKind, Warning, WarningKind};
 use super::set::{Rule, RuleSet};
+use super::sigma::Level;
 use crate::model::{Priority, RuleInfo};
 use definitions::{Collector, RuleDefinition};
+use sigma::{Documents, FalcoCorrelation};
 
 /// A rule file in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,10 @@ pub struct LoadOptions {
     pub hostname: Option<String>,
     /// Rules less urgent than this are loaded disabled.
     pub minimum_priority: Priority,
+    /// Sigma rules of a lower level are loaded disabled.
+    pub minimum_level: Level,
+    /// To warn of exceptions that have ended; `None` warns of none.
+    pub now: Option<SystemTime>,
 }
 
 impl Default for LoadOptions {
@@ -43,6 +53,8 @@ impl Default for LoadOptions {
         Self {
             hostname: None,
             minimum_priority: Priority::Debug,
+            minimum_level: Level::Informational,
+            now: None,
         }
     }
 }
@@ -63,11 +75,19 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
         compiler: Compiler::new(options.hostname.as_deref()),
         digest: set_digest(files).into(),
         minimum_priority: options.minimum_priority,
+        minimum_level: options.minimum_level,
     };
     let mut collector = Collector::default();
+    let mut documents = Documents::default();
     for file in files {
         for found in items::read(&Arc::from(file.path.as_str()), &file.text) {
-            let outcome = found.and_then(|item| collector.add(item));
+            let outcome = found.and_then(|item| match item {
+                Item::Sigma(document) => {
+                    documents.add(document);
+                    Ok(())
+                }
+                item => collector.add(item),
+            });
             if let Err((rule, trouble)) = outcome {
                 loader.refuse(rule, trouble);
             }
@@ -77,6 +97,9 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
     for (rule, place, reason) in warnings {
         loader.warn(rule, &place, reason);
     }
+    if let Some(now) = options.now {
+        loader.report.warnings.extend(lint::expired(&rules, now));
+    }
     // A macro that is broken is reported itself, whether or not a rule uses it.
     for broken in definitions
         .macros
@@ -85,11 +108,14 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
     {
         loader.refuse(None, broken.clone());
     }
-    let mut loaded = Vec::new();
+    let (mut loaded, mut counting) = (Vec::new(), Vec::new());
     for definition in rules {
         let name = definition.name.value.clone();
         match loader.rule(&definition, &definitions) {
-            Ok(rule) => loaded.push(rule),
+            Ok(rule) => match definition.correlation {
+                None => loaded.push(rule),
+                Some(correlation) => counting.push(FalcoCorrelation { rule, correlation }),
+            },
             Err(trouble) if definition.skip_unknown && trouble.kind == RefusalKind::NoSuchField => {
                 let reason = format!("the rule is left out as it asks: {}", trouble.reason);
                 loader.warn(Some(name), &trouble.place, reason);
@@ -97,7 +123,8 @@ pub fn load(files: &[RuleFile], options: &LoadOptions) -> Loaded {
             Err(trouble) => loader.refuse(Some(name), trouble),
         }
     }
-    loader.finish(loaded, files)
+    let correlations = loader.sigma(&documents, &mut loaded, counting);
+    loader.finish(loaded, correlations, files)
 }
 
 /// The conditions of all rules as they are written, macros and exceptions in place, by name.
@@ -128,6 +155,7 @@ struct Loader {
     compiler: Compiler,
     digest: Arc<str>,
     minimum_priority: Priority,
+    minimum_level: Level,
 }
 
 impl Loader {
@@ -150,12 +178,18 @@ impl Loader {
     }
 
     fn warn(&mut self, rule: Option<String>, place: &Place, reason: String) {
+        self.warn_of(WarningKind::Meaning, rule, place, reason);
+    }
+
+    fn warn_of(&mut self, kind: WarningKind, rule: Option<String>, place: &Place, reason: String) {
         let warning = Warning {
             rule,
             file: place.file.to_string(),
             line: place.line,
             column: place.column,
+            kind,
             reason,
+            hint: None,
         };
         if !self.report.warnings.contains(&warning) {
             self.report.warnings.push(warning);
@@ -198,6 +232,8 @@ impl Loader {
             info: Arc::new(self.info(definition)),
             event_types: reach.holds.traced,
             enabled: definition.enabled && urgent,
+            alerts: true,
+            reads_environment: self.compiler.reads_environment,
             condition,
             exceptions,
             output,
@@ -213,6 +249,10 @@ impl Loader {
             .collect();
         RuleInfo {
             name: definition.name.value.clone(),
+            id: String::new(),
+            author: String::new(),
+            level: "",
+            references: Vec::new(),
             priority: definition.priority,
             description: definition.description.value.trim().to_owned(),
             attack_ids: tags
@@ -254,10 +294,12 @@ impl Loader {
                 }
                 let reason =
                     format!("no loaded hook produces {list}: the rule sees its other events only");
-                self.warn(Some(name.clone()), &text.start(), reason);
+                let kind = WarningKind::UntracedEvent;
+                self.warn_of(kind, Some(name.clone()), &text.start(), reason);
             }
             Names::Only(_) if holds.traced.is_empty() => {
-                self.warn(
+                self.warn_of(
+                    WarningKind::NeverHolds,
                     Some(name.clone()),
                     &text.start(),
                     "the condition never holds".to_owned(),
@@ -266,14 +308,20 @@ impl Loader {
             Names::Only(_) => {}
             Names::AllBut(_) if definition.warn_event_types => {
                 let reason = "the condition names no event type: it is evaluated for all of them";
-                self.warn(Some(name.clone()), &text.start(), reason.to_owned());
+                let kind = WarningKind::NoEventType;
+                self.warn_of(kind, Some(name.clone()), &text.start(), reason.to_owned());
             }
             Names::AllBut(_) => {}
         }
         Ok(())
     }
 
-    fn finish(mut self, rules: Vec<Rule>, files: &[RuleFile]) -> Loaded {
+    fn finish(
+        mut self,
+        rules: Vec<Rule>,
+        correlations: Vec<Correlation>,
+        files: &[RuleFile],
+    ) -> Loaded {
         let order: BTreeMap<&str, usize> = files
             .iter()
             .map(|file| file.path.as_str())
@@ -288,7 +336,13 @@ impl Loader {
             .warnings
             .sort_by_key(|warning| (position(&warning.file), warning.line, warning.column));
         Loaded {
-            set: RuleSet::new(self.digest, rules, self.compiler.leaves, self.compiler.written),
+            set: RuleSet::new(
+                self.digest,
+                rules,
+                self.compiler.leaves,
+                self.compiler.written,
+            )
+            .with_correlations(correlations),
             report: self.report,
         }
     }

@@ -43,6 +43,12 @@ impl Network {
 }
 
 impl Network {
+    /// Every address of the other network is in this one.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let narrower = other.mask & self.mask == self.mask;
+        self.is_v4 == other.is_v4 && narrower && other.bits & self.mask == self.bits
+    }
+
     /// Number of bits in which its addresses differ.
     pub(crate) fn host_bits(&self) -> u32 {
         let width = if self.is_v4 { 32 } else { 128 };

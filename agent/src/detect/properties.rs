@@ -53,13 +53,15 @@ fn operand() -> impl Strategy<Value = Operand> {
                 at: At(0)
             })),
         ];
-        (transformer, prop::collection::vec(argument, 1..3)).prop_map(|(transformer, arguments)| {
-            Operand::Transform {
+        let selector = prop::option::of("[ -~]{1,3}");
+        (transformer, prop::collection::vec(argument, 1..3), selector).prop_map(
+            |(transformer, arguments, selector)| Operand::Transform {
                 transformer,
                 arguments,
+                selector: selector.filter(|_| transformer == Transformer::GetOpt),
                 at: At(0),
-            }
-        })
+            },
+        )
     })
 }
 

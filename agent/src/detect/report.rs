@@ -14,9 +14,9 @@ pub enum RefusalKind {
     Syntax,
     /// A macro or list that does not exist or comes later.
     Undefined,
-    /// A field that Falco does not have either.
+    /// A field that nobody has.
     NoSuchField,
-    /// A field that Falco has and this agent cannot fill.
+    /// A field that Falco or Sigma has and this agent cannot fill.
     UnsupportedField,
     /// The rule needs event types that no loaded hook produces.
     UntracedEvent,
@@ -24,8 +24,10 @@ pub enum RefusalKind {
     NoSuchEvent,
     /// A comparison that makes no sense for the field's type.
     Type,
-    /// A part of Falco's language that is not supported.
+    /// A part of Falco's or Sigma's language that is not supported.
     UnsupportedFeature,
+    /// A Sigma rule about logs that the sensor's events do not stand for.
+    LogSource,
     /// The condition grows too large when its macros are expanded.
     TooLarge,
 }
@@ -49,6 +51,68 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
+/// What a warning is about, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningKind {
+    /// Something is read otherwise than its author or Falco may expect.
+    Meaning,
+    /// The condition never holds.
+    NeverHolds,
+    /// The condition is evaluated for every event.
+    NoEventType,
+    /// Some of the rule's events come from hooks that do not exist.
+    UntracedEvent,
+    /// An exception that has ended and excludes nothing any more.
+    ExpiredException,
+    /// Two rules with the same condition.
+    DuplicateRule,
+    /// A rule that fires only where another one does.
+    ShadowedRule,
+    /// A term that makes no difference, as it holds wherever the others do.
+    AlwaysTrue,
+    /// A term that cannot hold together with the others.
+    AlwaysFalse,
+    /// A field that no event of the rule has, or that no hook fills.
+    UnfilledField,
+    /// A name that is longer than the kernel keeps.
+    LongName,
+    /// An exception that excludes everything its rule looks for.
+    HidingException,
+    /// An exception that excludes nothing of what its rule looks for.
+    UselessException,
+    /// A macro that no rule uses.
+    UnusedMacro,
+    /// A list that no rule uses.
+    UnusedList,
+    /// A substring that stands in almost everything.
+    BroadContains,
+}
+
+impl WarningKind {
+    /// Word for people and documents; programs see the same.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Meaning => "meaning",
+            Self::NeverHolds => "never_holds",
+            Self::NoEventType => "no_event_type",
+            Self::UntracedEvent => "untraced_event",
+            Self::ExpiredException => "expired_exception",
+            Self::DuplicateRule => "duplicate_rule",
+            Self::ShadowedRule => "shadowed_rule",
+            Self::AlwaysTrue => "always_true",
+            Self::AlwaysFalse => "always_false",
+            Self::UnfilledField => "unfilled_field",
+            Self::LongName => "long_name",
+            Self::HidingException => "hiding_exception",
+            Self::UselessException => "useless_exception",
+            Self::UnusedMacro => "unused_macro",
+            Self::UnusedList => "unused_list",
+            Self::BroadContains => "broad_contains",
+        }
+    }
+}
+
 /// Something loaded that may not do what its author expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
@@ -60,8 +124,12 @@ pub struct Warning {
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
+    /// What it is about.
+    pub kind: WarningKind,
     /// What may surprise.
     pub reason: String,
+    /// What to write instead.
+    pub hint: Option<String>,
 }
 
 /// Outcome of a load.
@@ -101,7 +169,11 @@ impl LoadReport {
             if let Some(rule) = &warning.rule {
                 append(&mut out, format_args!(" in rule '{rule}'"));
             }
-            append(&mut out, format_args!(": {}\n", warning.reason));
+            let (reason, kind) = (&warning.reason, warning.kind.word());
+            append(&mut out, format_args!(": {reason} [{kind}]\n"));
+            if let Some(hint) = &warning.hint {
+                append(&mut out, format_args!("    {hint}\n"));
+            }
         }
         let (refused, warnings) = (self.refused.len(), self.warnings.len());
         append(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::catalogue::FieldId;
 use super::compile::OutputPart;
+use super::correlation::{Correlation, Correlations};
 use super::eval::{self, Memo, Scratch};
 use super::event_types::EventTypes;
 use super::fields::FieldSource;
@@ -26,6 +27,10 @@ pub struct Rule {
     pub event_types: EventTypes,
     /// Disabled rules are loaded and never evaluated.
     pub enabled: bool,
+    /// Its matches are alerts; else they only count for correlations.
+    pub alerts: bool,
+    /// It needs the environment of processes.
+    pub(crate) reads_environment: bool,
     pub(crate) condition: Node,
     /// Those of the condition, once more.
     pub(crate) exceptions: Vec<Exception>,
@@ -40,6 +45,7 @@ pub struct RuleSet {
     leaves: Vec<Leaf>,
     written: Vec<Written>,
     index: Index,
+    correlations: Correlations,
 }
 
 /// What evaluation found, in buffers that are reused from event to event.
@@ -58,18 +64,43 @@ pub struct Outcome {
 const NEGATED_TERMS: usize = 6;
 /// Exceptions that nearly applied, shown with a finding.
 const NEAR_EXCEPTIONS: usize = 3;
+/// Stands for a value that can be a secret. An output that names the field shows it.
+const NOT_SHOWN: &str = "<not shown>";
 /// Longest right side shown, in characters.
 const OPERAND_SHOWN: usize = 160;
 
+impl Outcome {
+    /// No rule matched, and none is undecided.
+    pub fn is_empty(&self) -> bool {
+        self.matched.is_empty() && self.undecided.is_empty()
+    }
+}
+
 impl RuleSet {
-    pub(crate) fn new(digest: Arc<str>, rules: Vec<Rule>, leaves: Vec<Leaf>, written: Vec<Written>) -> Self {
+    pub(crate) fn new(
+        digest: Arc<str>,
+        rules: Vec<Rule>,
+        leaves: Vec<Leaf>,
+        written: Vec<Written>,
+    ) -> Self {
         Self {
             digest,
             index: Index::new(&rules, &leaves),
             rules,
             leaves,
             written,
+            correlations: Correlations::default(),
         }
+    }
+
+    /// The set, with rules about several matches of others.
+    pub(crate) fn with_correlations(mut self, correlations: Vec<Correlation>) -> Self {
+        self.correlations = Correlations::new(correlations);
+        self
+    }
+
+    pub(crate) fn correlations(&self) -> &Correlations {
+        &self.correlations
     }
 
     /// SHA-256 over the sources, in hexadecimal: alerts name the set that made them.
@@ -87,6 +118,11 @@ impl RuleSet {
         &self.rules[rule.0 as usize]
     }
 
+    /// The comparisons of all rules.
+    pub(crate) fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
     /// Event types that at least one enabled rule can fire on.
     pub fn event_types(&self) -> EventTypes {
         self.rules
@@ -95,6 +131,12 @@ impl RuleSet {
             .fold(EventTypes::NONE, |types, rule| {
                 types.union(rule.event_types)
             })
+    }
+
+    /// An enabled rule needs the environment of processes: the sensor captures it for no other use.
+    pub fn reads_environment(&self) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.enabled && rule.reads_environment)
     }
 
     /// Finds all rules that match the event, and those that cannot be decided yet.
@@ -307,7 +349,8 @@ impl<'a, E: FieldSource> Terms<'a, E> {
     fn term(&self, term: Term, negated: bool) -> MatchedTerm {
         let leaf = &self.set.leaves[term.leaf as usize];
         let Written { place, macros } = &self.set.written[term.written as usize];
-        let met_at = if negated {
+        let secret = leaf.left.is_secret();
+        let met_at = if negated || secret {
             None
         } else {
             eval::met_at(leaf, self.event)
@@ -321,7 +364,11 @@ impl<'a, E: FieldSource> Terms<'a, E> {
             field: field.clone(),
             operator: operator.clone(),
             operand: shortened(operand),
-            value: eval::shown(&leaf.left, self.event),
+            value: if secret {
+                Some(NOT_SHOWN.to_owned())
+            } else {
+                eval::shown(&leaf.left, self.event)
+            },
             negated,
             met_at,
             file: place.file.to_string(),

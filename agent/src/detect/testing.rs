@@ -54,6 +54,7 @@ pub(crate) fn process(
             cwd: path(bytes("/srv")),
             ..Image::default()
         }),
+        groups: None,
         tty: None,
         ids: Some(Ids::default()),
         capabilities: Some(Capabilities::default()),
@@ -105,6 +106,7 @@ pub(crate) fn open(process: Process, file: &str, flags: u32) -> Event<'static> {
         flags,
         memfd: false,
         created: false,
+        executable: false,
         provenance: Provenance::Kernel,
         fd_shared: false,
         by_io_uring: false,

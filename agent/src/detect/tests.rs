@@ -1,8 +1,13 @@
 //! What rules mean, end to end: from their text to a verdict on an event.
 
+mod correlation;
 mod dns;
 mod fields;
+mod language;
 mod loading;
+mod process_fields;
+mod sigma;
+mod sigma_input;
 
 use std::sync::Arc;
 

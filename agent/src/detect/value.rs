@@ -105,6 +105,8 @@ pub enum Values<'a> {
     Texts(&'a [Box<str>]),
     /// Addresses in a row.
     Addresses(&'a [IpAddr]),
+    /// Texts with a zero behind each.
+    Terminated(&'a [u8]),
     /// Values kept by the source.
     Owned(&'a [OwnedScalar]),
 }
@@ -136,6 +138,12 @@ impl<'a> Iterator for Values<'a> {
                 let (address, others) = addresses.split_first()?;
                 *addresses = others;
                 Some(Scalar::Address(*address))
+            }
+            Self::Terminated(texts) => {
+                let end = memchr::memchr(0, texts)?;
+                let (text, others) = texts.split_at(end);
+                *texts = &others[1..];
+                Some(Scalar::Text(text))
             }
             Self::Owned(values) => {
                 let (value, others) = values.split_first()?;

@@ -13,5 +13,6 @@ mod table;
 
 pub use cgroup_path::{ContainerPath, parse_cgroup_path};
 pub use message::{ContainerMessage, ContainerRequest, ScannedCgroup};
+pub(crate) use scan::MAX_CGROUPS;
 pub use scan::{Cgroup2Mount, CgroupScan, Incomplete, find_cgroup2_mount, scan_cgroups};
 pub use table::{ContainerCounters, ContainerTable, TableSettings};

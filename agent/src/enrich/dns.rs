@@ -100,6 +100,11 @@ impl DnsTable {
         }
     }
 
+    /// The configurations that are known, by owner.
+    pub fn configurations(&self) -> Vec<ResolverMessage> {
+        self.owners.configurations()
+    }
+
     /// Updates an event that waited for the configuration of its container.
     pub fn settle(&mut self, event: &mut Event<'_>, boot_ns: u64) {
         let Some(owner) = Owner::of(&event.container) else {

@@ -108,7 +108,7 @@ impl ProcessTable {
 
     /// Processes whose end was lost: the task iterator, started at that time, did not find them.
     pub fn retain_found(&mut self, found: &HashSet<ExecKey>, started_ns: u64, boot_ns: u64) {
-        let gone: Vec<ExecKey> = self
+        let mut gone: Vec<ExecKey> = self
             .latest
             .values()
             .copied()
@@ -119,6 +119,7 @@ impl ProcessTable {
                     .is_some_and(|entry| entry.entered_ns < started_ns)
             })
             .collect();
+        gone.sort_unstable();
         for key in gone {
             self.retire(key, State::Left, boot_ns);
         }

@@ -120,6 +120,8 @@ pub struct Open<'a> {
     pub memfd: bool,
     /// The call made the file.
     pub created: bool,
+    /// The file that it made is a program: somebody may execute it.
+    pub executable: bool,
     /// Where the path was read.
     pub provenance: Provenance,
     /// The descriptor table is shared with another process: the descriptor may have been replaced

@@ -62,6 +62,15 @@ impl fmt::Display for Priority {
 pub struct RuleInfo {
     /// Rule name, unique in the set.
     pub name: String,
+    /// Id that a Sigma rule has everywhere; empty where there is none.
+    pub id: String,
+    /// Who wrote a Sigma rule: its licence asks to show it with each match. Empty where it does
+    /// not say.
+    pub author: String,
+    /// Level of a Sigma rule in its own word; empty for other languages.
+    pub level: &'static str,
+    /// Where to read more.
+    pub references: Vec<String>,
     /// Priority.
     pub priority: Priority,
     /// Description.
@@ -70,7 +79,7 @@ pub struct RuleInfo {
     pub tags: Vec<String>,
     /// ATT&CK technique ids among the tags (`T1059`, `T1059.004`).
     pub attack_ids: Vec<String>,
-    /// Rule language: `falco`.
+    /// Rule language: `falco` or `sigma`.
     pub language: &'static str,
     /// File that defined the rule.
     pub file: String,

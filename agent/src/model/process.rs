@@ -74,6 +74,19 @@ pub struct ExeFile {
     pub unlinked: bool,
 }
 
+/// Process group and session, by the pids of their leaders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Process group, in the initial pid namespace.
+    pub group: u32,
+    /// Session, in the initial pid namespace.
+    pub session: u32,
+    /// Process group in the process's own pid namespace; zero when its leader is outside of it.
+    pub own_group: u32,
+    /// Session in the process's own pid namespace; zero when its leader is outside of it.
+    pub own_session: u32,
+}
+
 /// Controlling terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tty {
@@ -109,6 +122,62 @@ pub struct Stdio {
     pub inode: u64,
 }
 
+/// The environment that a program was started with, as far as it was captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The variables as `NAME=value`, joined by spaces.
+    text: Box<[u8]>,
+    /// Where each of them begins.
+    starts: Box<[u16]>,
+    /// There was more of it.
+    pub truncated: bool,
+}
+
+impl Environment {
+    /// Takes variables of which each has a zero behind it. What lies beyond 64 KiB is left out.
+    pub fn new(bytes: &[u8], truncated: bool) -> Self {
+        let kept = &bytes[..bytes.len().min(usize::from(u16::MAX))];
+        let mut text = Vec::with_capacity(kept.len());
+        let mut starts = Vec::new();
+        for variable in kept.split(|byte| *byte == 0) {
+            if variable.is_empty() {
+                continue;
+            }
+            if !text.is_empty() {
+                text.push(b' ');
+            }
+            starts.push(u16::try_from(text.len()).expect("no text is longer than what is kept"));
+            text.extend_from_slice(variable);
+        }
+        Self {
+            text: text.into(),
+            starts: starts.into(),
+            truncated: truncated || kept.len() < bytes.len(),
+        }
+    }
+
+    /// All variables, joined by spaces.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Value of the first variable of that name.
+    pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
+        let ends = self.starts.iter().skip(1).map(|start| start - 1);
+        let ends = ends.map(usize::from).chain([self.text.len()]);
+        self.starts
+            .iter()
+            .zip(ends)
+            .map(|(&start, end)| &self.text[usize::from(start)..end])
+            .find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.starts)
+    }
+}
+
 /// The program that a process runs, as it was started. Processes that fork share it.
 #[derive(Debug, Default)]
 pub struct Image {
@@ -132,6 +201,9 @@ pub struct Image {
     pub args_start: usize,
     /// Working directory at exec.
     pub cwd: Path<Box<[u8]>>,
+    /// Environment at exec; `None` when no rule asked for it, and for processes that started before
+    /// the agent.
+    pub environment: Option<Environment>,
     /// File descriptors 0, 1 and 2 at exec; `None` when not captured (processes that started
     /// before the agent).
     pub stdio: Option<[Stdio; 3]>,
@@ -191,6 +263,9 @@ pub struct Process {
     pub comm: Box<[u8]>,
     /// The program that it runs.
     pub image: Arc<Image>,
+    /// Process group and session, as of the last exec, fork or change of credentials; `None` when
+    /// not known.
+    pub groups: Option<Groups>,
     /// Controlling terminal.
     pub tty: Option<Tty>,
     /// Current credentials; `None` when not known.
@@ -215,5 +290,38 @@ impl Process {
     /// Ancestors, nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = &Process> {
         std::iter::successors(self.parent.as_deref(), |process| process.parent.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_found_by_their_whole_name() {
+        let environment = Environment::new(b"PATH=/bin\0\0A=x y\0AB=\0A=second\0odd\0CUT=", true);
+        assert_eq!(environment.text(), b"PATH=/bin A=x y AB= A=second odd CUT=");
+        for (name, value) in [
+            ("PATH", Some("/bin")),
+            ("A", Some("x y")),
+            ("AB", Some("")),
+            ("CUT", Some("")),
+            ("odd", None),
+            ("y", None),
+            ("", None),
+        ] {
+            let found = environment.value(name.as_bytes());
+            assert_eq!(found, value.map(str::as_bytes), "{name}");
+        }
+        assert!(environment.truncated);
+        assert!(!Environment::new(b"A=b\0", false).truncated);
+        assert_eq!(Environment::new(b"", false), Environment::default());
+    }
+
+    #[test]
+    fn an_environment_beyond_all_bounds_is_cut() {
+        let environment = Environment::new(&[b'x'; 70_000], false);
+        assert!(environment.truncated);
+        assert_eq!(environment.text().len(), usize::from(u16::MAX));
     }
 }

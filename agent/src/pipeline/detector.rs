@@ -5,8 +5,10 @@ mod dns;
 mod guard;
 mod records;
 mod repair;
+mod tape;
 
 pub(super) use guard::Guard;
+pub(super) use tape::{Job, Tape};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,23 +17,26 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::clock::WallClock;
+use super::clock::{Reading, WallClock};
 use super::ledger::Ledger;
 use super::pending::{Awaited, Limits};
 use super::rules::Rules;
-use super::rulings::{self, Bench, Rulings};
+use super::rulings::{Bench, Rulings};
 use crate::alert::{AlertSender, LossWatch};
+use crate::detect::RuleSet;
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
 use crate::enrich::dns::{DnsTable, ResolverRequest};
 use crate::enrich::process_table::ProcessTable;
 use crate::model::{Event, Identity};
-use crate::probe::{CounterReader, Probe, RingMeter};
-use crate::telemetry::{Board, Gauge, LossAccount, RulesSnapshot};
+use crate::probe::{CounterReader, Probe, ProbeError, RingMeter};
+use crate::telemetry::{Board, Counter, Failure, Gauge, LossAccount, RulesSnapshot};
 
 /// What the detector is made of.
 pub(super) struct Parts {
-    pub(super) probe: Probe,
-    pub(super) counters: CounterReader,
+    /// A replay has none.
+    pub(super) sensor: Option<Sensor>,
+    /// Where inputs are to be written too.
+    pub(super) tape: Option<Tape>,
     pub(super) rules: Rules,
     pub(super) pending: Limits,
     pub(super) containers: TableSettings,
@@ -39,16 +44,22 @@ pub(super) struct Parts {
     pub(super) board: Board,
     pub(super) requests: mpsc::Sender<ContainerRequest>,
     pub(super) resolver_requests: mpsc::Sender<ResolverRequest>,
-    pub(super) rings: Vec<RingMeter>,
     pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
     pub(super) guard: Guard,
 }
 
+/// The kernel's side.
+pub(super) struct Sensor {
+    pub(super) probe: Probe,
+    pub(super) counters: CounterReader,
+    pub(super) rings: Vec<RingMeter>,
+}
+
 /// All detection state, and the only code that changes it.
 pub(super) struct Detector {
-    pub(super) probe: Probe,
-    counters: CounterReader,
+    sensor: Option<Sensor>,
+    tape: Option<Tape>,
     processes: ProcessTable,
     containers: ContainerTable,
     rulings: Rulings,
@@ -60,7 +71,6 @@ pub(super) struct Detector {
     requests: mpsc::Sender<ContainerRequest>,
     dns: DnsTable,
     resolver_requests: mpsc::Sender<ResolverRequest>,
-    rings: Vec<RingMeter>,
     /// Queues of other tasks.
     gauges: Vec<Gauge>,
     clock: WallClock,
@@ -80,13 +90,13 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    pub(super) fn new(parts: Parts, boot_ns: u64) -> Self {
+    pub(super) fn new(parts: Parts, now: Reading) -> Self {
         let Rules {
             in_force, snapshot, ..
         } = parts.rules;
         Self {
-            probe: parts.probe,
-            counters: parts.counters,
+            sensor: parts.sensor,
+            tape: parts.tape,
             processes: ProcessTable::default(),
             containers: ContainerTable::new(parts.containers),
             rulings: Rulings::new(in_force, parts.pending),
@@ -96,12 +106,11 @@ impl Detector {
             alerts: parts.alerts,
             board: parts.board,
             requests: parts.requests,
-            dns: DnsTable::new(boot_ns),
+            dns: DnsTable::new(now.boot_ns),
             resolver_requests: parts.resolver_requests,
-            rings: parts.rings,
             gauges: parts.gauges,
-            clock: WallClock::new(SystemTime::now(), boot_ns),
-            now_ns: boot_ns,
+            clock: WallClock::new(now),
+            now_ns: now.boot_ns,
             number: 0,
             barriers: answers::Barriers::default(),
             accounts: Vec::new(),
@@ -114,6 +123,10 @@ impl Detector {
 
     /// A runtime client or a scan found something out.
     pub(super) fn container_message(&mut self, message: ContainerMessage) {
+        let message = match &mut self.tape {
+            Some(tape) => tape.message(message),
+            None => message,
+        };
         let changed = self.containers.apply(message);
         self.ask_runtimes();
         self.cgroups_settled();
@@ -150,22 +163,30 @@ impl Detector {
         self.containers.take_scan_request()
     }
 
+    /// Pairs of an event and a rule that wait for metadata.
+    pub(super) fn waiting(&self) -> usize {
+        self.rulings.waiting()
+    }
+
     /// Something waits for time to pass.
     pub(super) fn is_waiting(&self) -> bool {
-        self.rulings.waiting() > 0 || self.barriers.are_asked() || self.containers.is_scan_due()
+        self.rulings.are_waiting() || self.barriers.are_asked() || self.containers.is_scan_due()
     }
 
     /// Time passed.
-    pub(super) fn tick(&mut self, boot_ns: u64) {
-        self.now_ns = self.now_ns.max(boot_ns);
-        self.clock = WallClock::new(SystemTime::now(), boot_ns);
+    pub(super) fn tick(&mut self, now: Reading) {
+        if let Some(tape) = &mut self.tape {
+            tape.tick(now);
+        }
+        self.now_ns = self.now_ns.max(now.boot_ns);
+        self.clock = WallClock::new(now);
         self.processes.tick(self.now_ns);
         self.containers.tick(self.now_ns);
         self.dns_tick();
         self.repair_processes();
         self.ask_runtimes();
         let (rulings, mut bench) = self.bench();
-        rulings.release_due(&mut bench);
+        rulings.tick(&mut bench);
     }
 
     /// Judges every later event by another rule set. What waits stays with the one that saw it.
@@ -173,6 +194,7 @@ impl Detector {
         let Rules {
             in_force, snapshot, ..
         } = rules;
+        self.capture_what_is_read(&in_force.set);
         // Whoever is told of an alert of the new set finds it on the board.
         self.board
             .change_facts(|facts| facts.rules.clone_from(&snapshot.facts));
@@ -182,6 +204,16 @@ impl Detector {
         rulings.take_over(in_force, &mut bench);
     }
 
+    /// Has the sensor capture what the rules of a set read, and nothing else that can be secret.
+    fn capture_what_is_read(&mut self, set: &RuleSet) {
+        let Some(sensor) = &mut self.sensor else {
+            return;
+        };
+        if let Err(error) = sensor.probe.capture_environment(set.reads_environment()) {
+            NotCaptured { why: &error }.emit();
+        }
+    }
+
     /// Nothing comes any more: the last account, then whatever waits leaves as it is. The account
     /// first, so that what waits does not take its room. Behind the deadline nothing waits for
     /// room any more, and what finds none is counted.
@@ -189,9 +221,20 @@ impl Detector {
         self.settle_finally(until).await;
         for waiting in self.rulings.take_all() {
             self.alerts.room(until).await;
-            let (_, mut bench) = self.bench();
-            rulings::release(waiting, &mut bench);
+            let (rulings, mut bench) = self.bench();
+            rulings.release(waiting, &mut bench);
         }
+    }
+
+    /// Nothing comes any more of what is replayed: what waits leaves as it is.
+    pub(super) fn conclude(&mut self) {
+        let (rulings, mut bench) = self.bench();
+        rulings.release_all(&mut bench);
+    }
+
+    /// Wall-clock time of the newest event or tick.
+    pub(super) fn time(&self) -> SystemTime {
+        self.clock.time(self.now_ns)
     }
 
     fn ask_runtimes(&mut self) {
@@ -220,5 +263,25 @@ impl Detector {
             now_ns: self.now_ns,
         };
         (&mut self.rulings, bench)
+    }
+}
+
+/// The sensor cannot be told what rules read.
+struct NotCaptured<'a> {
+    why: &'a ProbeError,
+}
+
+impl Failure for NotCaptured<'_> {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("environment_not_switched");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::error!(
+            message = "The sensor was not told whether rules read environments.",
+            why = %self.why,
+            total
+        );
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn open_payload<'a>(open: &OpenView<'a>) -> Payload<'a> {
         flags: open.flags,
         memfd: open.call == Syscall::MemfdCreate,
         created: open.created,
+        executable: open.executable,
         provenance: open.provenance,
         fd_shared: open.fd_shared,
         by_io_uring: open.by_io_uring,

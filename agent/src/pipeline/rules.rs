@@ -25,6 +25,8 @@ impl RuleLoader {
             options: LoadOptions {
                 hostname: Some(hostname.to_owned()),
                 minimum_priority: settings.min_priority.unwrap_or(Priority::Debug),
+                minimum_level: settings.sigma_min_level,
+                now: None,
             },
             allow_refused: settings.allow_refused,
         }
@@ -33,7 +35,11 @@ impl RuleLoader {
     /// Loads a set. One refused rule refuses the set, unless that is allowed: a rule that silently
     /// does not run is worse than an old set, or than an agent that does not start.
     pub(super) fn load(&self, files: &[RuleFile]) -> Result<Loaded, LoadReport> {
-        let loaded = detect::load(files, &self.options);
+        let options = LoadOptions {
+            now: Some(SystemTime::now()),
+            ..self.options.clone()
+        };
+        let loaded = detect::load(files, &options);
         if !loaded.report.refused.is_empty() && !self.allow_refused {
             return Err(loaded.report);
         }
@@ -44,7 +50,7 @@ impl RuleLoader {
 /// A set that events are judged by, or were.
 #[derive(Debug)]
 pub(super) struct RulesInForce {
-    pub(super) set: RuleSet,
+    pub(super) set: Arc<RuleSet>,
     /// Its turn in this run, from 1.
     pub(super) generation: u64,
 }
@@ -102,9 +108,27 @@ impl Rules {
         }
         rules.extend(refused(&report, set.digest()));
         Self {
-            in_force: Arc::new(RulesInForce { set, generation }),
+            in_force: Arc::new(RulesInForce {
+                set: Arc::new(set),
+                generation,
+            }),
             snapshot: Arc::new(RulesSnapshot { facts, rules }),
             warnings,
+        }
+    }
+
+    /// A set of a run that nobody can ask about its rules.
+    pub(super) fn undescribed(set: Arc<RuleSet>) -> Self {
+        let facts = RuleSetFacts {
+            digest: set.digest().to_owned(),
+            generation: 1,
+            ..RuleSetFacts::default()
+        };
+        let rules = Vec::new();
+        Self {
+            in_force: Arc::new(RulesInForce { set, generation: 1 }),
+            snapshot: Arc::new(RulesSnapshot { facts, rules }),
+            warnings: Vec::new(),
         }
     }
 
@@ -136,11 +160,16 @@ fn refused(report: &LoadReport, digest: &str) -> impl Iterator<Item = RuleEntry>
     report.refused.iter().map(move |refusal| RuleEntry {
         info: RuleInfo {
             name: refusal.rule.clone().unwrap_or_default(),
+            id: String::new(),
+            author: String::new(),
+            level: "",
+            references: Vec::new(),
             priority: Priority::Debug,
             description: String::new(),
             tags: Vec::new(),
             attack_ids: Vec::new(),
-            language: "falco",
+            // What could not be read is of no language.
+            language: "",
             file: refusal.file.clone(),
             line: refusal.line,
             set_digest: Arc::clone(&digest),
@@ -157,9 +186,10 @@ fn warning_lines(report: &LoadReport) -> Vec<String> {
             line,
             column,
             reason,
+            hint,
+            ..
         } = warning;
-        let of = rule.as_ref().map(|rule| format!("rule '{rule}': "));
-        format!("{file}:{line}:{column}: {}{reason}", of.unwrap_or_default())
+        told(rule, (file, *line, *column), reason, hint)
     };
     report.warnings.iter().map(line).collect()
 }
@@ -176,15 +206,25 @@ pub(super) fn refusal_lines(report: &LoadReport) -> Vec<String> {
             hint,
             ..
         } = refusal;
-        let of = rule.as_ref().map(|rule| format!("rule '{rule}': "));
-        let hint = hint.as_ref().map(|hint| format!(" ({hint})"));
-        format!(
-            "{file}:{line}:{column}: {}{reason}{}",
-            of.unwrap_or_default(),
-            hint.unwrap_or_default()
-        )
+        told(rule, (file, *line, *column), reason, hint)
     };
     report.refused.iter().map(line).collect()
+}
+
+/// What there is to say of a place in a file, in one line.
+fn told(
+    rule: &Option<String>,
+    (file, line, column): (&str, u32, u32),
+    reason: &str,
+    hint: &Option<String>,
+) -> String {
+    let of = rule.as_ref().map(|rule| format!("rule '{rule}': "));
+    let hint = hint.as_ref().map(|hint| format!(" ({hint})"));
+    format!(
+        "{file}:{line}:{column}: {}{reason}{}",
+        of.unwrap_or_default(),
+        hint.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]

@@ -7,21 +7,22 @@ use std::sync::Arc;
 use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
 use super::rules::RulesInForce;
 use crate::alert::{Alert, AlertSender};
-use crate::detect::{Outcome, RuleIndex, Truth};
+use crate::detect::{Correlated, Correlator, Outcome, RuleIndex, Truth};
 use crate::enrich::container::ContainerTable;
 use crate::enrich::dns::{DnsTable, awaits_resolvers};
 use crate::model::{Event, Priority};
-use crate::telemetry::QueueDepth;
+use crate::telemetry::{Counter, Failure, QueueDepth};
 
 /// Sets that may be kept at a time for what waits under them; with more, what waits under the oldest
 /// leaves as it is.
 const MAX_SETS: usize = 8;
 
-/// The set in force, and what waits under it and those before.
+/// The set in force, what it remembers, and what waits under it and those before.
 #[derive(Debug)]
 pub(super) struct Rulings {
     in_force: Arc<RulesInForce>,
     outcome: Outcome,
+    correlator: Correlator,
     pending: Pending,
 }
 
@@ -38,15 +39,17 @@ impl Rulings {
         Self {
             in_force,
             outcome: Outcome::default(),
+            correlator: Correlator::default(),
             pending: Pending::new(limits),
         }
     }
 
-    /// Judges every later event by another set.
+    /// Judges every later event by another set. Its correlations begin to count with it.
     pub(super) fn take_over(&mut self, rules: Arc<RulesInForce>, bench: &mut Bench<'_>) {
         self.in_force = rules;
+        self.correlator = Correlator::default();
         for waiting in self.pending.take_beyond_sets(MAX_SETS) {
-            release(waiting, bench);
+            self.release(waiting, bench);
         }
     }
 
@@ -55,49 +58,62 @@ impl Rulings {
         self.pending.len()
     }
 
-    /// How full their list is.
+    /// Something waits for time to pass.
+    pub(super) fn are_waiting(&self) -> bool {
+        self.pending.len() > 0 || self.correlator.is_waiting()
+    }
+
+    /// How full the list of those that wait is.
     pub(super) fn depth(&self) -> QueueDepth {
         self.pending.depth()
     }
 
     /// Evaluates the rules on an event and raises, or keeps, what they find.
     pub(super) fn judge(&mut self, event: &Event<'_>, cgroup_id: u64, bench: &mut Bench<'_>) {
-        let Self {
-            in_force: rules,
-            outcome,
-            pending,
-        } = self;
-        rules.set.evaluate(event, outcome);
-        let mut wait = |rule, definite| {
-            let waiting = Waiting {
-                event: event.to_owned(),
-                rules: Arc::clone(rules),
-                rule,
-                definite,
-                cgroup_id,
-                since_ns: event.boot_ns,
-            };
-            if let Some(oldest) = pending.push(waiting) {
-                release(oldest, bench);
-            }
+        let mut outcome = std::mem::take(&mut self.outcome);
+        self.in_force.set.evaluate(event, &mut outcome);
+        if !outcome.is_empty() {
+            self.rule(event, cgroup_id, &mut outcome, bench);
+        }
+        self.outcome = outcome;
+    }
+
+    /// Raises, or keeps, what the rules found.
+    fn rule(
+        &mut self,
+        event: &Event<'_>,
+        cgroup_id: u64,
+        outcome: &mut Outcome,
+        bench: &mut Bench<'_>,
+    ) {
+        let rules = Arc::clone(&self.in_force);
+        let waiting = |rule, definite| Waiting {
+            event: event.to_owned(),
+            rules: Arc::clone(&rules),
+            rule,
+            definite,
+            cgroup_id,
+            since_ns: event.boot_ns,
         };
-        let mut leaving = Vec::new();
         for rule in outcome.matched.drain(..) {
-            if event.container.is_pending() && !is_urgent(rules, rule) {
-                wait(rule, true);
+            if event.container.is_pending() && !is_urgent(&rules, rule) {
+                self.keep(waiting(rule, true), bench);
             } else {
-                leaving.push(rule);
+                self.raise(&rules, rule, event.to_owned(), false, bench);
             }
         }
         for rule in outcome.undecided.drain(..) {
-            if is_urgent(rules, rule) || !is_awaited(event) {
-                leaving.push(rule);
+            if is_urgent(&rules, rule) || !is_awaited(event) {
+                self.raise(&rules, rule, event.to_owned(), false, bench);
             } else {
-                wait(rule, false);
+                self.keep(waiting(rule, false), bench);
             }
         }
-        for rule in leaving {
-            raise(rules, rule, event.to_owned(), false, bench.alerts);
+    }
+
+    fn keep(&mut self, waiting: Waiting, bench: &mut Bench<'_>) {
+        if let Some(oldest) = self.pending.push(waiting) {
+            self.release(oldest, bench);
         }
     }
 
@@ -122,49 +138,103 @@ impl Rulings {
             let Waiting {
                 rules, rule, event, ..
             } = waiting;
-            raise(&rules, rule, event, late, bench.alerts);
+            self.raise(&rules, rule, event, late, bench);
         }
     }
 
-    /// Lets go what has waited as long as it may.
-    pub(super) fn release_due(&mut self, bench: &mut Bench<'_>) {
+    /// Time passed: what has waited as long as it may leaves, and correlations come to their end.
+    pub(super) fn tick(&mut self, bench: &mut Bench<'_>) {
         for waiting in self.pending.take_due(bench.now_ns) {
-            release(waiting, bench);
+            self.release(waiting, bench);
         }
+        let correlated = self.correlator.expire(&self.in_force.set, bench.now_ns);
+        self.raise_correlated(correlated, false, bench);
     }
 
-    /// Takes everything that waits, for [`release`].
+    /// Takes everything that waits, for [`Self::release`].
     pub(super) fn take_all(&mut self) -> Vec<Waiting> {
         self.pending.take_all()
     }
-}
 
-/// A pair has waited long enough: it leaves with what is known now.
-pub(super) fn release(mut waiting: Waiting, bench: &mut Bench<'_>) {
-    waiting.event.container = bench.containers.view(waiting.cgroup_id);
-    let late = !waiting.event.container.is_pending();
-    if truth(&waiting) != Truth::False {
-        let Waiting {
-            rules, rule, event, ..
-        } = waiting;
-        raise(&rules, rule, event, late, bench.alerts);
+    /// Lets everything go that waits.
+    pub(super) fn release_all(&mut self, bench: &mut Bench<'_>) {
+        for waiting in self.take_all() {
+            self.release(waiting, bench);
+        }
+    }
+
+    /// A pair has waited long enough: it leaves with what is known now.
+    pub(super) fn release(&mut self, mut waiting: Waiting, bench: &mut Bench<'_>) {
+        waiting.event.container = bench.containers.view(waiting.cgroup_id);
+        let late = !waiting.event.container.is_pending();
+        if truth(&waiting) != Truth::False {
+            let Waiting {
+                rules, rule, event, ..
+            } = waiting;
+            self.raise(&rules, rule, event, late, bench);
+        }
+    }
+
+    fn raise(
+        &mut self,
+        rules: &Arc<RulesInForce>,
+        rule: RuleIndex,
+        event: Event<'static>,
+        late: bool,
+        bench: &Bench<'_>,
+    ) {
+        let finding = rules.set.finding(rule, &event);
+        let definite = finding.undecided.is_empty();
+        // The correlations of a set that is no longer in force have ended with it.
+        let correlated = if definite && Arc::ptr_eq(rules, &self.in_force) {
+            self.correlator
+                .observe(&rules.set, rule, &event, bench.now_ns)
+        } else {
+            Vec::new()
+        };
+        // What is undecided cannot be counted, and silence would be a guess.
+        if rules.set.rule(rule).alerts || !definite {
+            bench.alerts.raise(Alert {
+                finding,
+                event,
+                late,
+                set_generation: rules.generation,
+            });
+        }
+        self.raise_correlated(correlated, late, bench);
+    }
+
+    fn raise_correlated(&mut self, correlated: Vec<Correlated>, late: bool, bench: &Bench<'_>) {
+        for Correlated { event, finding, .. } in correlated {
+            bench.alerts.raise(Alert {
+                finding,
+                event,
+                late,
+                set_generation: self.in_force.generation,
+            });
+        }
+        for _ in 0..self.correlator.take_forgotten() {
+            CorrelationForgotten.emit();
+        }
     }
 }
 
-fn raise(
-    rules: &RulesInForce,
-    rule: RuleIndex,
-    event: Event<'static>,
-    late: bool,
-    alerts: &AlertSender,
-) {
-    let finding = rules.set.finding(rule, &event);
-    alerts.raise(Alert {
-        finding,
-        event,
-        late,
-        set_generation: rules.generation,
-    });
+/// Correlations remembered more than they may.
+struct CorrelationForgotten;
+
+impl Failure for CorrelationForgotten {
+    fn counter(&self) -> &'static Counter {
+        static COUNTER: Counter = Counter::new("correlation_forgotten");
+        &COUNTER
+    }
+
+    fn log(&self, total: u64) {
+        tracing::warn!(
+            message =
+                "A correlation forgot events: the containers made more groups than it may keep.",
+            total
+        );
+    }
 }
 
 /// CRITICAL never waits.

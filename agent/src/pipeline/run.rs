@@ -9,14 +9,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::detector::{Detector, Guard, Parts};
+use super::clock::Reading;
+use super::detector::{Detector, Guard, Parts, Sensor};
 use super::outputs::{self, OutputError};
 use super::pending::Limits;
+use super::record::Recording;
 use super::reload::{self, NewRules, Reloader};
 use super::rules::{RuleLoader, Rules};
 use super::start::{self, hook_status, probe_options};
 use super::tasks::{self, LastCall, Sinks, Stages};
-use crate::alert::{self, Filter, Start, StartError, StoreError, Subscription};
+use crate::alert::{self, Filter, Spool, Start, StartError, StoreError, Subscription};
 use crate::canary::{Canary, Watch};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
@@ -36,17 +38,17 @@ use crate::sinks::stdout;
 use crate::telemetry::{AgentFacts, Board, WhenFull, queue_gauge, service_manager};
 
 /// Batches under way from ingest to detection; *wait* when full.
-const BATCHES: usize = 8;
+pub(super) const BATCHES: usize = 8;
 /// Their bytes; *wait* when full.
-const BATCH_BYTES: u32 = 4 << 20;
+pub(super) const BATCH_BYTES: u32 = 4 << 20;
 /// Alerts under way to the alert stage; *drop newest* when full, with a GAP in the stream.
-const ALERTS: usize = 16 * 1024;
+pub(super) const ALERTS: usize = 16 * 1024;
 /// Requests under way to a runtime client; *keep and retry* when full.
-const REQUESTS: usize = 256;
+pub(super) const REQUESTS: usize = 256;
 /// Messages under way from runtime clients; *wait* when full.
-const MESSAGES: usize = 256;
+pub(super) const MESSAGES: usize = 256;
 /// Look-ups of resolvers under way, and their answers; *keep and retry* and *wait* when full.
-const RESOLVERS: usize = 64;
+pub(super) const RESOLVERS: usize = 64;
 /// Rule sets under way to detection; *wait* when full.
 const NEW_RULES: usize = 1;
 /// Longest wait of anything that depends on time passing: a fifth of the identity grace.
@@ -137,6 +139,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
 
     let mut probe = Probe::load(&probe_options(config))?;
+    probe.capture_environment(loaded.set.reads_environment())?;
     let meters = probe.ring_meters()?;
     let rings = probe.take_rings()?;
     let counters = probe.take_counters()?;
@@ -175,11 +178,13 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         reloads,
         &config.stream,
     );
-    let unwatched = Arc::new(OnceLock::new());
+    let watching = Watching::new(hooks);
+    let unwatched = watching.unwatched();
+    let scope = (probe.scope().mount.clone(), probe.scope().path.clone());
     let (conclude, concluding) = oneshot::channel();
     let inputs = Inputs {
         concluding,
-        scope: (probe.scope().mount.clone(), probe.scope().path.clone()),
+        scope: scope.clone(),
         batches: batch_queue,
         messages: message_queue,
         resolvers,
@@ -187,11 +192,11 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         questions,
         rules: rule_queue,
         unwatched: Arc::clone(&unwatched),
+        recording: None,
     };
     let mut gauges = Vec::from(batches.gauges());
     gauges.push(queue_gauge("messages", &messages, WhenFull::Wait));
     gauges.push(queue_gauge("resolvers", &resolver_messages, WhenFull::Wait));
-    let cgroups = probe.scope().mount.clone();
     let reloader = Reloader::new(reload::Parts {
         loader,
         current: rules.clone(),
@@ -204,10 +209,14 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         alerts: alerts.downgrade(),
         pace: reload::Pace::USUAL,
     });
-    let lookups = dns::run_lookups(cgroups, resolver_queue, resolver_messages);
-    let detector = bootstrap(Parts {
-        probe,
-        counters,
+    let lookups = dns::run_lookups(scope.0.clone(), resolver_queue, resolver_messages);
+    let parts = Parts {
+        sensor: Some(Sensor {
+            probe,
+            counters,
+            rings: meters,
+        }),
+        tape: None,
         rules,
         pending: limits(config),
         containers: table_settings(config),
@@ -215,11 +224,11 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         board,
         requests,
         resolver_requests,
-        rings: meters,
         gauges,
         started,
-        guard: Guard::new(watch, integrity),
-    })?;
+        guard: Guard::new(watch, Some(integrity)),
+    };
+    let detector = bootstrap(parts, Reading::now(), &scope)?;
     // What can fail comes before the stages, which from then on are stopped in order.
     let outputs = outputs::open(config, &services).await?;
     // Before the services answer: whoever sees them do so may stop the agent.
@@ -231,18 +240,17 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     }
     let (drain, draining) = oneshot::channel();
     let stages = Stages::spawn(tasks::Parts {
-        hooks: Watching {
-            hooks,
-            unwatched: Arc::clone(&unwatched),
-        },
+        hooks: watching,
         drain,
         conclude,
         ingest: ingest::run(rings, batches, draining),
-        detector: inputs.run(detector, Arc::clone(&pulse)),
+        detector: inputs.run(detector, Some(Arc::clone(&pulse))),
         alerts: stage.run(),
-        helpers: together(
-            docker_task(config.docker.clone(), request_queue, messages),
-            lookups,
+        helpers: both(
+            both(
+                docker_task(config.docker.clone(), request_queue, messages),
+                lookups,
+            ),
             reloader.run(),
         ),
     });
@@ -288,11 +296,11 @@ fn watch_canary(
     ))
 }
 
-fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
+pub(super) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::Io { what, source }
 }
 
-fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config) -> Limits {
     Limits {
         grace_ns: nanos(config.identity.grace),
         decide_within_ns: nanos(config.identity.decide_within),
@@ -304,7 +312,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn table_settings(config: &Config) -> TableSettings {
+pub(super) fn table_settings(config: &Config) -> TableSettings {
     let runtimes = if config.docker.enabled {
         vec![Runtime::Docker]
     } else {
@@ -317,10 +325,13 @@ fn table_settings(config: &Config) -> TableSettings {
 }
 
 /// The state of the node as it is when the hooks are attached: containers, then processes.
-fn bootstrap(parts: Parts) -> Result<Detector, RunError> {
-    let mut detector = Detector::new(parts, boot_ns());
-    let scope = detector.probe.scope();
-    let scan = start::scan(&scope.mount, &scope.path).map_err(io("cannot list the cgroups"))?;
+pub(super) fn bootstrap(
+    parts: Parts,
+    now: Reading,
+    scope: &(PathBuf, String),
+) -> Result<Detector, RunError> {
+    let mut detector = Detector::new(parts, now);
+    let scan = start::scan(&scope.0, &scope.1).map_err(io("cannot list the cgroups"))?;
     detector.container_message(scan);
     detector.find_processes(usize::MAX)?;
     Ok(detector)
@@ -334,16 +345,23 @@ fn printed(
     if !settings.enabled {
         return Ok(None);
     }
-    let spool = services.spool.clone();
+    let node = services.board.facts().node.clone();
+    printed_on(services.spool.clone(), settings.format, node).map(Some)
+}
+
+/// What a spool gets from now on, on stdout.
+pub(super) fn printed_on(
+    spool: Arc<Spool>,
+    format: config::RecordFormat,
+    node: String,
+) -> Result<impl Future<Output = std::io::Result<()>> + use<>, StartError> {
     // What this run makes, from its first record on.
     let start = Start::After {
         epoch: spool.epoch(),
         sequence: spool.before_run(),
     };
     let all = Subscription::new(spool, start, Filter::default())?;
-    let node = services.board.facts().node.clone();
-    let output = stdout::run(all, settings.format, node, tokio::io::stdout());
-    Ok(Some(output))
+    Ok(stdout::run(all, format, node, tokio::io::stdout()))
 }
 
 fn sinks(
@@ -359,16 +377,12 @@ fn sinks(
     Sinks::spawn(stop, server, printed)
 }
 
-/// Runs tasks as one.
-async fn together(
-    one: impl Future<Output = ()>,
-    other: impl Future<Output = ()>,
-    third: impl Future<Output = ()>,
-) {
-    tokio::join!(one, other, third);
+/// Runs two tasks as one.
+pub(super) async fn both(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::join!(one, other);
 }
 
-async fn docker_task(
+pub(super) async fn docker_task(
     config: config::Docker,
     requests: mpsc::Receiver<ContainerRequest>,
     messages: mpsc::Sender<ContainerMessage>,
@@ -379,10 +393,24 @@ async fn docker_task(
 }
 
 /// The hooks while they are attached.
-struct Watching {
+pub(super) struct Watching {
     hooks: Hooks,
     /// Told when they begin to be detached: from then on nobody watches.
     unwatched: Arc<OnceLock<Moment>>,
+}
+
+impl Watching {
+    pub(super) fn new(hooks: Hooks) -> Self {
+        Self {
+            hooks,
+            unwatched: Arc::new(OnceLock::new()),
+        }
+    }
+
+    /// When nobody watched any more; set at the end.
+    pub(super) fn unwatched(&self) -> Arc<OnceLock<Moment>> {
+        Arc::clone(&self.unwatched)
+    }
 }
 
 impl Drop for Watching {
@@ -394,25 +422,27 @@ impl Drop for Watching {
 }
 
 /// Everything that reaches the detection task.
-struct Inputs {
+pub(super) struct Inputs {
     /// Tells when to come to an end.
-    concluding: oneshot::Receiver<LastCall>,
+    pub(super) concluding: oneshot::Receiver<LastCall>,
     /// Mount point of the cgroup hierarchy and path of the scope, for scans.
-    scope: (PathBuf, String),
-    batches: mpsc::Receiver<Batch>,
-    messages: mpsc::Receiver<ContainerMessage>,
-    resolvers: mpsc::Receiver<ResolverMessage>,
-    scans: mpsc::Sender<ContainerMessage>,
-    questions: mpsc::Receiver<Query>,
-    rules: mpsc::Receiver<NewRules>,
+    pub(super) scope: (PathBuf, String),
+    pub(super) batches: mpsc::Receiver<Batch>,
+    pub(super) messages: mpsc::Receiver<ContainerMessage>,
+    pub(super) resolvers: mpsc::Receiver<ResolverMessage>,
+    pub(super) scans: mpsc::Sender<ContainerMessage>,
+    pub(super) questions: mpsc::Receiver<Query>,
+    pub(super) rules: mpsc::Receiver<NewRules>,
     /// Since when the hooks are detached.
-    unwatched: Arc<OnceLock<Moment>>,
+    pub(super) unwatched: Arc<OnceLock<Moment>>,
+    /// Where the inputs go as well.
+    pub(super) recording: Option<Recording>,
 }
 
 impl Inputs {
     /// The detection task: takes inputs until ingest has ended or its own time is over. The first
     /// sign of life comes when the GAP since the last one is in the stream.
-    async fn run(mut self, mut detector: Detector, pulse: Arc<Pulse>) {
+    pub(super) async fn run(mut self, mut detector: Detector, pulse: Option<Arc<Pulse>>) {
         let mut ticked = Instant::now();
         let mut settled = ticked;
         let mut last_call = None;
@@ -424,8 +454,13 @@ impl Inputs {
             if is_over(take) {
                 break;
             }
-            // Time matters to what waits; an idle agent need not wake up for it.
-            let pause = if detector.is_waiting() { TICK } else { SETTLE };
+            // Time matters to what waits; an idle agent need not wake up for it. What will wait in a
+            // replay depends on its rules.
+            let pause = if detector.is_waiting() || self.recording.is_some() {
+                TICK
+            } else {
+                SETTLE
+            };
             tokio::select! {
                 batch = self.batches.recv() => match batch {
                     Some(batch) => detector.batch(&batch, take),
@@ -444,7 +479,7 @@ impl Inputs {
             let now = Instant::now();
             if now >= ticked + pause {
                 ticked = now;
-                detector.tick(boot_ns());
+                detector.tick(Reading::now());
                 if detector.scan_wanted() {
                     self.scan();
                 }
@@ -452,10 +487,13 @@ impl Inputs {
             if now >= settled + SETTLE {
                 settled = now;
                 detector.settle();
-                if self.unwatched.get().is_none() {
+                if let (Some(pulse), None) = (&pulse, self.unwatched.get()) {
                     pulse.beat();
                 }
                 service_manager::alive();
+            }
+            if !self.record(&mut detector, false).await {
+                break;
             }
         }
         let last_call = last_call.or_else(|| self.concluding.try_recv().ok());
@@ -468,6 +506,19 @@ impl Inputs {
         }
         let tell = last_call.unwrap_or_else(LastCall::unasked).tell;
         detector.finish(tell).await;
+        self.record(&mut detector, true).await;
+    }
+
+    /// Passes on what was taken in to the capture, if there is one. False when it cannot be
+    /// written any more.
+    async fn record(&mut self, detector: &mut Detector, last: bool) -> bool {
+        let Some(recording) = &mut self.recording else {
+            return true;
+        };
+        if !last && recording.is_part_full(boot_ns()) {
+            recording.begin_part(detector, &self.scope);
+        }
+        recording.pass_on(detector, last).await
     }
 
     /// Lists the cgroups off the data path.
@@ -488,13 +539,13 @@ pub(super) fn is_over(until: Option<Instant>) -> bool {
 }
 
 /// What tells the agent to stop in order, from here on.
-struct StopSignals {
+pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
-    fn new() -> Result<Self, RunError> {
+    pub(super) fn new() -> Result<Self, RunError> {
         let of = |kind, what| signal(kind).map_err(io(what));
         Ok(Self {
             terminate: of(SignalKind::terminate(), "cannot wait for SIGTERM")?,
@@ -503,7 +554,7 @@ impl StopSignals {
     }
 
     /// Waits for one.
-    async fn received(mut self) -> Result<(), RunError> {
+    pub(super) async fn received(mut self) -> Result<(), RunError> {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

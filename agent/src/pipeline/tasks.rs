@@ -238,6 +238,25 @@ impl Sinks {
         }
     }
 
+    /// Of a run that serves nobody: standard output alone, if anything.
+    pub(super) fn printing(
+        stdout: Option<impl Future<Output = io::Result<()>> + Send + 'static>,
+    ) -> Self {
+        Self {
+            stop: oneshot::channel().0,
+            server: Task {
+                name: "gRPC server",
+                handle: None,
+            },
+            stdout: Task {
+                name: "standard output",
+                handle: stdout.map(tokio::spawn),
+            },
+            outputs: Vec::new(),
+            metrics: None,
+        }
+    }
+
     /// Adds an output that keeps its place by itself. It ends with the spool.
     pub(super) fn add(
         &mut self,

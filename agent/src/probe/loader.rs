@@ -201,6 +201,12 @@ impl Probe {
             .map_err(|error| program_error("marker", &error))
     }
 
+    /// Has executions told with their environment from now on, or without. It can hold secrets, so
+    /// it is for rules that ask for it.
+    pub fn capture_environment(&mut self, wanted: bool) -> Result<(), ProbeError> {
+        super::environment::capture(&mut self.ebpf, wanted)
+    }
+
     /// Runs the task iterator and returns its raw output.
     pub(super) fn read_tasks(&mut self) -> Result<Vec<u8>, ProbeError> {
         super::tasks::read(&mut self.ebpf)

@@ -1,4 +1,4 @@
-//! The Debian image: what `debootstrap` makes of the distribution's own packages.
+//! Debian images: what `debootstrap` makes of the distribution's own packages.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,10 @@ use super::{find_program, run};
 const MIRROR_VARIABLE: &str = "GRAVLENS_TEST_DEBIAN_MIRROR";
 
 const SUITE: &str = "bookworm";
-const PACKAGES: &str = "gcc,make,libc6-dev,python3-minimal,procps";
+/// Packages for building and for scripts.
+pub(super) const TOOLS: &str = "gcc,make,libc6-dev,python3-minimal,procps";
+/// nginx, redis and PostgreSQL, and what puts them under load.
+pub(super) const SERVERS: &str = "nginx-light,redis-server,postgresql-15,apache2-utils";
 const NOT_NEEDED: [&str; 5] = [
     "var/cache/apt",
     "usr/share/doc",
@@ -21,16 +24,16 @@ const NOT_NEEDED: [&str; 5] = [
     "var/lib/apt/lists",
 ];
 
-/// Fills a root file system.
-pub(super) fn build(root: &Path) -> Result<()> {
+/// Fills a root file system with a minimal Debian and these packages, separated by commas.
+pub(super) fn build(root: &Path, packages: &str) -> Result<()> {
     let debootstrap = find_program("debootstrap")?;
-    eprintln!("making a Debian root file system: about two minutes, once");
+    eprintln!("making a Debian root file system: some minutes, once");
     // In a mount namespace of its own: whatever it mounts is gone even when it is interrupted.
     run(Command::new("unshare")
         .args(["--mount", "--propagation", "private"])
         .arg(debootstrap)
         .arg("--variant=minbase")
-        .arg(format!("--include={PACKAGES}"))
+        .arg(format!("--include={packages}"))
         .arg(SUITE)
         .arg(root)
         .args(std::env::var_os(MIRROR_VARIABLE)))?;

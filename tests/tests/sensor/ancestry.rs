@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "ancestry::a_nested_pid_namespace_has_its_own_numbers",
         namespaces,
     ),
+    ("ancestry::groups_and_sessions_have_leaders", groups),
     (
         "ancestry::a_pid_that_is_used_again_is_another_process",
         reuse,
@@ -95,9 +96,13 @@ fn namespaces(bench: &Bench) -> Result<()> {
     bench.expect(&offence("namespaces")?, |told| {
         let outer = told.value("outer")?;
         let line = format!("{outer},{}", told.pid);
+        // The group and the session are those outside.
         let inner = |expectation: Expectation| {
             expectation
                 .is("vpid", 1)
+                .is("vpgid", 0)
+                .is("sid", 0)
+                .is("leads_group", false)
                 .is("ppid", outer)
                 .list_from("ancestors", &line)
         };
@@ -116,6 +121,35 @@ fn namespaces(bench: &Bench) -> Result<()> {
             Expectation::exited(0)
                 .is("pid", told.pid)
                 .is("vpid", told.pid),
+        ])
+    })
+}
+
+fn groups(bench: &Bench) -> Result<()> {
+    bench.expect(&offence("groups")?, |told| {
+        let (session, group) = (told.value("session")?, told.value("group")?);
+        let (own_group, own_session) = (told.value("own_group")?, told.value("own_session")?);
+        let executed = |word: &str, group: &str, session: &str| {
+            Expectation::executed("/bin/true", &["true", word])
+                .is("vpgid", group)
+                .is("sid", session)
+        };
+        Ok(vec![
+            Expectation::forked()
+                .is("vpgid", own_group)
+                .is("sid", own_session)
+                .is("leads_group", false)
+                .times(3),
+            executed("session", session, session)
+                .is("leads_group", true)
+                .is("leads_session", true),
+            executed("group", group, own_session)
+                .is("leads_group", true)
+                .is("leads_session", false),
+            executed("member", own_group, own_session)
+                .is("leads_group", false)
+                .is("leads_session", false),
+            Expectation::exited(0).times(4),
         ])
     })
 }

@@ -27,7 +27,10 @@ const RULES: &str = "\
 - rule: 'Sensor: any event'
   desc: Brings every event to the test, as it is.
   condition: evt.num > 0
-  output: seen
+  output: >-
+    vpgid=%proc.vpgid sid=%proc.sid leads_group=%proc.is_vpgid_leader
+    leads_session=%proc.is_sid_leader open_exec=%evt.is_open_exec variable=%proc.env[SENSOR_TEST]
+    environment_cut=%proc.env.truncated
   priority: DEBUG
 ";
 /// Calls whose events are compared. What others tell is shown and not judged, until tests of

@@ -22,6 +22,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("images::a_child_of_vfork", vfork),
     ("images::a_program_that_is_absent_is_no_image", absent),
     ("images::each_overlay_layer_is_told", overlay),
+    ("images::the_environment_is_told", environment),
+    ("images::a_large_environment_is_cut", large_environment),
+    ("images::a_file_that_is_made_as_a_program", made),
 ];
 
 const PROGRAM: &str = "/bin/true";
@@ -188,6 +191,49 @@ fn absent(bench: &Bench) -> Result<()> {
                 .is("result", -libc::ENOENT)
                 .is("path", "/nonexistent/program")
                 .is("provenance", "user_memory"),
+            Expectation::exited(0),
+        ])
+    })
+}
+
+fn environment(bench: &Bench) -> Result<()> {
+    bench.expect(&offence("environment")?, |_| {
+        Ok(vec![
+            Expectation::executed(PROGRAM, &["with", "environment"])
+                .is("variable", "here")
+                .is("environment_cut", false),
+            Expectation::exited(0).is("variable", "here"),
+        ])
+    })
+}
+
+fn large_environment(bench: &Bench) -> Result<()> {
+    bench.expect(&offence("large_environment")?, |_| {
+        Ok(vec![
+            Expectation::executed(PROGRAM, &["with", "much"])
+                .is("variable", "first")
+                .is("environment_cut", true),
+            Expectation::exited(0),
+        ])
+    })
+}
+
+/// The umask takes bits away, and a file that was there before was not made.
+fn made(bench: &Bench) -> Result<()> {
+    let folder = bench.folder("images-made")?;
+    bench.expect(&offence("made")?.arg(&folder), |_| {
+        let opened = |name: &str, created: bool, executable: bool| {
+            Expectation::opened(folder.join(name).display())
+                .is("read", false)
+                .is("write", true)
+                .is("created", created)
+                .is("open_exec", executable)
+        };
+        Ok(vec![
+            opened("program", true, true),
+            opened("data", true, false),
+            opened("masked", true, false),
+            opened("program", false, false),
             Expectation::exited(0),
         ])
     })

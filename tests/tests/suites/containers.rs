@@ -51,7 +51,7 @@ fn every_image_works(bench: &Bench) -> Result<()> {
     block_on(async {
         let engine = bench.engine.lock().await;
         let cgroup = TestCgroup::new()?;
-        for image in Image::ALL {
+        for image in Image::ALL.into_iter().chain([Image::Servers]) {
             image.ensure(&engine, &bench.state).await?;
             let spec = ContainerSpec::new("image", image);
             let container = Container::run(&engine, &cgroup, &spec).await?;
@@ -74,6 +74,11 @@ fn every_image_works(bench: &Bench) -> Result<()> {
                     let offender = offenders::in_image("memfd_exec");
                     let output = container.exec(&[&offender, "/bin/echo", "ran"]).await?;
                     ensure!(output.text.trim() == "ran", "{output:?}");
+                }
+                Image::Servers => {
+                    container
+                        .shell("nginx -v && redis-server --version && pgbench --version")
+                        .await?;
                 }
             }
         }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::integration_test::{Program, one_test, vm_soak};
+use crate::run::cargo;
 use crate::steps::Step;
 use crate::test::step;
 use crate::vm::{self, Kernel};
@@ -13,6 +14,8 @@ use crate::vm::{self, Kernel};
 /// Images in an emulated machine: 1,000 take it longer than five minutes.
 const EMULATED_IMAGES: u32 = 200;
 const RACES: &str = "races::";
+/// Ten of fuzzing and the build.
+const FUZZING_MINUTES: u64 = 40;
 
 /// One entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +42,10 @@ pub(super) enum Entry {
     Subscribers,
     /// 200 reloads of the rules while 20,000 files are opened a second
     Reload,
+    /// 10 minutes of changed captures, which the reader refuses or replays
+    FuzzCapture,
+    /// 10 minutes of nginx, redis and PostgreSQL under load, without an alert
+    Benign,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -62,6 +69,8 @@ impl Entry {
             Self::Kills => "kills",
             Self::Subscribers => "subscribers",
             Self::Reload => "reload",
+            Self::FuzzCapture => "fuzz-capture",
+            Self::Benign => "benign",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -84,6 +93,19 @@ impl Entry {
                 command.envs(variables(None));
                 Ok(step(self.name(), vec![command], minutes, &["build"]))
             }
+            Place::Unit(test) => {
+                let mut command = cargo();
+                command.args([
+                    "test",
+                    "--workspace",
+                    "--exclude",
+                    "integration-test",
+                    "--lib",
+                ]);
+                command.args(["--", "--exact", test, "--nocapture"]);
+                command.envs(variables(None));
+                Ok(step(self.name(), vec![command], FUZZING_MINUTES, &[]))
+            }
             Place::Vm(kernel) => vm_soak(self.name(), kernel, EMULATED_IMAGES, RACES),
         }
     }
@@ -91,7 +113,7 @@ impl Entry {
     /// Release of the kernel that it runs on; `None` if that was not fetched yet.
     pub(super) fn kernel(self) -> Option<String> {
         match self.place() {
-            Place::Here { .. } => {
+            Place::Here { .. } | Place::Unit(_) => {
                 let name = rustix::system::uname();
                 Some(name.release().to_string_lossy().into_owned())
             }
@@ -102,7 +124,9 @@ impl Entry {
     /// Processors of the machine that it runs on.
     pub(super) fn cores(self) -> usize {
         match self.place() {
-            Place::Here { .. } => thread::available_parallelism().map_or(0, usize::from),
+            Place::Here { .. } | Place::Unit(_) => {
+                thread::available_parallelism().map_or(0, usize::from)
+            }
             Place::Vm(_) => vm::CORES,
         }
     }
@@ -136,6 +160,14 @@ impl Entry {
                 test: "reload::under_load_no_event_meets_a_mixed_set",
                 minutes: 30,
             },
+            Self::FuzzCapture => {
+                Place::Unit("capture::tests::fuzz::mutated_captures_are_read_or_refused")
+            }
+            Self::Benign => Place::Here {
+                program: Program::Suites,
+                test: "benign::nginx_redis_and_postgresql_under_load_raise_no_alert",
+                minutes: 25,
+            },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
         }
@@ -150,6 +182,8 @@ enum Place {
         test: &'static str,
         minutes: u64,
     },
+    /// One unit test, with the checks of a debug build.
+    Unit(&'static str),
     /// All races, in a virtual machine.
     Vm(Kernel),
 }
@@ -175,6 +209,7 @@ pub(crate) fn variables(images: Option<u32>) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::integration_test::programs_with;
+    use crate::run::workspace_root;
 
     #[test]
     fn every_entry_is_named_as_on_the_command_line() {
@@ -187,12 +222,24 @@ mod tests {
         assert_eq!(Entry::named("build"), None);
     }
 
+    /// Whether the file of its module has a function of that name.
+    fn is_unit_test(test: &str) -> bool {
+        let (module, name) = test.rsplit_once("::").unwrap();
+        let file = format!("agent/src/{}.rs", module.replace("::", "/"));
+        let text = std::fs::read_to_string(workspace_root().join(file)).unwrap();
+        text.contains(&format!("#[test]\nfn {name}()"))
+    }
+
     #[test]
     fn every_entry_runs_a_test_that_there_is() {
         for entry in Entry::value_variants() {
             let (program, test) = match entry.place() {
                 Place::Here { program, test, .. } => (program, test),
                 Place::Vm(_) => (Program::Sensor, RACES),
+                Place::Unit(test) => {
+                    assert!(is_unit_test(test), "{test}");
+                    continue;
+                }
             };
             assert_eq!(programs_with(&[test.to_owned()]).unwrap(), [program]);
         }

@@ -1,5 +1,5 @@
 //! Parts of the docs that the agent itself writes, between two marker lines:
-//! `<!-- generated: gravlens docs NAME -->` and `<!-- end generated -->`. Between
+//! `<!-- generated: gravlens docs NAME [FOLDER] -->` and `<!-- end generated -->`. Between
 //! `<!-- generated: file PATH -->` and the same end stands a file that the tests run. Files that the
 //! agent writes as a whole are listed here.
 
@@ -108,7 +108,8 @@ fn renewed(text: &str, print: impl Fn(&str) -> Result<String>) -> Result<String>
 
 fn print(name: &str) -> Result<String> {
     let output = cargo()
-        .args(["run", "--quiet", "-p", "gravlens", "--", "docs", name])
+        .args(["run", "--quiet", "-p", "gravlens", "--", "docs"])
+        .args(name.split(' '))
         .output()
         .context("could not start cargo")?;
     if !output.status.success() {

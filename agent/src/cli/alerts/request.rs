@@ -131,11 +131,7 @@ impl AlertsArgs {
     /// The request.
     pub(super) fn request(mut self) -> Result<WatchRequest, Failure> {
         let start = match &self.since {
-            Some(since) => {
-                let time = parse_since(since, SystemTime::now())
-                    .map_err(|why| Failure::new(Exit::Usage, format!("--since {since}: {why}")))?;
-                Start::Since(time)
-            }
+            Some(text) => Start::Since(since(text, SystemTime::now())?),
             None if self.follow && !self.from_start => Start::Live(Live {}),
             None => Start::Oldest(Oldest {}),
         };
@@ -222,6 +218,12 @@ fn by_container(base: &Selector, containers: Vec<String>) -> Vec<Selector> {
         });
     }
     selectors
+}
+
+/// What `--since` says.
+pub(in crate::cli) fn since(text: &str, now: SystemTime) -> Result<Timestamp, Failure> {
+    parse_since(text, now)
+        .map_err(|why| Failure::new(Exit::Usage, format!("--since {text}: {why}")))
 }
 
 fn parse_since(text: &str, now: SystemTime) -> Result<Timestamp, String> {

@@ -5,12 +5,12 @@ use tokio_stream::StreamExt as _;
 use crate::cli::{Exit, Failure, Global, client, output};
 use crate::proto::record::Body;
 use crate::proto::watch_request::Start;
-use crate::proto::{Cursor, Record, WatchRequest};
+use crate::proto::{Alert, Cursor, Record, WatchRequest};
 use crate::sinks::render;
 
 /// Prints the alert.
 pub(super) fn run(global: &Global, id: &str) -> Result<(), Failure> {
-    let cursor = before(id).map_err(|why| Failure::new(Exit::Usage, format!("{id}: {why}")))?;
+    let cursor = cursor(id)?;
     let agent = client::agent(global)?;
     let found = client::runtime()?.block_on(find(&agent, cursor, id))?;
     let Some((record, node)) = found else {
@@ -21,6 +21,22 @@ pub(super) fn run(global: &Global, id: &str) -> Result<(), Failure> {
         Some(text) => output::text(&text),
         None => Ok(()),
     }
+}
+
+/// The alert, if it is kept.
+pub(in crate::cli) async fn find_alert(
+    agent: &client::Agent,
+    id: &str,
+) -> Result<Option<Alert>, Failure> {
+    let found = find(agent, cursor(id)?, id).await?;
+    Ok(found.and_then(|(record, _)| match record.body {
+        Some(Body::Alert(alert)) => Some(alert),
+        _ => None,
+    }))
+}
+
+fn cursor(id: &str) -> Result<Cursor, Failure> {
+    before(id).map_err(|why| Failure::new(Exit::Usage, format!("{id}: {why}")))
 }
 
 /// The place before the alert.

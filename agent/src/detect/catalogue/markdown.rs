@@ -65,7 +65,7 @@ fn row(info: &FieldInfo, out: &mut String) {
     out.push_str(" |\n");
 }
 
-fn types(on: EventTypes) -> String {
+pub(super) fn types(on: EventTypes) -> String {
     for (set, name) in [
         (EventTypes::ALL, "all"),
         (EventTypes::EXEC, "exec"),

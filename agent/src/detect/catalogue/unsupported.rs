@@ -26,10 +26,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "evt.abspath",
     ),
     (
-        "the sensor does not capture the mode that a file is opened with",
-        "evt.is_open_exec",
-    ),
-    (
         "an argument is asked for by name, as in evt.arg.flags",
         "evt.arg evt.rawarg",
     ),
@@ -37,8 +33,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "the sensor does not trace reading, writing and other data transfer",
         "evt.buffer evt.buflen evt.buflen.file evt.buflen.file.in evt.buflen.file.out
          evt.buflen.in evt.buflen.net evt.buflen.net.in evt.buflen.net.out evt.buflen.out
-         evt.io_dir evt.is_io evt.is_io_read evt.is_io_write evt.is_syslog evt.is_wait",
+         evt.io_dir evt.is_io evt.is_io_read evt.is_io_write evt.is_syslog",
     ),
+    ("no call that waits is traced", "evt.is_wait"),
     (
         "events are reported when the call returns: there is no time between two halves of one",
         "evt.latency evt.latency.human evt.latency.quantized evt.latency.s evt.wait_latency",
@@ -77,18 +74,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
          fdlist.sports proc.fdlimit proc.fdopencount proc.fdusage",
     ),
     (
-        "the sensor does not capture the environment",
-        "proc.env proc.aenv",
-    ),
-    (
         "the arguments of ancestors are not kept apart: compare proc.acmdline",
         "proc.aargs",
-    ),
-    (
-        "the sensor does not record sessions and process groups",
-        "proc.is_pgid_leader proc.is_sid_leader proc.is_vpgid_leader proc.loginshellid proc.pgid
-         proc.pgid.exe proc.pgid.exepath proc.pgid.name proc.sid proc.sid.exe proc.sid.exepath
-         proc.sname proc.vpgid proc.vpgid.exe proc.vpgid.exepath proc.vpgid.name",
     ),
     (
         "the sensor does not record the times and the permissions of the executed file",
@@ -102,7 +89,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
          thread.vmrss.b thread.vmsize thread.vmsize.b",
     ),
     (
-        "the sensor does not record it",
+        "of a thread the sensor records its number on the node only: compare thread.tid",
         "thread.nametid thread.vtid",
     ),
     (

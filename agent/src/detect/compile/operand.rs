@@ -9,7 +9,9 @@ use super::super::falco::ast::{FieldRef, Operand, Transformer, Word};
 use super::super::falco::items::Trouble;
 use super::super::falco::source::{Place, Text};
 use super::super::fields::evt::Evt;
-use super::super::ir::{Source, Transform};
+use super::super::fields::proc::Proc;
+use super::super::getopt::Wanted;
+use super::super::ir::{OptionSource, Source, Transform, Words};
 use super::super::report::RefusalKind;
 use super::super::value::OwnedScalar;
 use super::Compiler;
@@ -21,6 +23,8 @@ pub(super) struct Typed {
     pub(super) kind: Kind,
     /// The field itself, when nothing transforms it.
     pub(super) info: Option<&'static FieldInfo>,
+    /// It is a list of texts, as `getopt()` gives.
+    pub(super) list: bool,
     pub(super) place: Place,
     /// As written, for messages.
     pub(super) name: String,
@@ -45,13 +49,19 @@ impl Compiler {
             Operand::Transform {
                 transformer,
                 arguments,
+                selector,
                 at,
             } => {
                 let mut typed = Vec::new();
                 for argument in flattened(arguments) {
                     typed.push(self.operand(argument, text, in_condition)?);
                 }
-                transform(*transformer, typed, text.place(at.0), operand.to_string())
+                let place = text.place(at.0);
+                let name = operand.to_string();
+                match transformer {
+                    Transformer::GetOpt => options(typed, selector.as_deref(), place, name),
+                    _ => transform(*transformer, typed, place, name),
+                }
             }
             Operand::Literal(word) => Ok(literal(word, text)),
             Operand::List(_) => Err(Trouble::new(
@@ -74,6 +84,7 @@ impl Compiler {
             source,
             kind,
             info,
+            list: false,
             place: place.clone(),
             name: field.to_string(),
         };
@@ -86,6 +97,7 @@ impl Compiler {
                     }
                     (_, id) => Source::Field { id, argument },
                 };
+                self.reads_environment |= source.is_secret();
                 Ok(typed(source, info.kind, Some(info)))
             }
             Lookup::Unsupported(_) if !in_condition => Ok(typed(Source::Absent, Kind::Text, None)),
@@ -148,6 +160,7 @@ fn literal(word: &Word, text: &Rc<Text>) -> Typed {
         source: Source::Constant(OwnedScalar::Text(word.text.as_bytes().into())),
         kind: Kind::Text,
         info: None,
+        list: false,
         place: text.place(word.at.0),
         name: word.to_string(),
     }
@@ -172,9 +185,10 @@ fn transform(
     name: String,
 ) -> Result<Typed, Trouble> {
     let word = transformer.name();
+    let joins = transformer == Transformer::Join;
     if let Some(argument) = arguments
         .iter()
-        .find(|argument| has_several_values(argument))
+        .find(|argument| has_several_values(argument) && !(joins && argument.list))
     {
         let reason = format!("'{}' has several values, {word}() takes one", argument.name);
         return Err(Trouble::new(place, RefusalKind::Type, reason));
@@ -183,6 +197,7 @@ fn transform(
         source,
         kind,
         info: None,
+        list: false,
         place: place.clone(),
         name,
     };
@@ -197,11 +212,7 @@ fn transform(
             return Ok(typed(joined(separator, arguments), Kind::Text));
         }
         Transformer::Concat => return Ok(typed(joined(Box::default(), arguments), Kind::Text)),
-        Transformer::GetOpt => {
-            let reason = "the transformer getopt() is not supported";
-            return Err(Trouble::new(place, RefusalKind::UnsupportedFeature, reason)
-                .hint("compare proc.args, or proc.args[n], instead"));
-        }
+        Transformer::GetOpt => unreachable!("it is compiled by itself"),
     };
     let kind = match single {
         Transform::Len => Kind::Number,
@@ -241,7 +252,62 @@ fn only_text(arguments: Vec<Typed>, word: &str, place: &Place) -> Result<Typed, 
     }
 }
 
+/// `getopt()`: the words, then the letters that are options.
+fn options(
+    mut arguments: Vec<Typed>,
+    selector: Option<&str>,
+    place: Place,
+    name: String,
+) -> Result<Typed, Trouble> {
+    let refuse = |reason: &str| {
+        Err(Trouble::new(place.clone(), RefusalKind::Type, reason)
+            .hint("as in getopt(proc.args, \"le:\")[e] = /bin/sh"))
+    };
+    let wanted = match selector.map(str::as_bytes) {
+        None => Wanted::All,
+        Some(&[letter]) => Wanted::Last(letter),
+        Some(_) => return refuse("the brackets after getopt() hold one letter"),
+    };
+    let letters = arguments.pop();
+    let Some(letters) = letters.filter(|_| !arguments.is_empty()) else {
+        return refuse("getopt() takes the arguments and the letters of the options");
+    };
+    let text = |typed: &Typed| typed.kind == Kind::Text && !has_several_values(typed);
+    if !arguments.iter().chain([&letters]).all(text) {
+        return refuse("getopt() takes texts");
+    }
+    let words = match arguments.as_slice() {
+        [only] if is_arguments(only) => Words::Arguments,
+        _ => Words::Each(arguments.into_iter().map(|word| word.source).collect()),
+    };
+    Ok(Typed {
+        source: Source::Options(Box::new(OptionSource {
+            words,
+            letters: letters.source,
+            wanted,
+        })),
+        kind: Kind::Text,
+        info: None,
+        list: wanted == Wanted::All,
+        place,
+        name,
+    })
+}
+
+/// `proc.args` without an index: the arguments one by one.
+fn is_arguments(typed: &Typed) -> bool {
+    let argument = match &typed.source {
+        Source::Field { argument, .. } => argument,
+        _ => return false,
+    };
+    let info = typed.info.map(|info| info.id);
+    info == Some(FieldId::Proc(Proc::Args)) && argument.is_none()
+}
+
 fn has_several_values(typed: &Typed) -> bool {
+    if typed.list {
+        return true;
+    }
     let Some(info) = typed.info else { return false };
     let indexed = matches!(
         &typed.source,
@@ -250,8 +316,8 @@ fn has_several_values(typed: &Typed) -> bool {
             ..
         }
     );
-    // `proc.args` without an index is one text.
-    let plain = info.name == "proc.args";
+    // Without brackets these two are one text.
+    let plain = matches!(info.name, "proc.args" | "proc.env");
     info.not_equal == NotEqual::All || (info.argument != Argument::Never && !indexed && !plain)
 }
 

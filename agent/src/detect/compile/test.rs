@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::super::catalogue::{FieldId, Kind, NotEqual, nearest};
+use super::super::catalogue::{FieldId, Kind, NotEqual, is_known, nearest};
 use super::super::event_types::{EventTypes, TypeName, type_name, untraced_names};
 use super::super::falco::ast::{ListOperator, Operator, Order, TextOperator, Word};
 use super::super::falco::items::Trouble;
@@ -12,6 +12,7 @@ use super::super::fields::evt::Evt;
 use super::super::glob::Glob;
 use super::super::ir::{Comparison, PathPrefixes, Test};
 use super::super::net::Network;
+use super::super::patterns;
 use super::super::reach::Reach;
 use super::super::report::RefusalKind;
 use super::operand::Typed;
@@ -37,21 +38,23 @@ pub(super) fn tested(left: &Typed, test: Test) -> Tested {
             | Test::NotEqual(_)
             | Test::Dynamic(Comparison::Text(TextOperator::NotEqual), _)
     );
-    let all = differs
-        && left
-            .info
-            .is_some_and(|info| info.not_equal == NotEqual::All);
+    let both_ends = left
+        .info
+        .is_some_and(|info| info.not_equal == NotEqual::All);
     Tested {
         test,
-        all,
+        all: differs && both_ends,
         reach: Reach::field(on),
         remarks: Vec::new(),
     }
 }
 
 fn is_event_type(left: &Typed) -> bool {
-    left.info
-        .is_some_and(|info| info.id == FieldId::Evt(Evt::Type))
+    is_field(left, Evt::Type)
+}
+
+fn is_field(left: &Typed, field: Evt) -> bool {
+    left.info.is_some_and(|info| info.id == FieldId::Evt(field))
 }
 
 fn refuse<T>(left: &Typed, reason: String, hint: Option<String>) -> Result<T> {
@@ -65,6 +68,11 @@ fn refuse<T>(left: &Typed, reason: String, hint: Option<String>) -> Result<T> {
 
 fn mismatch<T>(left: &Typed, operator: impl std::fmt::Display) -> Result<T> {
     let (name, kind) = (&left.name, left.kind.name());
+    if left.list {
+        let reason = format!("'{operator}' does not fit '{name}', which is a list");
+        let hint = "lists are compared with exists in intersects";
+        return refuse(left, reason, Some(hint.to_owned()));
+    }
     let hint = match left.kind {
         Kind::Text => {
             "text is compared with = != in contains startswith endswith glob regex pmatch"
@@ -95,6 +103,12 @@ pub(super) fn text(
         }
         return Ok(tested);
     }
+    if left.list {
+        return mismatch(left, Operator::Text(operator, None));
+    }
+    if is_field(left, Evt::Dir) && matches!(operator, Equal | NotEqual) {
+        return Ok(direction(left, operator, word));
+    }
     let test = match (left.kind, operator) {
         (Kind::Text, _) => text_test(operator, word, text)?,
         (Kind::Number, Equal) => return Ok(equal_number(left, number(left, word, text)?)),
@@ -105,18 +119,37 @@ pub(super) fn text(
         (Kind::Address, NotEqual) => Test::AddressNot(network(word, text)?),
         _ => return mismatch(left, Operator::Text(operator, None)),
     };
-    Ok(tested(left, test))
+    let mut tested = tested(left, test);
+    let field = word.text.trim();
+    if field.contains('.') && is_known(field) {
+        tested.remarks.push(format!(
+            "'{field}' is compared as a text; for the field of that name write val({field})"
+        ));
+    }
+    Ok(tested)
 }
 
 /// Events are numbered from 1: `evt.num=0` is how rule files write "never".
 fn equal_number(left: &Typed, number: i64) -> Tested {
     let mut tested = tested(left, Test::NumberIn([number].into()));
-    if left
-        .info
-        .is_some_and(|info| info.id == FieldId::Evt(Evt::Num))
-        && number < 1
-    {
+    if is_field(left, Evt::Num) && number < 1 {
         tested.reach = Reach::never();
+    }
+    tested
+}
+
+/// There are no events of the other direction: older rule files ask for those at a call's begin.
+fn direction(left: &Typed, operator: TextOperator, word: &Word) -> Tested {
+    let bytes: Box<[u8]> = word.text.as_bytes().into();
+    let holds = (word.text == "<") == (operator == TextOperator::Equal);
+    let mut tested = match operator {
+        TextOperator::Equal => tested(left, Test::Equal(bytes)),
+        _ => tested(left, Test::NotEqual(bytes)),
+    };
+    if !holds {
+        tested.reach = Reach::never();
+        let reason = "'evt.dir' is always '<': events are told when the call returns";
+        tested.remarks.push(reason.to_owned());
     }
     tested
 }
@@ -142,20 +175,9 @@ fn contains(needle: &[u8]) -> Test {
     Test::Contains(Box::new(memchr::memmem::Finder::new(needle).into_owned()))
 }
 
-/// The whole text must match, as in Falco. Patterns work on bytes; one that names characters
-/// beyond ASCII works on characters.
 fn regex(word: &Word, text: &Rc<Text>) -> Result<regex::bytes::Regex> {
-    let pattern = format!("^(?:{})$", word.text);
-    let build = |unicode| {
-        regex::bytes::RegexBuilder::new(&pattern)
-            .unicode(unicode)
-            .size_limit(1 << 20)
-            .build()
-    };
-    build(false).or_else(|_| build(true)).map_err(|error| {
-        let message = error.to_string();
-        let last = message.lines().last().unwrap_or_default();
-        let reason = format!("the regular expression cannot be used: {last}");
+    patterns::compile(&word.text).map_err(|error| {
+        let reason = format!("the regular expression cannot be used: {error}");
         Trouble::new(text.place(word.at.0), RefusalKind::Syntax, reason)
     })
 }
@@ -191,7 +213,7 @@ pub(super) fn list(
     text: &Rc<Text>,
 ) -> Result<Tested> {
     let fits = match operator {
-        ListOperator::Pmatch => left.kind == Kind::Text,
+        ListOperator::Pmatch => left.kind == Kind::Text && !left.list,
         ListOperator::In | ListOperator::Intersects => left.kind != Kind::Bool,
     };
     if !fits {
@@ -222,30 +244,33 @@ pub(super) fn list(
             Test::Address(networks.collect::<Result<_>>()?)
         }
     };
-    Ok(tested(left, test))
+    Ok(in_list(tested(left, test), left, operator))
+}
+
+/// A list is in another when all of its values are.
+fn in_list(tested: Tested, left: &Typed, operator: ListOperator) -> Tested {
+    Tested {
+        all: tested.all || left.list && operator == ListOperator::In,
+        ..tested
+    }
 }
 
 /// Comparison with another value of the event.
-pub(super) fn dynamic(
-    left: &Typed,
-    comparison: Comparison,
-    right: Typed,
-    text: &Rc<Text>,
-) -> Result<Tested> {
+pub(super) fn dynamic(left: &Typed, comparison: Comparison, right: Typed) -> Result<Tested> {
     let both = |kind| left.kind == kind && right.kind == kind;
-    let fits = match comparison {
-        Comparison::Order(_) => both(Kind::Number),
-        Comparison::Text(TextOperator::Equal | TextOperator::NotEqual)
-        | Comparison::List(ListOperator::In | ListOperator::Intersects) => left.kind == right.kind,
-        Comparison::Text(
-            operator @ (TextOperator::Regex | TextOperator::BContains | TextOperator::BStartsWith),
-        ) => {
-            let reason = format!("'{}' takes a fixed value, not a field", operator.name());
-            let kind = RefusalKind::UnsupportedFeature;
-            return Err(Trouble::new(text.start(), kind, reason));
-        }
-        Comparison::Text(_) | Comparison::List(ListOperator::Pmatch) => both(Kind::Text),
+    let lists_fit = match comparison {
+        Comparison::List(ListOperator::In | ListOperator::Intersects) => true,
+        _ => !left.list && !right.list,
     };
+    let fits = lists_fit
+        && match comparison {
+            Comparison::Order(_) => both(Kind::Number),
+            Comparison::Text(TextOperator::Equal | TextOperator::NotEqual)
+            | Comparison::List(ListOperator::In | ListOperator::Intersects) => {
+                left.kind == right.kind
+            }
+            Comparison::Text(_) | Comparison::List(ListOperator::Pmatch) => both(Kind::Text),
+        };
     if !fits {
         let (left_kind, right_kind) = (left.kind.name(), right.kind.name());
         let (left_name, right_name) = (&left.name, &right.name);
@@ -254,7 +279,11 @@ pub(super) fn dynamic(
         );
         return refuse(left, reason, None);
     }
-    Ok(tested(left, Test::Dynamic(comparison, right.source)))
+    let tested = tested(left, Test::Dynamic(comparison, right.source));
+    Ok(match comparison {
+        Comparison::List(operator) => in_list(tested, left, operator),
+        _ => tested,
+    })
 }
 
 /// A test of the event's type: names that are not traced are kept for the report.

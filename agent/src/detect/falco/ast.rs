@@ -55,6 +55,8 @@ pub(crate) enum Operand {
     Transform {
         transformer: Transformer,
         arguments: Vec<Operand>,
+        /// What stands in brackets behind it, as in `getopt(proc.args, "e:")[e]`.
+        selector: Option<String>,
         at: At,
     },
     /// A string or number, as an argument of a transformer.
@@ -283,11 +285,13 @@ impl fmt::Display for Operand {
             Self::Transform {
                 transformer,
                 arguments,
+                selector,
                 ..
             } => {
                 write!(f, "{}(", transformer.name())?;
                 separated(f, arguments, ", ", |f, argument| write!(f, "{argument}"))?;
-                f.write_str(")")
+                f.write_str(")")?;
+                write_in_brackets(f, selector.as_deref())
             }
             Self::List(items) => {
                 f.write_str("(")?;
@@ -301,17 +305,21 @@ impl fmt::Display for Operand {
 impl fmt::Display for FieldRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        let Some(argument) = &self.argument else {
-            return Ok(());
-        };
-        f.write_str("[")?;
-        if !argument.is_empty() && argument.chars().all(super::lexer::is_bare_argument) {
-            f.write_str(argument)?;
-        } else {
-            write_quoted(f, argument)?;
-        }
-        f.write_str("]")
+        write_in_brackets(f, self.argument.as_deref())
     }
+}
+
+fn write_in_brackets(f: &mut fmt::Formatter<'_>, argument: Option<&str>) -> fmt::Result {
+    let Some(argument) = argument else {
+        return Ok(());
+    };
+    f.write_str("[")?;
+    if !argument.is_empty() && argument.chars().all(super::lexer::is_bare_argument) {
+        f.write_str(argument)?;
+    } else {
+        write_quoted(f, argument)?;
+    }
+    f.write_str("]")
 }
 
 impl fmt::Display for Word {

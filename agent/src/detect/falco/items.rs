@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use super::super::catalogue::nearest;
 use super::super::report::RefusalKind;
+use super::super::sigma::correlation::{Correlation, Language};
+use super::super::sigma::document::{self, Document};
+use super::expiry::Expiry;
+use super::lexer;
 use super::requirements::{engine_version, plugin_versions};
 use super::source::{Place, Text};
 use super::yaml::{self, Node};
@@ -34,6 +38,9 @@ impl Trouble {
     }
 }
 
+/// Something that an item's author should know.
+pub(crate) type Remark = (Place, String);
+
 /// What to do with a part of an item that an earlier one defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Override {
@@ -49,6 +56,8 @@ pub(crate) enum Item {
     Rule(Box<RuleItem>),
     /// `required_engine_version` and `required_plugin_versions`; what they ask for and cannot have.
     Requirement(Option<String>, Place),
+    /// A document of Sigma, which may lie in the same files.
+    Sigma(Document),
 }
 
 #[derive(Debug)]
@@ -56,6 +65,7 @@ pub(crate) struct ListItem {
     pub(crate) name: Text,
     pub(crate) items: Vec<Text>,
     pub(crate) change: Option<Override>,
+    pub(crate) remarks: Vec<Remark>,
 }
 
 #[derive(Debug)]
@@ -63,6 +73,7 @@ pub(crate) struct MacroItem {
     pub(crate) name: Text,
     pub(crate) condition: Text,
     pub(crate) change: Option<Override>,
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// A rule, or changes to one.
@@ -77,13 +88,16 @@ pub(crate) struct RuleItem {
     pub(crate) enabled: Option<bool>,
     pub(crate) tags: Option<Vec<Text>>,
     pub(crate) exceptions: Option<Vec<Exception>>,
-    pub(crate) capture: Option<Place>,
+    /// A recording of system calls is asked for, or is not.
+    pub(crate) capture: Option<bool>,
+    pub(crate) capture_duration: Option<u64>,
     pub(crate) warn_event_types: Option<bool>,
     pub(crate) skip_unknown: Option<bool>,
+    /// Not in Falco, which passes over the key.
+    pub(crate) correlation: Option<Correlation>,
     /// Parts of an earlier rule that this item changes, by key.
     pub(crate) changes: Vec<(String, Override)>,
-    /// Keys that mean nothing.
-    pub(crate) unknown_keys: Vec<Text>,
+    pub(crate) remarks: Vec<Remark>,
 }
 
 impl RuleItem {
@@ -98,6 +112,8 @@ impl RuleItem {
             ("enabled", self.enabled.is_some()),
             ("tags", self.tags.is_some()),
             ("exceptions", self.exceptions.is_some()),
+            ("capture", self.capture.is_some()),
+            ("capture_duration", self.capture_duration.is_some()),
             ("warn_evttypes", self.warn_event_types.is_some()),
             ("skip-if-unknown-filter", self.skip_unknown.is_some()),
         ];
@@ -115,6 +131,12 @@ pub(crate) struct Exception {
     pub(crate) single: bool,
     pub(crate) comparisons: Vec<Text>,
     pub(crate) values: Vec<ExceptionValue>,
+    /// Who answers for it. Falco passes over this key and the next two.
+    pub(crate) owner: Option<Text>,
+    /// Why it is there.
+    pub(crate) reason: Option<Text>,
+    /// When it ends; never, if that is not written.
+    pub(crate) expires: Option<Expiry>,
     pub(crate) place: Place,
 }
 
@@ -152,17 +174,25 @@ fn rule_name(node: Node<'_>) -> Option<String> {
     let entries = node.entries()?;
     let (_, name) = entries
         .iter()
-        .find(|(key, _)| key.scalar() == Some("rule"))?;
+        .find(|(key, _)| matches!(key.scalar(), Some("rule" | "title")))?;
     name.scalar().map(str::to_owned)
 }
 
 /// Name of a rule in text that is no YAML.
 fn named_in(text: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.strip_prefix("- rule:"))?;
+    let name = |line: &'_ str| {
+        let keys = ["- rule:", "title:"];
+        keys.iter()
+            .find_map(|key| line.strip_prefix(key).map(str::to_owned))
+    };
+    let line = text.lines().find_map(name)?;
     Some(line.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 fn item(node: Node<'_>) -> Read<Item> {
+    if document::is_sigma(node) {
+        return document::read(node).map(Item::Sigma);
+    }
     let entries = node.entries().ok_or_else(|| {
         Trouble::new(
             node.place(),
@@ -254,9 +284,13 @@ fn texts(node: Node<'_>, what: &str) -> Read<Vec<Text>> {
 fn list(name: Node<'_>, entries: Entries<'_, '_>) -> Read<ListItem> {
     let name = text(name, "list")?;
     let items = value(entries, "items").ok_or_else(|| missing(&name, "list", "items"))?;
+    let change = single_change(entries, "items")?;
+    let mut remarks = remarks_on_keys(entries, &["list", "items", "override", "append"], "a list");
+    remarks.extend(remark_on_name(&name, "list"));
     Ok(ListItem {
         items: texts(items, "items")?,
-        change: single_change(entries, "items")?,
+        change,
+        remarks,
         name,
     })
 }
@@ -265,9 +299,13 @@ fn macro_item(name: Node<'_>, entries: Entries<'_, '_>) -> Read<MacroItem> {
     let name = text(name, "macro")?;
     let condition =
         value(entries, "condition").ok_or_else(|| missing(&name, "macro", "condition"))?;
+    let keys = &["macro", "condition", "override", "append"];
+    let mut remarks = remarks_on_keys(entries, keys, "a macro");
+    remarks.extend(remark_on_name(&name, "macro"));
     Ok(MacroItem {
         condition: text(condition, "condition")?,
         change: single_change(entries, "condition")?,
+        remarks,
         name,
     })
 }
@@ -279,6 +317,39 @@ fn missing(name: &Text, item: &str, key: &str) -> Trouble {
         format!("{item} '{}' has no '{key}'", name.value),
     )
     .hint(format!("add '{key}:'"))
+}
+
+/// Remarks on keys that mean nothing there, and on the old way to append.
+fn remarks_on_keys(entries: Entries<'_, '_>, known: &[&str], item: &str) -> Vec<Remark> {
+    let unknown = entries
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| !known.contains(&key.value.as_str()));
+    let mut remarks: Vec<Remark> = unknown
+        .map(|key| {
+            let near = nearest(&key.value, known.iter().copied());
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+            let reason = format!("key '{}' means nothing in {item}{hint}", key.value);
+            (key.start(), reason)
+        })
+        .collect();
+    if let Some((key, _)) = entries.iter().find(|(key, _)| key.value == "append") {
+        let reason = "'append' is the old way: 'override' says which parts are appended to";
+        remarks.push((key.start(), reason.to_owned()));
+    }
+    remarks
+}
+
+/// A remark on a name that no condition can hold.
+fn remark_on_name(name: &Text, item: &str) -> Option<Remark> {
+    (!lexer::is_identifier(&name.value)).then(|| {
+        let reason = format!(
+            "no condition can name the {item} '{}': names have letters, digits and '_', and begin \
+             with a letter",
+            name.value
+        );
+        (name.start(), reason)
+    })
 }
 
 const RULE_KEYS: &[&str] = &[
@@ -295,6 +366,7 @@ const RULE_KEYS: &[&str] = &[
     "capture_duration",
     "warn_evttypes",
     "skip-if-unknown-filter",
+    "correlation",
     "override",
     "append",
 ];
@@ -313,10 +385,18 @@ fn rule(node: Node<'_>, name: Node<'_>, entries: Entries<'_, '_>) -> Read<RuleIt
     let tags = value(entries, "tags")
         .map(|node| texts(node, "tags"))
         .transpose()?;
-    let capture = match optional_flag(entries, "capture")? {
-        Some(true) => value(entries, "capture").map(Node::place),
-        _ => None,
-    };
+    let mut remarks = remarks_on_keys(entries, RULE_KEYS, "a rule");
+    let capture = optional_flag(entries, "capture")?;
+    let capture_duration = optional_milliseconds(entries, "capture_duration")?;
+    if capture == Some(true)
+        && let Some(node) = value(entries, "capture")
+    {
+        let reason = "'capture' asks for a recording of system calls, which is not made";
+        remarks.push((node.place(), reason.to_owned()));
+    }
+    let exceptions = value(entries, "exceptions")
+        .map(|node| exceptions(node, &mut remarks))
+        .transpose()?;
     Ok(RuleItem {
         name,
         condition: optional_text(entries, "condition")?,
@@ -326,18 +406,26 @@ fn rule(node: Node<'_>, name: Node<'_>, entries: Entries<'_, '_>) -> Read<RuleIt
         source: optional_text(entries, "source")?,
         enabled: optional_flag(entries, "enabled")?,
         tags,
-        exceptions: value(entries, "exceptions").map(exceptions).transpose()?,
+        exceptions,
         capture,
+        capture_duration,
         warn_event_types: optional_flag(entries, "warn_evttypes")?,
         skip_unknown: optional_flag(entries, "skip-if-unknown-filter")?,
+        correlation: value(entries, "correlation")
+            .map(|node| Correlation::read(node, Language::Falco))
+            .transpose()?,
         changes: changes(entries)?,
-        unknown_keys: entries
-            .iter()
-            .map(|(key, _)| key)
-            .filter(|key| !RULE_KEYS.contains(&key.value.as_str()))
-            .cloned()
-            .collect(),
+        remarks,
     })
+}
+
+fn optional_milliseconds(entries: Entries<'_, '_>, key: &str) -> Read<Option<u64>> {
+    let Some(node) = value(entries, key) else {
+        return Ok(None);
+    };
+    let number = node.scalar().and_then(|text| text.parse().ok());
+    let number = number.ok_or_else(|| wrong_type(node, key, "a number of milliseconds"))?;
+    Ok(Some(number))
 }
 
 fn priority(node: Node<'_>) -> Read<Priority> {
@@ -390,6 +478,14 @@ fn changes(entries: Entries<'_, '_>) -> Read<Vec<(String, Override)>> {
     let Some(node) = value(entries, "override") else {
         return Ok(changes);
     };
+    if !changes.is_empty() {
+        return Err(Trouble::new(
+            node.place(),
+            RefusalKind::Item,
+            "'append' and 'override' in one item",
+        )
+        .hint("leave 'append' out"));
+    }
     let parts = node
         .entries()
         .ok_or_else(|| wrong_type(node, "override", "a mapping of a key to append or replace"))?;
@@ -405,26 +501,40 @@ fn changes(entries: Entries<'_, '_>) -> Read<Vec<(String, Override)>> {
     Ok(changes)
 }
 
-fn exceptions(node: Node<'_>) -> Read<Vec<Exception>> {
+fn exceptions(node: Node<'_>, remarks: &mut Vec<Remark>) -> Read<Vec<Exception>> {
     if node.is_null() {
         return Ok(Vec::new());
     }
     let items = node
         .items()
         .ok_or_else(|| wrong_type(node, "exceptions", "a list"))?;
-    items.into_iter().map(exception).collect()
+    let mut found: Vec<Exception> = Vec::new();
+    for item in items {
+        let exception = exception(item, remarks)?;
+        let name = &exception.name.value;
+        if found.iter().any(|earlier| earlier.name.value == *name) {
+            let reason = format!("exception '{name}' stands twice: both count");
+            remarks.push((exception.place.clone(), reason));
+        }
+        found.push(exception);
+    }
+    Ok(found)
 }
 
-fn exception(node: Node<'_>) -> Read<Exception> {
-    let entries = node
+const EXCEPTION_KEYS: &[&str] = &[
+    "name", "fields", "comps", "values", // Not in Falco, which passes over these.
+    "owner", "reason", "expires",
+];
+
+fn exception(node: Node<'_>, remarks: &mut Vec<Remark>) -> Read<Exception> {
+    let entries: Vec<(Text, Node<'_>)> = node
         .entries()
-        .ok_or_else(|| wrong_type(node, "exceptions", "a list of mappings"))?;
-    let get = |name: &str| {
-        entries
-            .iter()
-            .find(|(key, _)| key.scalar() == Some(name))
-            .map(|&(_, value)| value)
-    };
+        .ok_or_else(|| wrong_type(node, "exceptions", "a list of mappings"))?
+        .into_iter()
+        .filter_map(|(key, value)| key.text().map(|key| (key, value)))
+        .collect();
+    remarks.extend(remarks_on_keys(&entries, EXCEPTION_KEYS, "an exception"));
+    let get = |name: &str| value(&entries, name);
     let name = get("name").ok_or_else(|| {
         Trouble::new(
             node.place(),
@@ -449,6 +559,9 @@ fn exception(node: Node<'_>) -> Read<Exception> {
         single,
         comparisons,
         values,
+        owner: get("owner").map(|node| text(node, "owner")).transpose()?,
+        reason: get("reason").map(|node| text(node, "reason")).transpose()?,
+        expires: get("expires").map(Expiry::read).transpose()?,
         place: node.place(),
     })
 }

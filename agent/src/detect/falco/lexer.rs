@@ -52,6 +52,11 @@ pub(crate) fn reads_as_bare(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_bare) && !matches!(text, "oneof" | "anyof" | "allof")
 }
 
+/// The text is a name that a condition can hold: of a macro or a list.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    identifier_length(text) == Some(text.len())
+}
+
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str, at: usize) -> Self {
         Self { text, at }

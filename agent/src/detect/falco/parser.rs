@@ -67,6 +67,18 @@ pub(crate) fn parse_operand(text: &str, at: usize) -> Parsed<(Operand, usize)> {
     Ok((operand, parser.lexer.at().0))
 }
 
+/// The text is `val(field)` or a transformer without blanks: as the value of an exception it stands
+/// for what it gives. With blanks it is a text, as in Falco.
+pub(crate) fn is_transformer(text: &str) -> bool {
+    let mut parser = Parser {
+        lexer: Lexer::new(text, 0),
+        depth: 0,
+    };
+    !text.contains(char::is_whitespace)
+        && matches!(parser.right_operand(), Ok(Some(_)))
+        && parser.lexer.is_at_end()
+}
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     depth: usize,
@@ -196,33 +208,42 @@ impl Parser<'_> {
     }
 
     fn field(&mut self, name: Word) -> Parsed<FieldRef> {
-        let mut field = FieldRef {
+        Ok(FieldRef {
             name: name.text,
-            argument: None,
+            argument: self.brackets()?,
             at: name.at,
-        };
-        if self.lexer.symbol("[") {
-            let argument = match self.lexer.quoted()? {
-                Some(argument) => argument,
-                None => self
-                    .lexer
-                    .bare_argument()
-                    .ok_or_else(|| self.lexer.error("expected what the brackets should hold"))?,
-            };
-            if !self.lexer.symbol("]") {
-                return Err(self.lexer.error("expected ']'"));
-            }
-            field.argument = Some(argument.text);
+        })
+    }
+
+    /// What stands in square brackets, if they open here.
+    fn brackets(&mut self) -> Parsed<Option<String>> {
+        if !self.lexer.symbol("[") {
+            return Ok(None);
         }
-        Ok(field)
+        let argument = match self.lexer.quoted()? {
+            Some(argument) => argument,
+            None => self
+                .lexer
+                .bare_argument()
+                .ok_or_else(|| self.lexer.error("expected what the brackets should hold"))?,
+        };
+        if !self.lexer.symbol("]") {
+            return Err(self.lexer.error("expected ']'"));
+        }
+        Ok(Some(argument.text))
     }
 
     /// Arguments of a transformer whose bracket has been opened.
     fn transform(&mut self, transformer: Transformer, at: super::ast::At) -> Parsed<Operand> {
         let arguments = self.nested(|parser| parser.arguments(true))?;
+        let selector = match transformer {
+            Transformer::GetOpt => self.brackets()?,
+            _ => None,
+        };
         Ok(Operand::Transform {
             transformer,
             arguments,
+            selector,
             at,
         })
     }
@@ -457,5 +478,7 @@ impl Parser<'_> {
     }
 }
 
+#[cfg(test)]
+mod grammar_tests;
 #[cfg(test)]
 mod tests;

@@ -73,6 +73,27 @@ impl Text {
         }
     }
 
+    /// Text that no file holds.
+    pub(crate) fn made(value: &str) -> Self {
+        let nowhere = Place {
+            file: "".into(),
+            line: 1,
+            column: 1,
+        };
+        Self::made_for(value, &nowhere)
+    }
+
+    /// Text that no file holds, for what stands on a line of one.
+    pub(crate) fn made_for(value: &str, place: &Place) -> Self {
+        let file = SourceFile {
+            path: Arc::clone(&place.file),
+            text: value.to_owned(),
+            lines_before: place.line.saturating_sub(1),
+        };
+        let marker = saphyr_parser::Marker::new(0, 1, 0);
+        Self::new(value.to_owned(), &Arc::new(file), marker)
+    }
+
     /// Joins another text with a blank between, as Falco appends conditions.
     pub(crate) fn append(&mut self, other: &Self) {
         self.value.push(' ');

@@ -42,15 +42,41 @@ pub(crate) fn for_each_item(
     let Err(error) = visit_file(&whole, &mut visit) else {
         return;
     };
-    let parts = split(path, text);
-    if parts.len() < 2 {
+    let documents = split(&whole, |line| line.starts_with("---"));
+    if documents.len() < 2 {
+        return visit_items(&whole, error, &mut visit, &mut fail);
+    }
+    for document in documents {
+        if let Err(error) = visit_file(&document, &mut visit) {
+            visit_items(&document, error, &mut visit, &mut fail);
+        }
+    }
+}
+
+/// Visits the items of a document whose YAML is broken, each by itself.
+fn visit_items(
+    document: &Arc<SourceFile>,
+    error: YamlError,
+    visit: &mut impl FnMut(Node<'_>),
+    fail: &mut impl FnMut(YamlError),
+) {
+    let mut lines = document.text.lines().map(str::trim_end);
+    let first =
+        lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-']) || is_item(line));
+    let parts = split(document, |line| is_item(line.trim_end()));
+    // A mapping may have lists whose items begin in the first column too.
+    if parts.len() < 2 || !first.is_some_and(is_item) {
         return fail(error);
     }
     for part in parts {
-        if let Err(error) = visit_file(&part, &mut visit) {
+        if let Err(error) = visit_file(&part, visit) {
             fail(error);
         }
     }
+}
+
+fn is_item(line: &str) -> bool {
+    line.starts_with("- ") || line == "-"
 }
 
 fn visit_file(file: &Arc<SourceFile>, visit: &mut impl FnMut(Node<'_>)) -> Result<(), YamlError> {
@@ -99,13 +125,12 @@ fn load(text: &str) -> Result<Vec<MarkedYaml<'_>>, ScanError> {
     Ok(loader.into_documents())
 }
 
-/// The parts of a file that begin with a dash in the first column.
-fn split(path: &Arc<str>, text: &str) -> Vec<Arc<SourceFile>> {
+/// The parts of a file that begin with lines of that kind.
+fn split(file: &SourceFile, begins: fn(&str) -> bool) -> Vec<Arc<SourceFile>> {
     let mut parts: Vec<(u32, String)> = Vec::new();
-    for (number, line) in (0_u32..).zip(text.split_inclusive('\n')) {
-        let starts_item = line.starts_with("- ") || line.trim_end() == "-";
+    for (number, line) in (file.lines_before..).zip(file.text.split_inclusive('\n')) {
         match parts.last_mut() {
-            Some((_, part)) if !starts_item => part.push_str(line),
+            Some((_, part)) if !begins(line) => part.push_str(line),
             _ => parts.push((number, line.to_owned())),
         }
     }
@@ -113,7 +138,7 @@ fn split(path: &Arc<str>, text: &str) -> Vec<Arc<SourceFile>> {
         .into_iter()
         .map(|(lines_before, text)| {
             Arc::new(SourceFile {
-                path: Arc::clone(path),
+                path: Arc::clone(&file.path),
                 text,
                 lines_before,
             })
@@ -210,6 +235,14 @@ mod tests {
         assert!(found.contains(&"a".to_owned()), "{found:?}");
         assert!(found.contains(&"d".to_owned()), "{found:?}");
         assert!(!errors.is_empty());
+    }
+
+    #[test]
+    fn a_broken_document_does_not_drop_the_others() {
+        let (found, errors) = scalars("---\na\n---\nx: [1\nlist:\n- y\n---\nb\n");
+        assert_eq!(found, ["a", "b"]);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].starts_with("f.yaml:"), "{errors:?}");
     }
 
     #[test]

@@ -46,6 +46,7 @@ family! { Evt {
     Failed = flag("evt.failed", "The call failed; unknown as `evt.res` is.");
     IsOpenRead = flag("evt.is_open_read", "A file was opened for reading (`O_PATH` is no reading).");
     IsOpenWrite = flag("evt.is_open_write", "A file was opened for writing.");
+    IsOpenExec = flag("evt.is_open_exec", "An open that made a file which somebody may execute.");
     IsOpenCreate = flag("evt.is_open_create", "An open that made the file.");
     Args = text("evt.args", "Arguments as `name=value`, separated by spaces.");
     ArgFlags = text("evt.arg.flags", "Names of the call's flags, or what is known of the executed file.")
@@ -114,6 +115,7 @@ pub(super) fn get<'a>(
         Evt::Failed => of_result(event, |result| Value::flag(result < 0)),
         Evt::IsOpenRead => open_flag(event, |open| open.is_read()),
         Evt::IsOpenWrite => open_flag(event, |open| open.is_write()),
+        Evt::IsOpenExec => open_flag(event, |open| open.executable),
         Evt::IsOpenCreate => open_flag(event, |open| {
             open.created || (event.syscall == Syscall::Creat && event.result >= Some(0))
         }),

@@ -2,8 +2,14 @@
 
 use super::super::catalogue::{FieldArg, family, flag, number, text};
 use super::super::value::{Scalar, Value, Values};
+use super::groups::{self, Kind};
 use super::{computed, fd, present};
 use crate::model::{Event, Layer, Process, StdioKind};
+
+/// Who leads a group need not be an ancestor: the first of several commands in a pipe is none.
+const LEADER: &str = "the leader where it is an ancestor, else the eldest ancestor in the group";
+/// What is captured while a rule asks for it is known of what is executed from then on.
+const ENVIRONMENT: &str = "known of programs that were executed while a rule asked for it";
 
 family! { Proc {
     Name = text("proc.name", "Command name, at most 15 bytes.");
@@ -34,6 +40,29 @@ family! { Proc {
     PpidTs = number("proc.ppid.ts", "Start of the parent, nanoseconds since 1970.");
     Duration = number("proc.duration", "Nanoseconds since the start of the process.");
     PpidDuration = number("proc.ppid.duration", "Nanoseconds since the start of the parent.");
+    Sid = number("proc.sid", "Session: process id of its leader inside the container, 0 when it is outside.");
+    IsSidLeader = flag("proc.is_sid_leader", "The process leads its session.");
+    Sname = text("proc.sname", "Command name of the session's leader.").limit(LEADER);
+    SidExe = text("proc.sid.exe", "First argument of the session's leader.").limit(LEADER);
+    SidExepath = text("proc.sid.exepath", "Path of the executed file of the session's leader.").limit(LEADER);
+    Pgid = number("proc.pgid", "Process group: process id of its leader on the node.");
+    IsPgidLeader = flag("proc.is_pgid_leader", "The process leads its process group.");
+    PgidName = text("proc.pgid.name", "Command name of the process group's leader.").limit(LEADER);
+    PgidExe = text("proc.pgid.exe", "First argument of the process group's leader.").limit(LEADER);
+    PgidExepath = text("proc.pgid.exepath", "Path of the executed file of the process group's leader.").limit(LEADER);
+    Vpgid = number("proc.vpgid", "Process group: process id of its leader inside the container, 0 when it is outside.");
+    IsVpgidLeader = flag("proc.is_vpgid_leader", "The process leads its process group, by the numbers inside the container: it was started by itself, as from a terminal, and not by a script.");
+    VpgidName = text("proc.vpgid.name", "Command name of the process group's leader.").limit(LEADER);
+    VpgidExe = text("proc.vpgid.exe", "First argument of the process group's leader.").limit(LEADER);
+    VpgidExepath = text("proc.vpgid.exepath", "Path of the executed file of the process group's leader.").limit(LEADER);
+    LoginShellId = number("proc.loginshellid", "Process id of the eldest shell among the process and its ancestors: of those whose names end in `sh`.");
+    Env = text("proc.env", "Environment at exec, the variables joined by spaces; `[NAME]` is the value of one. At most 8 KiB.")
+        .maybe_keyed()
+        .limit(ENVIRONMENT);
+    EnvTruncated = flag("proc.env.truncated", "There was more of the environment than was captured (not in Falco).");
+    Aenv = text("proc.aenv", "Environment of an ancestor: `[1]` is the parent's, `[NAME]` the value of one variable of the nearest ancestor that has it, no brackets means any.")
+        .maybe_keyed()
+        .limit(ENVIRONMENT);
     Tty = number("proc.tty", "Number of the controlling terminal, 0 when there is none.");
     IsExeUpperLayer = flag("proc.is_exe_upper_layer", "The executed file is in the overlay's writable layer.");
     IsExeLowerLayer = flag("proc.is_exe_lower_layer", "The executed file is the image's own.");
@@ -94,6 +123,25 @@ pub(super) fn get<'a>(
         Proc::PpidTs => start(event, process.parent.as_deref()),
         Proc::Duration => age(event, Some(process)),
         Proc::PpidDuration => age(event, process.parent.as_deref()),
+        Proc::Sid => groups::own_id(process, Kind::Session),
+        Proc::IsSidLeader => groups::leads_own(process, Kind::Session),
+        Proc::Sname => groups::of_leader(process, Kind::Session, name),
+        Proc::SidExe => groups::of_leader(process, Kind::Session, exe),
+        Proc::SidExepath => groups::of_leader(process, Kind::Session, exepath),
+        Proc::Pgid => groups::id(process, Kind::Group),
+        Proc::IsPgidLeader => groups::leads(process, Kind::Group),
+        Proc::Vpgid => groups::own_id(process, Kind::Group),
+        Proc::IsVpgidLeader => groups::leads_own(process, Kind::Group),
+        Proc::PgidName | Proc::VpgidName => groups::of_leader(process, Kind::Group, name),
+        Proc::PgidExe | Proc::VpgidExe => groups::of_leader(process, Kind::Group, exe),
+        Proc::PgidExepath | Proc::VpgidExepath => groups::of_leader(process, Kind::Group, exepath),
+        Proc::LoginShellId => groups::login_shell(process),
+        Proc::Env => env(process, argument),
+        Proc::EnvTruncated => match &process.image.environment {
+            Some(environment) => Value::flag(environment.truncated),
+            None => Value::Missing,
+        },
+        Proc::Aenv => aenv(process, argument),
         Proc::Tty => Value::number(tty(process)),
         Proc::IsExeUpperLayer => layer(process, &[Layer::UpperOnly, Layer::CopiedUp]),
         Proc::IsExeLowerLayer => layer(process, &[Layer::Lower]),
@@ -175,6 +223,34 @@ fn args<'a>(process: &'a Process, argument: Option<&FieldArg>) -> Value<'a> {
         _ if process.image.argv.is_empty() => Value::Missing,
         // A program without arguments has empty ones: comparisons with them are not all false.
         _ => Value::text(process.image.args()),
+    }
+}
+
+fn environment(process: &Process) -> Option<Scalar<'_>> {
+    some_text(process.image.environment.as_ref()?.text())
+}
+
+fn variable<'a>(process: &'a Process, name: &str) -> Option<Scalar<'a>> {
+    let environment = process.image.environment.as_ref()?;
+    environment.value(name.as_bytes()).map(Scalar::Text)
+}
+
+fn env<'a>(process: &'a Process, argument: Option<&FieldArg>) -> Value<'a> {
+    Value::optional(match argument {
+        None => environment(process),
+        Some(FieldArg::Text(name)) => variable(process, name),
+        // No variable is called by a number.
+        Some(FieldArg::Index(_)) => None,
+    })
+}
+
+fn aenv<'a>(process: &'a Process, argument: Option<&FieldArg>) -> Value<'a> {
+    match argument {
+        Some(FieldArg::Text(name)) => {
+            let mut ancestors = process.ancestors();
+            Value::optional(ancestors.find_map(|ancestor| variable(ancestor, name)))
+        }
+        _ => of_ancestor(process, argument, environment),
     }
 }
 

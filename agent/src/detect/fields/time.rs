@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::super::ir::TimePart;
+
 /// A moment, taken apart.
 pub(super) struct Moment {
     year: i64,
@@ -63,6 +65,37 @@ impl Moment {
     }
 }
 
+/// A part of a moment that is given in nanoseconds since 1970.
+pub(crate) fn time_part(part: TimePart, nanoseconds: i64) -> usize {
+    let seconds = nanoseconds.div_euclid(1_000_000_000);
+    let days = seconds.div_euclid(86_400);
+    let (year, month, day) = civil_from_days(days);
+    let of_day = seconds.rem_euclid(86_400);
+    let value = match part {
+        TimePart::Minute => of_day / 60 % 60,
+        TimePart::Hour => of_day / 3600,
+        TimePart::Day => day.into(),
+        TimePart::Week => iso_week(days),
+        TimePart::Month => month.into(),
+        TimePart::Year => year,
+    };
+    // The clock of a machine with BPF is past the year 0.
+    usize::try_from(value).unwrap_or(0)
+}
+
+/// Week of a day counted from 1970-01-01: the first one of a year holds its first Thursday.
+fn iso_week(days: i64) -> i64 {
+    // 1970-01-01 was a Thursday; the week's own Thursday tells the year that it belongs to.
+    let monday = days - (days + 3).rem_euclid(7);
+    let thursday = monday + 3;
+    let (year, _, _) = civil_from_days(thursday);
+    let mut first = thursday;
+    while civil_from_days(first - 7).0 == year {
+        first -= 7;
+    }
+    (thursday - first) / 7 + 1
+}
+
 /// Date of a day counted from 1970-01-01 in the proleptic Gregorian calendar. Years are counted
 /// from March, so that the leap day ends them and month lengths follow one formula.
 fn civil_from_days(days: i64) -> (i64, u32, u32) {
@@ -95,6 +128,21 @@ mod tests {
         assert_eq!(civil_from_days(11_016), (2000, 2, 29));
         assert_eq!(civil_from_days(11_017), (2000, 3, 1));
         assert_eq!(civil_from_days(-1), (1969, 12, 31));
+    }
+
+    #[test]
+    fn weeks_are_those_of_iso_8601() {
+        for (days, week) in [
+            (0, 1),
+            (3, 1),
+            (4, 2),
+            (362, 53),
+            (368, 1),
+            (19_722, 52),
+            (20_453, 1),
+        ] {
+            assert_eq!(iso_week(days), week, "day {days}");
+        }
     }
 
     #[test]

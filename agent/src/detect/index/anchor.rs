@@ -176,7 +176,10 @@ fn share(leaf: &Leaf) -> Option<f32> {
         Test::Prefix(prefix) => of_length(prefix.len()),
         Test::Suffix(suffix) => of_length(suffix.len()),
         Test::Contains(finder) => of_length(finder.needle().len()),
-        Test::ContainsFolded(needle) => of_length(needle.len()),
+        Test::EqualFolded(_) => one,
+        Test::PrefixFolded(text) | Test::SuffixFolded(text) | Test::ContainsFolded(text) => {
+            of_length(text.len())
+        }
         Test::PathPrefix(prefixes) => {
             let mut share = 0.0;
             for prefix in prefixes.plain()? {
@@ -244,13 +247,65 @@ impl<P: AsRef<[u8]>> Glob<P> {
     /// The longest run of bytes that every match contains; `None` when there is none.
     pub(super) fn longest_literal(&self) -> Option<&[u8]> {
         let pattern = self.pattern();
-        // A bracket or a backslash gives the bytes around it another meaning.
-        if pattern.iter().any(|byte| b"[\\".contains(byte)) {
-            return None;
+        let (mut longest, mut start, mut at) = (&pattern[..0], 0, 0);
+        while at < pattern.len() {
+            let length = match pattern[at] {
+                b'*' | b'?' => 1,
+                b'[' => bracket(&pattern[at..])?,
+                // It gives the next byte another meaning.
+                b'\\' => return None,
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            };
+            longest = longer(longest, &pattern[start..at]);
+            at += length;
+            start = at;
         }
-        pattern
-            .split(|byte| b"*?".contains(byte))
-            .max_by_key(|run| run.len())
-            .filter(|run| !run.is_empty())
+        longest = longer(longest, &pattern[start..]);
+        (!longest.is_empty()).then_some(longest)
+    }
+}
+
+/// Length of the bracket expression that the pattern begins with; `None` where that is not plain to
+/// see.
+fn bracket(pattern: &[u8]) -> Option<usize> {
+    let first = if matches!(pattern.get(1), Some(b'!' | b'^')) {
+        3
+    } else {
+        2
+    };
+    let end = first + memchr::memchr(b']', pattern.get(first..)?)?;
+    let inner = &pattern[1..end];
+    (!inner.iter().any(|byte| b"[\\".contains(byte))).then_some(end + 1)
+}
+
+fn longer<'a>(one: &'a [u8], other: &'a [u8]) -> &'a [u8] {
+    if other.len() > one.len() { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_a_literal_that_all_its_matches_contain() {
+        for (pattern, expected) in [
+            ("/dev/sd[a-z]*", Some("/dev/sd")),
+            ("/proc/[0-9]*/root/*", Some("/proc/")),
+            ("*[!a-z]abc?d", Some("abc")),
+            ("[]]x", Some("x")),
+            ("plain", Some("plain")),
+            ("*?", None),
+            ("", None),
+            ("a[b", None),
+            ("[[:digit:]]a", None),
+            ("a\\*b", None),
+        ] {
+            let glob = Glob::new(pattern.as_bytes());
+            let found = glob.longest_literal();
+            assert_eq!(found, expected.map(str::as_bytes), "{pattern}");
+        }
     }
 }

@@ -183,6 +183,9 @@ impl Parts {
             Test::Prefix(prefix) => self.texts().prefix(prefix, hit),
             Test::Suffix(suffix) => self.texts().suffix(suffix, hit),
             Test::Contains(finder) => self.texts().part(finder.needle(), hit),
+            Test::EqualFolded(text) => self.folded().equal(text, hit),
+            Test::PrefixFolded(prefix) => self.folded().prefix(prefix, hit),
+            Test::SuffixFolded(suffix) => self.folded().suffix(suffix, hit),
             Test::ContainsFolded(needle) => self.folded().part(needle, hit),
             Test::PathPrefix(prefixes) => {
                 for path in prefixes.plain().into_iter().flatten() {

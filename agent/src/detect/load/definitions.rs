@@ -10,30 +10,32 @@ use super::super::falco::items::{
 use super::super::falco::resolve::{self, Definitions, Macro};
 use super::super::falco::source::{Place, Text};
 use super::super::report::RefusalKind;
+use super::super::sigma::correlation::Correlation;
 use crate::model::Priority;
 
 /// A rule with all its parts.
 #[derive(Debug)]
-pub(super) struct RuleDefinition {
-    pub(super) name: Text,
-    pub(super) condition: Text,
-    pub(super) output: Text,
-    pub(super) description: Text,
-    pub(super) priority: Priority,
-    pub(super) source: Option<Text>,
-    pub(super) enabled: bool,
-    pub(super) tags: Vec<Text>,
-    pub(super) exceptions: Vec<Exception>,
-    pub(super) warn_event_types: bool,
-    pub(super) skip_unknown: bool,
+pub(in super::super) struct RuleDefinition {
+    pub(in super::super) name: Text,
+    pub(in super::super) condition: Text,
+    pub(in super::super) output: Text,
+    pub(in super::super) description: Text,
+    pub(in super::super) priority: Priority,
+    pub(in super::super) source: Option<Text>,
+    pub(in super::super) enabled: bool,
+    pub(in super::super) tags: Vec<Text>,
+    pub(in super::super) exceptions: Vec<Exception>,
+    pub(in super::super) warn_event_types: bool,
+    pub(in super::super) skip_unknown: bool,
+    pub(in super::super) correlation: Option<Correlation>,
 }
 
 /// A remark on a rule, or on none.
-pub(super) type Remark = (Option<String>, Place, String);
+pub(in super::super) type Remark = (Option<String>, Place, String);
 
 /// Definitions gathered so far.
 #[derive(Debug, Default)]
-pub(super) struct Collector {
+pub(in super::super) struct Collector {
     /// Rules in the order of their first definition.
     rules: Vec<RuleDefinition>,
     by_name: HashMap<String, usize>,
@@ -54,7 +56,7 @@ type Added = Result<(), (Option<String>, Trouble)>;
 
 impl Collector {
     /// Takes the next item.
-    pub(super) fn add(&mut self, item: Item) -> Added {
+    pub(in super::super) fn add(&mut self, item: Item) -> Added {
         self.position += 1;
         match item {
             Item::List(list) => self.list(list).map_err(|trouble| (None, trouble)),
@@ -65,6 +67,8 @@ impl Collector {
                 let name = rule.name.value.clone();
                 self.rule(*rule).map_err(|trouble| (Some(name), trouble))
             }
+            // The loader keeps them apart.
+            Item::Sigma(_) => Ok(()),
             Item::Requirement(complaint, place) => {
                 if let Some(complaint) = complaint {
                     self.remarks.push((None, place, complaint));
@@ -75,7 +79,7 @@ impl Collector {
     }
 
     /// All definitions, macros parsed.
-    pub(super) fn finish(self) -> (Vec<RuleDefinition>, Definitions, Vec<Remark>) {
+    pub(in super::super) fn finish(self) -> (Vec<RuleDefinition>, Definitions, Vec<Remark>) {
         let macros = self.macros.into_iter().map(|(name, text)| {
             let parsed = resolve::parse(&text.condition);
             let parsed = parsed.map_err(|mut trouble| {
@@ -99,13 +103,14 @@ impl Collector {
 
     fn list(&mut self, list: ListItem) -> Result<(), Trouble> {
         let name = list.name.value.clone();
+        self.remark(None, list.remarks);
         match (list.change, self.lists.get_mut(&name)) {
-            (None, _) => {
+            // What replaces nothing is the first definition.
+            (None | Some(Override::Replace), _) => {
                 self.lists.insert(name, list.items);
             }
             (Some(Override::Append), Some(items)) => items.extend(list.items),
-            (Some(Override::Replace), Some(items)) => *items = list.items,
-            (Some(_), None) => {
+            (Some(Override::Append), None) => {
                 return Err(nothing_to_change("list", &list.name, self.lists.keys()));
             }
         }
@@ -115,8 +120,9 @@ impl Collector {
     fn macro_item(&mut self, item: MacroItem) -> Result<(), Trouble> {
         let position = self.position;
         let name = item.name.value.clone();
+        self.remark(None, item.remarks);
         match (item.change, self.macros.get_mut(&name)) {
-            (Some(_), None) => {
+            (Some(Override::Append), None) => {
                 return Err(nothing_to_change("macro", &item.name, self.macros.keys()));
             }
             (Some(Override::Append), Some(earlier)) => {
@@ -128,7 +134,8 @@ impl Collector {
                 earlier.condition = item.condition;
                 earlier.visibility = position;
             }
-            (None, None) => {
+            // What replaces nothing is the first definition.
+            (None | Some(Override::Replace), None) => {
                 let definition = MacroText {
                     condition: item.condition,
                     index: position,
@@ -142,15 +149,7 @@ impl Collector {
 
     fn rule(&mut self, item: RuleItem) -> Result<(), Trouble> {
         let name = item.name.value.clone();
-        for key in &item.unknown_keys {
-            let reason = format!("key '{}' means nothing in a rule", key.value);
-            self.remarks.push((Some(name.clone()), key.start(), reason));
-        }
-        if let Some(place) = &item.capture {
-            let reason = "'capture' asks for a recording of system calls, which is not made";
-            self.remarks
-                .push((Some(name.clone()), place.clone(), reason.to_owned()));
-        }
+        self.remark(Some(&name), item.remarks.iter().cloned());
         let earlier = self.by_name.get(&name).copied();
         let only_enabled = item.condition.is_none()
             && item.output.is_none()
@@ -178,13 +177,26 @@ impl Collector {
         }
     }
 
+    fn remark(
+        &mut self,
+        rule: Option<&String>,
+        remarks: impl IntoIterator<Item = (Place, String)>,
+    ) {
+        let remarks = remarks.into_iter();
+        self.remarks
+            .extend(remarks.map(|(place, reason)| (rule.cloned(), place, reason)));
+    }
+
     /// Changes parts of an earlier rule.
     fn change(&mut self, index: usize, item: &RuleItem) -> Result<(), Trouble> {
         let whole = item.changes.iter().any(|(part, _)| part == "*");
         for part in item.given() {
             let named = item.changes.iter().any(|(named, _)| named == part);
             let appended = whole && APPENDED.contains(&part);
-            if !named && !appended {
+            if whole && !appended {
+                let reason = format!("'append' leaves '{part}' as it was: it is passed over");
+                self.remark(Some(&item.name.value), [(item.name.start(), reason)]);
+            } else if !named && !appended {
                 let reason =
                     format!("'{part}' is given and 'override' does not say what to do with it");
                 let trouble = Trouble::new(item.name.start(), RefusalKind::Item, reason);
@@ -200,7 +212,7 @@ impl Collector {
             for &part in parts {
                 match change {
                     Override::Append if whole && !item.given().contains(&part) => {}
-                    Override::Append => append_part(rule, part, item)?,
+                    Override::Append => append_part(rule, part, item, &mut self.remarks)?,
                     Override::Replace => replace_part(rule, part, item)?,
                 }
                 if let (Override::Append, "condition", Some(condition)) =
@@ -218,7 +230,12 @@ impl Collector {
 /// Parts of a rule that can be appended to, and that `append: true` appends to.
 const APPENDED: &[&str] = &["condition", "output", "desc", "tags", "exceptions"];
 
-fn append_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Result<(), Trouble> {
+fn append_part(
+    rule: &mut RuleDefinition,
+    part: &str,
+    item: &RuleItem,
+    remarks: &mut Vec<Remark>,
+) -> Result<(), Trouble> {
     let name = &item.name;
     match part {
         "condition" => rule.condition.append(given(&item.condition, part, name)?),
@@ -230,7 +247,12 @@ fn append_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Result
             .tags
             .extend(given(&item.tags, part, name)?.iter().cloned()),
         "exceptions" => {
-            append_exceptions(&mut rule.exceptions, given(&item.exceptions, part, name)?)?;
+            let more = given(&item.exceptions, part, name)?;
+            for exception in more.iter().filter(|more| more.values.is_empty()) {
+                let reason = format!("exception '{}' adds no values", exception.name.value);
+                remarks.push((Some(name.value.clone()), exception.place.clone(), reason));
+            }
+            append_exceptions(&mut rule.exceptions, more)?;
         }
         _ => return Err(unchangeable(part, "appended to", name)),
     }
@@ -250,7 +272,12 @@ fn replace_part(rule: &mut RuleDefinition, part: &str, item: &RuleItem) -> Resul
         "warn_evttypes" => rule.warn_event_types = *given(&item.warn_event_types, part, name)?,
         "skip-if-unknown-filter" => rule.skip_unknown = *given(&item.skip_unknown, part, name)?,
         // Recordings are not made, which a remark on the item says.
-        "capture" | "capture_duration" => {}
+        "capture" => {
+            given(&item.capture, part, name)?;
+        }
+        "capture_duration" => {
+            given(&item.capture_duration, part, name)?;
+        }
         _ => return Err(unchangeable(part, "replaced", name)),
     }
     Ok(())
@@ -275,6 +302,7 @@ fn complete(item: RuleItem) -> Result<RuleDefinition, Trouble> {
         exceptions: item.exceptions.unwrap_or_default(),
         warn_event_types: item.warn_event_types.unwrap_or(true),
         skip_unknown: item.skip_unknown.unwrap_or(false),
+        correlation: item.correlation,
         name,
     })
 }
@@ -301,7 +329,11 @@ fn append_exceptions(exceptions: &mut Vec<Exception>, more: &[Exception]) -> Res
             .find(|earlier| earlier.name.value == exception.name.value);
         match same {
             None => exceptions.push(exception.clone()),
-            Some(earlier) if exception.fields.is_empty() && exception.comparisons.is_empty() => {
+            Some(earlier)
+                if exception.fields.is_empty()
+                    && exception.comparisons.is_empty()
+                    && exception.expires.is_none() =>
+            {
                 earlier.values.extend(exception.values.iter().cloned());
             }
             Some(_) => {

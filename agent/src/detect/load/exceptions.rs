@@ -17,32 +17,52 @@ pub(super) fn resolved(
 ) -> Result<Vec<(String, Vec<Resolved>)>, Trouble> {
     let mut exceptions = Vec::new();
     for exception in &rule.exceptions {
-        let comparisons = comparisons(exception)?;
-        if exception.values.is_empty() {
-            continue;
+        // Time comes from the event, so an exception ends without a reload, and a replay of what was
+        // recorded before its end still knows it.
+        let end = exception.expires.as_ref().map(|expires| expires.end_ns);
+        let alternatives = alternatives(exception, end, definitions)?;
+        if !alternatives.is_empty() {
+            exceptions.push((exception.name.value.clone(), alternatives));
         }
-        let tuples = if exception.single {
-            vec![format!(
-                "{} {} {}",
-                exception.fields[0].value,
-                comparisons[0],
-                list(&exception.values)?
-            )]
-        } else {
-            let tuple = |value| tuple(exception, &comparisons, value);
-            exception
-                .values
-                .iter()
-                .map(tuple)
-                .collect::<Result<_, _>>()?
-        };
-        let alternatives = tuples
-            .iter()
-            .map(|tuple| resolve_tuple(tuple, exception, definitions))
-            .collect::<Result<_, _>>()?;
-        exceptions.push((exception.name.value.clone(), alternatives));
     }
     Ok(exceptions)
+}
+
+/// What an exception leaves out, one condition for each of its values, on events before `end` if
+/// one is given (nanoseconds since 1970).
+pub(in super::super) fn alternatives(
+    exception: &Exception,
+    end: Option<i64>,
+    definitions: &Definitions,
+) -> Result<Vec<Resolved>, Trouble> {
+    let comparisons = comparisons(exception)?;
+    if exception.values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tuples = if exception.single {
+        vec![format!(
+            "{} {} {}",
+            exception.fields[0].value,
+            comparisons[0],
+            list(&exception.values)?
+        )]
+    } else {
+        let tuple = |value| tuple(exception, &comparisons, value);
+        exception
+            .values
+            .iter()
+            .map(tuple)
+            .collect::<Result<_, _>>()?
+    };
+    if let Some(end) = end {
+        for tuple in &mut tuples {
+            tuple.push_str(&format!(" and evt.rawtime < {end}"));
+        }
+    }
+    tuples
+        .iter()
+        .map(|tuple| resolve_tuple(tuple, exception, definitions))
+        .collect()
 }
 
 /// Adds exceptions to a condition.
@@ -156,10 +176,10 @@ fn list(values: &[ExceptionValue]) -> Result<String, Trouble> {
     Ok(format!("({})", words.join(", ")))
 }
 
-/// A value as condition text: already quoted, a plain word, or put in quotes.
+/// A value as condition text: already quoted, a plain word, a transformer, or put in quotes.
 fn word(value: &str) -> String {
     use super::super::falco::ast::{At, Word};
-    if value.starts_with(['"', '\'']) || value.starts_with('(') {
+    if value.starts_with(['"', '\'', '(']) || parser::is_transformer(value) {
         return value.to_owned();
     }
     let text = value.to_owned();

@@ -80,6 +80,23 @@ impl SampleEvent {
         Ok(Some(event))
     }
 
+    /// An event with these values, of which all fields that are not named are missing; `None` if one
+    /// of them is no field or the value is not of its type. It happens before any exception ends.
+    pub fn with_values(values: &[(&str, &str)]) -> Option<Self> {
+        let mut event = Self {
+            syscall: Syscall::Execve,
+            values: HashMap::new(),
+            unknown: HashSet::new(),
+        };
+        for &(name, text) in [("evt.rawtime", "0")].iter().chain(values) {
+            let info = field(name)?;
+            event
+                .values
+                .insert((info.id, None), vec![scalar(info, text)?]);
+        }
+        Some(event)
+    }
+
     fn set(&mut self, key: Node<'_>, node: Node<'_>) -> Result<(), Failure> {
         let written = key.scalar().unwrap_or_default();
         let (name, argument) = match written.split_once('[') {
@@ -120,6 +137,7 @@ impl SampleEvent {
             ("evt.dir", "<"),
             ("evt.source", "syscall"),
             ("evt.num", "1"),
+            ("evt.rawtime", "0"),
             ("container.id", "c0ffee000000"),
             ("user.uid", "0"),
             ("user.loginuid", "-1"),
@@ -164,9 +182,17 @@ impl SampleEvent {
             return;
         };
         self.default("proc.args", "");
-        let cmdline = match self.text("proc.args") {
-            Some(args) if !args.is_empty() => format!("{name} {args}"),
-            _ => name.clone(),
+        let args = self.text("proc.args").unwrap_or_default();
+        for (index, word) in (0..).zip(args.split_ascii_whitespace()) {
+            let info = field("proc.args").expect("the catalogue has the field");
+            self.values
+                .entry((info.id, Some(FieldArg::Index(index))))
+                .or_insert_with(|| vec![OwnedScalar::Text(word.as_bytes().into())]);
+        }
+        let cmdline = if args.is_empty() {
+            name.clone()
+        } else {
+            format!("{name} {args}")
         };
         self.default("proc.cmdline", &cmdline);
         self.default("proc.exe", &name);
@@ -180,6 +206,7 @@ impl SampleEvent {
         self.default("evt.is_open_read", &has(&["O_RDONLY", "O_RDWR"]));
         self.default("evt.is_open_write", &has(&["O_WRONLY", "O_RDWR"]));
         self.default("evt.is_open_create", &has(&["O_F_CREATED"]));
+        self.default("evt.is_open_exec", "false");
         self.default("fd.type", "file");
         self.default("fd.typechar", "f");
         let descriptor = self.number("evt.rawres").unwrap_or(-1).max(-1);

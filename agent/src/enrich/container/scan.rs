@@ -10,7 +10,7 @@ use super::ScannedCgroup;
 
 /// Cgroups that a walk lists at most, as many as the container table holds. There is no limit of
 /// depth, for the kernel sets none by default either.
-const MAX_CGROUPS: usize = 65_536;
+pub(crate) const MAX_CGROUPS: usize = 65_536;
 
 /// Where the cgroup v2 hierarchy is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]

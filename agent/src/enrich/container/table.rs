@@ -459,7 +459,7 @@ impl ContainerTable {
 
     fn runtime_lost(&mut self, runtime: Runtime, why: &Arc<str>) -> Vec<Arc<Container>> {
         self.runtimes.lost(runtime, why);
-        let keys: Vec<u64> = self.containers.keys().copied().collect();
+        let keys = self.container_ids();
         self.change(&keys, |_, container| {
             let waits = container.identity == Identity::Pending;
             let asked =
@@ -470,7 +470,7 @@ impl ContainerTable {
 
     fn runtime_back(&mut self, runtime: Runtime) -> Vec<Arc<Container>> {
         self.runtimes.back(runtime);
-        let keys: Vec<u64> = self.containers.keys().copied().collect();
+        let keys = self.container_ids();
         let changed = self.change(&keys, |_, container| {
             let failed = matches!(container.identity, Identity::Failed(_));
             let asked =
@@ -480,6 +480,13 @@ impl ContainerTable {
         self.to_ask
             .extend(changed.iter().map(|container| container.cgroup_id));
         changed
+    }
+
+    /// In an order that is the same each time: a replay tells of changes as the live run did.
+    fn container_ids(&self) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.containers.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Replaces the identity of those containers for which `decide` gives a new one.
@@ -527,7 +534,7 @@ impl ContainerTable {
             return;
         }
         self.gone.extend(absent);
-        let stale: Vec<u64> = self
+        let mut stale: Vec<u64> = self
             .cgroups
             .iter()
             .filter(|(id, cgroup)| {
@@ -537,6 +544,7 @@ impl ContainerTable {
             })
             .map(|(id, _)| *id)
             .collect();
+        stale.sort_unstable();
         for id in stale {
             self.bury(id, started_ns);
         }

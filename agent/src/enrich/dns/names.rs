@@ -109,9 +109,8 @@ impl Names {
         if self.by_address.len() < MAX_NAMED || self.by_address.contains_key(address) {
             return;
         }
-        let first = self.by_address.iter();
-        let first = first.min_by_key(|(_, named)| named.ends_ns());
-        if let Some(first) = first.map(|(address, _)| *address) {
+        let end = |(address, named): (&IpAddr, &Named)| (named.ends_ns(), *address);
+        if let Some((_, first)) = self.by_address.iter().map(end).min() {
             self.by_address.remove(&first);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::names::Names;
 use super::queries::Queries;
-use super::resolvers::{ResolverRequest, Resolvers};
+use super::resolvers::{ResolverMessage, ResolverRequest, Resolvers};
 use super::streams::Streams;
 use crate::model::ContainerView;
 
@@ -14,7 +14,7 @@ const MAX_OWNERS: usize = 1024;
 const IDLE_NS: u64 = 7_200_000_000_000;
 
 /// Who has a table of names of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// The processes of the node.
     Node,
@@ -53,8 +53,9 @@ impl Owners {
     /// The state of an owner, which is made if it is new.
     pub(super) fn state(&mut self, owner: Owner, of: &ContainerView, now_ns: u64) -> &mut State {
         if !self.0.contains_key(&owner) && self.0.len() >= MAX_OWNERS {
-            let oldest = self.0.iter().min_by_key(|(_, state)| state.used_ns);
-            if let Some(oldest) = oldest.map(|(owner, _)| *owner) {
+            // The owner too, so that a replay forgets the same one.
+            let age = |(owner, state): (&Owner, &State)| (state.used_ns, *owner);
+            if let Some((_, oldest)) = self.0.iter().map(age).min() {
                 self.0.remove(&oldest);
             }
         }
@@ -72,6 +73,19 @@ impl Owners {
     /// The state of an owner that has one.
     pub(super) fn known(&mut self, owner: Owner) -> Option<&mut State> {
         self.0.get_mut(&owner)
+    }
+
+    /// The resolvers of each owner of which they are known, by owner.
+    pub(super) fn configurations(&self) -> Vec<ResolverMessage> {
+        let known = self.0.iter().filter_map(|(owner, state)| {
+            Some(ResolverMessage {
+                owner: *owner,
+                servers: Some(state.resolvers.servers()?.to_vec()),
+            })
+        });
+        let mut known: Vec<_> = known.collect();
+        known.sort_by_key(|message| message.owner);
+        known
     }
 
     pub(super) fn offer_requests(&mut self, mut offer: impl FnMut(ResolverRequest) -> bool) {

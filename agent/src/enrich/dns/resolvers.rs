@@ -71,6 +71,11 @@ impl Resolvers {
         }
     }
 
+    /// The servers, where they could be read.
+    pub(super) fn servers(&self) -> Option<&[IpAddr]> {
+        self.servers.as_deref()
+    }
+
     /// A look-up is to be asked for.
     pub(super) fn is_wanted(&self) -> bool {
         matches!(self.look_up, LookUp::Wanted(_))

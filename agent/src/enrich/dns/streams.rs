@@ -193,8 +193,8 @@ impl Streams {
     }
 
     fn forget_oldest(&mut self) -> bool {
-        let oldest = self.0.iter().min_by_key(|(_, stream)| stream.touched_ns);
-        let Some(oldest) = oldest.map(|(key, _)| *key) else {
+        let age = |(key, stream): (&(u64, bool), &Stream)| (stream.touched_ns, *key);
+        let Some((_, oldest)) = self.0.iter().map(age).min() else {
             return false;
         };
         self.0.remove(&oldest).is_some()

@@ -6,7 +6,7 @@ use gravlens_common::BulkContext;
 
 use super::ancestry::depth_below;
 use crate::decode::{Context, ExecView, TaskView};
-use crate::model::{ExecId, Image, Path, Process};
+use crate::model::{Environment, ExecId, Image, Path, Process};
 
 /// A new image.
 pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Process {
@@ -19,6 +19,9 @@ pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Pr
         argv_truncated: exec.argv_truncated,
         cwd: owned(&exec.cwd),
         stdio: exec.stdio.clone(),
+        environment: exec
+            .environment
+            .map(|bytes| Environment::new(bytes, exec.environment_truncated)),
         ..called(&exec.context.comm, argv)
     };
     Process {
@@ -92,6 +95,7 @@ pub(super) fn from_context(context: &Context, parent: Option<Arc<Process>>) -> P
         cgroup_id: context.cgroup_id,
         comm: context.comm.clone(),
         image: Arc::new(called(&context.comm, Vec::new())),
+        groups: context.groups,
         tty: context.tty,
         ids: context.ids,
         capabilities: context.capabilities,
@@ -101,18 +105,21 @@ pub(super) fn from_context(context: &Context, parent: Option<Arc<Process>>) -> P
     }
 }
 
-/// The process with the record's credentials, cgroup and terminal, if any of them is new.
+/// The process with the record's credentials, cgroup, terminal and groups, if any of them is new.
 pub(super) fn refreshed(process: &Process, context: &Context) -> Option<Process> {
     let ids = context.ids.or(process.ids);
     let capabilities = context.capabilities.or(process.capabilities);
+    let groups = context.groups.or(process.groups);
     let same = process.ids == ids
         && process.capabilities == capabilities
+        && process.groups == groups
         && process.cgroup_id == context.cgroup_id
         && process.tty == context.tty;
     (!same).then(|| Process {
         ids,
         capabilities,
         cgroup_id: context.cgroup_id,
+        groups,
         tty: context.tty,
         ..process.clone()
     })
@@ -133,6 +140,7 @@ pub(super) fn unknown(context: &BulkContext) -> Process {
         cgroup_id: context.cgroup_id,
         comm: Box::default(),
         image: Arc::default(),
+        groups: None,
         tty: None,
         ids: None,
         capabilities: None,

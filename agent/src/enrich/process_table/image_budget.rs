@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::model::{Charge, ExeFile, Image, Path, Process};
+use crate::model::{Charge, Environment, ExeFile, Image, Path, Process};
 use crate::telemetry::{Counter, Failure};
 
 /// Bytes of all images that a process, an ancestor or an event under way still refers to. Beyond
@@ -79,8 +79,10 @@ fn cost(image: &Image) -> usize {
     let arguments: usize = image.argv.iter().map(|argument| argument.len() + 24).sum();
     let exe = image.exe.as_ref().map_or(0, |exe| exe.path.bytes.len());
     let interpreter = image.interpreter.as_ref().map_or(0, |bytes| bytes.len());
+    let environment = image.environment.as_ref().map_or(0, Environment::bytes);
     OVERHEAD
         + arguments
+        + environment
         + exe
         + interpreter
         + image.cmdline.len()
@@ -107,6 +109,7 @@ fn short(image: &Image) -> Image {
         args_start: image.args_start,
         cwd: path(&image.cwd),
         stdio: image.stdio.clone(),
+        environment: None,
         charge: None,
     }
 }

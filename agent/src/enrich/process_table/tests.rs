@@ -363,3 +363,49 @@ fn an_image_that_was_never_told_is_found_later() {
     assert_eq!(found.image.argv[0].as_ref(), b"found");
     assert_eq!(found.parent.as_ref().unwrap().exec_id.tgid, 10);
 }
+
+#[test]
+fn a_change_of_groups_makes_a_new_version() {
+    let mut table = ProcessTable::default();
+    let grouped = |pgid: u32, valid: u32| ProcessContext {
+        pgid,
+        valid: context_valid::PARENT | context_valid::CREDENTIALS | valid,
+        ..context(10, 1, (1, 0))
+    };
+    let told = context_valid::GROUPS;
+    exec(&mut table, grouped(10, told), b"sh\0");
+    let group = |process: &Process| process.groups.map(|groups| groups.group);
+    let moved = table.refresh(&as_context(grouped(7, told)), 0);
+    assert_eq!(group(&moved), Some(7));
+    // A record that could not read them says nothing of them.
+    let kept = table.refresh(&as_context(grouped(0, 0)), 0);
+    assert_eq!(group(&kept), Some(7));
+    assert!(Arc::ptr_eq(&moved, &kept));
+}
+
+#[test]
+fn an_environment_counts_like_arguments() {
+    let mut table = ProcessTable::default();
+    let variables = [b"A=", [b'x'; 8000].as_slice(), b"\0"].concat();
+    let mut whole = 0;
+    for pid in 1..6000 {
+        let record = ExecRecord {
+            header: header(Kind::Exec, size_of::<ExecRecord>() + variables.len()),
+            process: context(pid, 1, (0, 0)),
+            environment_len: variables.len() as u16,
+            exe_flags: gravlens_common::exe_flags::ENVIRONMENT,
+            ..ExecRecord::default()
+        };
+        let bytes = [record.as_bytes(), &variables].concat();
+        let Ok((_, Record::Exec(exec))) = decode(&bytes) else {
+            panic!("an exec record");
+        };
+        let process = table.exec(&exec, 0);
+        // The event itself has all of it.
+        assert!(process.image.environment.is_some());
+        let kept = table.of_bulk(&bulk(&process));
+        whole += usize::from(kept.image.environment.is_some());
+    }
+    let bytes = whole * variables.len();
+    assert!(bytes > 28 << 20 && bytes < 32 << 20, "{bytes}");
+}

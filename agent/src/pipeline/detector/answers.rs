@@ -87,7 +87,11 @@ impl Detector {
     fn ask_behind_barrier(&mut self, reply: oneshot::Sender<StatusSnapshot>) {
         self.barriers.nonce += 1;
         let nonce = self.barriers.nonce;
-        if let Err(error) = self.probe.mark(nonce) {
+        let Some(sensor) = &mut self.sensor else {
+            let _ = reply.send(self.status());
+            return;
+        };
+        if let Err(error) = sensor.probe.mark(nonce) {
             tracing::error!(message = "No barrier: the status is approximate.", %error);
             let _ = reply.send(self.status());
             return;
@@ -167,10 +171,20 @@ impl Detector {
         self.post(now);
     }
 
-    fn post(&self, now: SystemTime) {
+    /// Events seen and lost, as of the last account.
+    pub(in crate::pipeline) fn account(&self) -> (u64, u64) {
+        let events = self.accounts.iter().map(|account| account.events);
+        let counts = events.map(|events| (events.seen, events.dropped()));
+        counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    fn post(&mut self, now: SystemTime) {
         let mut events = EventCounts::default();
         for account in &self.accounts {
             events += account.events;
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.account(events);
         }
         self.board.post_accounting(Accounting {
             events,
@@ -196,8 +210,9 @@ impl Detector {
     fn status(&mut self) -> StatusSnapshot {
         self.take_accounts();
         let cgroups = self.containers.counters();
+        let rings = self.sensor.iter().flat_map(|sensor| &sensor.rings);
         StatusSnapshot {
-            rings: self.rings.iter().map(ring_usage).collect(),
+            rings: rings.map(ring_usage).collect(),
             queues: self.queues(),
             losses: self.accounts.clone(),
             containers: self.running_containers().len() as u32,
@@ -235,7 +250,10 @@ impl Detector {
     /// Takes every account, by cgroup and hook. False when the kernel's side cannot be read: then
     /// those of the last time stand.
     fn take_accounts(&mut self) -> bool {
-        let kernel = match self.counters.read() {
+        let Some(sensor) = &mut self.sensor else {
+            return false;
+        };
+        let kernel = match sensor.counters.read() {
             Ok(kernel) => kernel,
             Err(error) => {
                 counters_unreadable(&error);
@@ -298,8 +316,11 @@ impl Detector {
             *at < excess || removed.0.saturating_add(REMOVED_RETENTION_NS) <= self.now_ns
         });
         let due = due.count();
+        let Some(sensor) = &mut self.sensor else {
+            return;
+        };
         for (_, cgroup_id) in self.removed.drain(..due) {
-            match self.counters.take(cgroup_id) {
+            match sensor.counters.take(cgroup_id) {
                 Ok(kernel) => {
                     self.ledger.retire(cgroup_id, &kernel);
                     self.losses.fold(cgroup_id);

@@ -24,6 +24,9 @@ impl Detector {
 
     /// The resolvers of a container were looked up.
     pub(in crate::pipeline) fn resolvers(&mut self, message: ResolverMessage) {
+        if let Some(tape) = &mut self.tape {
+            tape.resolvers(&message);
+        }
         let owner = message.owner;
         self.dns.configured(message, self.now_ns);
         self.resolvers_known(&[owner]);

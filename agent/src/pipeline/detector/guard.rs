@@ -19,7 +19,8 @@ const LOOK_INTERVAL_NS: u64 = 3_000_000_000;
 pub(in crate::pipeline) struct Guard {
     /// The canary, or why there is none.
     canary: Result<Watch, String>,
-    integrity: Integrity,
+    /// A replay has none.
+    integrity: Option<Integrity>,
     looked_ns: u64,
     /// What the last look found, all of it told.
     faults: Vec<String>,
@@ -64,7 +65,10 @@ impl Failure for Tampered<'_> {
 }
 
 impl Guard {
-    pub(in crate::pipeline) fn new(canary: Result<Watch, String>, integrity: Integrity) -> Self {
+    pub(in crate::pipeline) fn new(
+        canary: Result<Watch, String>,
+        integrity: Option<Integrity>,
+    ) -> Self {
         Self {
             canary,
             integrity,
@@ -74,7 +78,8 @@ impl Guard {
     }
 
     pub(super) fn integrity_status(&self, now_ns: u64) -> IntegrityStatus {
-        let (links, maps) = self.integrity.size();
+        let size = self.integrity.as_ref().map(Integrity::size);
+        let (links, maps) = size.unwrap_or_default();
         IntegrityStatus {
             links: links as u64,
             maps: maps as u64,
@@ -142,7 +147,10 @@ impl Detector {
             return;
         }
         guard.looked_ns = self.now_ns;
-        let mut faults = guard.integrity.faults();
+        let Some(integrity) = &guard.integrity else {
+            return;
+        };
+        let mut faults = integrity.faults();
         faults.retain(|fault| {
             if guard.faults.contains(fault) {
                 return true;

@@ -53,22 +53,33 @@ impl Detector {
             if is_over(until) {
                 break;
             }
-            match decode(bytes) {
-                Ok((head, record)) => self.record(head, &record),
-                Err(error) => {
-                    if let Some(origin) = origin(bytes) {
-                        self.ledger.undecodable(origin);
-                    }
-                    Undecodable { error }.emit();
-                }
-            }
+            self.bytes(bytes);
         }
         self.ask_runtimes();
     }
 
+    /// Takes one record.
+    pub(in crate::pipeline) fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(tape) = &mut self.tape {
+            tape.record(bytes);
+        }
+        match decode(bytes) {
+            Ok((head, record)) => self.record(head, &record),
+            Err(error) => {
+                if let Some(origin) = origin(bytes) {
+                    self.ledger.undecodable(origin);
+                }
+                Undecodable { error }.emit();
+            }
+        }
+    }
+
     /// Takes a process that the task iterator found. No event: it began before the agent, or its
     /// own records were lost.
-    pub(super) fn found(&mut self, record: &[u8], details: &ProcDetails) {
+    pub(in crate::pipeline) fn found(&mut self, record: &[u8], details: &ProcDetails) {
+        if let Some(tape) = &mut self.tape {
+            tape.found(record, details);
+        }
         match decode(record) {
             Ok((_, Record::Task(view))) => {
                 let now = self.now_ns;

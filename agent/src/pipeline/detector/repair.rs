@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use gravlens_common::Hook;
+use gravlens_common::{ExecKey, Hook};
 
 use super::Detector;
 use crate::enrich::pace::ScanPace;
@@ -65,7 +65,10 @@ impl Detector {
     /// of a process that was entered before the iteration began. Whether all were entered.
     pub(in crate::pipeline) fn find_processes(&mut self, limit: usize) -> Result<bool, ProbeError> {
         let started_ns = boot_ns();
-        let snapshot = Snapshot::take(&mut self.probe)?;
+        let Some(sensor) = &mut self.sensor else {
+            return Ok(true);
+        };
+        let snapshot = Snapshot::take(&mut sensor.probe)?;
         let mut running = HashSet::new();
         let mut entered = 0;
         for (id, record) in snapshot.tasks() {
@@ -78,12 +81,24 @@ impl Detector {
                 self.found(record, &proc_details(id.tgid));
             }
         }
-        self.processes
-            .retain_found(&running, started_ns, self.now_ns);
+        self.iterated(started_ns, &running);
         Ok(entered <= limit)
     }
 
+    /// An iteration of the tasks, begun at that time, found these processes running.
+    pub(in crate::pipeline) fn iterated(&mut self, started_ns: u64, running: &HashSet<ExecKey>) {
+        if let Some(tape) = &mut self.tape {
+            tape.iterated(started_ns, running);
+        }
+        self.processes
+            .retain_found(running, started_ns, self.now_ns);
+    }
+
+    /// Only a running sensor can be asked; what it answered is among the inputs of a replay.
     pub(super) fn repair_processes(&mut self) {
+        if self.sensor.is_none() {
+            return;
+        }
         let started_ns = boot_ns();
         if !self.repair.pace.take(self.now_ns) {
             return;

@@ -147,13 +147,13 @@ impl Node {
 
     fn pass(&mut self, ns: u64) {
         self.now_ns += ns;
-        self.with(|rulings, bench| rulings.release_due(bench));
+        self.with(|rulings, bench| rulings.tick(bench));
     }
 
     /// Every alert by the number of its event.
     fn finish(mut self) -> BTreeMap<u64, Vec<proto::Alert>> {
         for waiting in self.rulings.take_all() {
-            self.with(|_, bench| release(waiting, bench));
+            self.with(|rulings, bench| rulings.release(waiting, bench));
         }
         let Self {
             alerts,
@@ -281,4 +281,29 @@ proptest! {
             prop_assert_eq!(names(&told[&number], generation), expected);
         }
     }
+}
+
+/// A set that tells of every second open of the file.
+fn counting(generation: u64) -> Arc<RulesInForce> {
+    let text = "- rule: Twice\n  desc: d\n  condition: evt.type = openat and fd.name = /etc/shadow\n  \
+                output: '%evt.num'\n  priority: NOTICE\n  correlation:\n    type: event_count\n    \
+                timespan: 1m\n    condition: {gte: 2}\n";
+    rules_of(text, generation).in_force
+}
+
+#[test]
+fn correlations_count_under_the_set_in_force_only() {
+    let mut node = Node::new();
+    node.with(|rulings, bench| rulings.take_over(counting(2), bench));
+    node.open(true);
+    // It waits for its container's name, under the set that ends.
+    node.open(false);
+    node.with(|rulings, bench| rulings.take_over(counting(3), bench));
+    node.identify();
+    node.open(true);
+    let second = node.open(true);
+    let told = node.finish();
+    assert_eq!(told.keys().copied().collect::<Vec<_>>(), [second]);
+    let rule = told[&second][0].rule.as_ref().unwrap();
+    assert_eq!((&*rule.name, rule.set_generation), ("Twice", 3));
 }

@@ -42,4 +42,8 @@ pub(super) fn rule(to: &mut Attributes, rule: &proto::Rule) {
     to.nonzero("gravlens.rule.line", rule.line);
     to.text("gravlens.rule.set_digest", &rule.set_digest);
     to.nonzero("gravlens.rule.set_generation", rule.set_generation);
+    to.text(attribute::SECURITY_RULE_UUID, &rule.id);
+    to.text("gravlens.rule.author", &rule.author);
+    to.text("gravlens.rule.level", &rule.level);
+    to.texts("gravlens.rule.references", &rule.references);
 }

@@ -199,6 +199,12 @@ fn fields(alert: &proto::Alert) -> Fields<'_> {
         add(&mut fields, "proc.pname", &parent.name);
         add(&mut fields, "proc.pcmdline", &parent.command_line);
     }
+    if let Some(rule) = &alert.rule {
+        // The licence of Sigma's rules asks to show the author with each match.
+        add(&mut fields, "gravlens.rule_id", &rule.id);
+        add(&mut fields, "gravlens.rule_author", &rule.author);
+        add(&mut fields, "gravlens.rule_level", &rule.level);
+    }
     add(&mut fields, "gravlens.alert_id", &alert.id);
     fields
 }

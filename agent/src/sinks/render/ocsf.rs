@@ -203,11 +203,20 @@ fn finding_info(record: &Record, alert: &proto::Alert) -> Object {
         .number("type_id", RULE)
         .text("type", "Rule")
         .text("name", &rule.name)
-        .text("uid", &rule.name)
+        .text(
+            "uid",
+            if rule.id.is_empty() {
+                &rule.name
+            } else {
+                &rule.id
+            },
+        )
         .text("desc", &rule.description)
         .text("version", &rule.set_digest);
+    let source = rule.references.first().map_or("", String::as_str);
     info.text("title", &rule.name)
         .text("desc", &rule.description)
+        .text("src_url", source)
         .object("analytic", analytic)
         .list("attacks", attack::of_rule(rule))
 }

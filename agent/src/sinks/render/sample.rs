@@ -81,6 +81,7 @@ fn alerts() -> Vec<(&'static str, Record)> {
         ("alert_pod", with(known(), pod)),
         ("alert_sensor", with(known(), about_the_sensor)),
         ("alert_undecided", with(known(), undecided)),
+        ("alert_sigma", with(known(), of_sigma)),
         (
             "alert_exec",
             event("execve", Payload::Exec(proto::ExecPayload {})),
@@ -258,6 +259,24 @@ fn undecided(alert: &mut proto::Alert) {
     let rule = alert.rule.as_mut().unwrap();
     rule.tags.push("mitre_execution".into());
     rule.attack_ids.push("T1611".into());
+}
+
+fn of_sigma(alert: &mut proto::Alert) {
+    alert.rule = Some(proto::Rule {
+        name: "Shadow file opened".into(),
+        description: "Detects who opens the file of passwords.".into(),
+        tags: vec!["attack.t1003.008".into()],
+        attack_ids: vec!["T1003.008".into()],
+        language: "sigma".into(),
+        file: "sigma/shadow.yml".into(),
+        line: 1,
+        set_digest: "sha256:0011".into(),
+        set_generation: 2,
+        id: "0a1b2c3d-1111-2222-3333-444455556666".into(),
+        author: "Ada Example".into(),
+        level: "medium".into(),
+        references: vec!["https://example.org/shadow".into()],
+    });
 }
 
 fn ip(ip: &str, port: u32) -> Option<proto::SocketAddress> {

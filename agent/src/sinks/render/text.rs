@@ -251,6 +251,14 @@ fn alert(out: &mut String, alert: &proto::Alert) {
             format!("{}:{}", printable(&rule.file), rule.line)
         };
         row(out, "rule", &format!("{place} {}", printable(&attack)));
+        if !rule.author.is_empty() || !rule.id.is_empty() {
+            let by = match rule.author.as_str() {
+                "" => "nobody named",
+                author => author,
+            };
+            let author = format!("{} ({} {})", by, rule.language, rule.id);
+            row(out, "author", &printable(&author));
+        }
     }
     row(out, "id", &printable(&alert.id));
 }

@@ -92,9 +92,12 @@ impl UnknownCgroups {
         absent
     }
 
-    /// Takes the cgroups of which more is known than when they were asked for.
+    /// Takes the cgroups of which more is known than when they were asked for, in the order of
+    /// their ids.
     pub(super) fn take_settled(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.settled)
+        let mut settled = std::mem::take(&mut self.settled);
+        settled.sort_unstable();
+        settled
     }
 }
 

@@ -77,7 +77,7 @@ struct Rule<'a> {
     tags: &'a [String],
     /// ATT&CK techniques.
     attack_ids: &'a [String],
-    /// `falco`, or `built-in`: a finding about the sensor itself, without file.
+    /// `falco`, `sigma`, or `built-in`: a finding about the sensor itself, without file.
     language: &'a str,
     file: &'a str,
     line: u32,
@@ -86,6 +86,18 @@ struct Rule<'a> {
     /// Its generation: 1 for the set that the run began with, one more for each that it took over.
     #[serde(skip_serializing_if = "is_default")]
     set_generation: u64,
+    /// Id that a Sigma rule has everywhere.
+    #[serde(skip_serializing_if = "is_default")]
+    id: &'a str,
+    /// Who wrote a Sigma rule.
+    #[serde(skip_serializing_if = "is_default")]
+    author: &'a str,
+    /// Level of a Sigma rule.
+    #[serde(skip_serializing_if = "is_default")]
+    level: &'a str,
+    /// Where to read more.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    references: &'a [String],
 }
 
 impl<'a> From<&'a proto::Rule> for Rule<'a> {
@@ -100,6 +112,10 @@ impl<'a> From<&'a proto::Rule> for Rule<'a> {
             line: rule.line,
             set_digest: &rule.set_digest,
             set_generation: rule.set_generation,
+            id: &rule.id,
+            author: &rule.author,
+            level: &rule.level,
+            references: &rule.references,
         }
     }
 }

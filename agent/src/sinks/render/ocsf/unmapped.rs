@@ -42,6 +42,9 @@ fn rule(rule: &proto::Rule) -> Object {
     Object::default()
         .list("tags", rule.tags.clone())
         .text("language", &rule.language)
+        .text("author", &rule.author)
+        .text("level", &rule.level)
+        .list("references", rule.references.clone())
         .text("file", &rule.file)
         .maybe("line", (rule.line != 0).then_some(rule.line))
 }
