@@ -17,8 +17,10 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod data_path;
 mod detector;
 mod event;
+mod inputs;
 mod ledger;
 mod outputs;
 mod pending;
@@ -28,6 +30,7 @@ mod replay;
 mod rules;
 mod rulings;
 mod run;
+mod sensor;
 mod start;
 mod tasks;
 

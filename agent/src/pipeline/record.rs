@@ -14,22 +14,19 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep};
 
 use super::clock::Reading;
-use super::detector::{Detector, Guard, Job, Parts, Sensor, Tape};
+use super::data_path::{self, ALERTS, DataPath, limits, table_settings};
+use super::detector::{Detector, Job};
 use super::rules::{RuleLoader, Rules};
-use super::run::{
-    ALERTS, BATCH_BYTES, BATCHES, Inputs, MESSAGES, REQUESTS, RESOLVERS, RunError, StopSignals,
-    Watching, bootstrap, both, docker_task, limits, printed_on, table_settings,
-};
-use super::start::{self, hook_status, probe_options};
-use super::tasks::{self, Sinks, Stages};
+use super::run::{RunError, StopSignals, io as failed, printed_on};
+use super::sensor::Attached;
+use super::start::{self, hook_status};
+use super::tasks::Sinks;
 use crate::alert::{self, Spool};
 use crate::capture::{CaptureLimits, CaptureWriter, CreateError, encode_runtime};
 use crate::config::{Config, RecordFormat};
 use crate::detect::{self, EventTypes, LoadOptions, Loaded};
 use crate::enrich::container::ContainerMessage;
-use crate::enrich::dns;
-use crate::ingest;
-use crate::probe::{CounterReader, Integrity, Probe, RingMeter, Rings};
+use crate::probe::AttachedTopic;
 use crate::proto::capture::{Header, Settings};
 use crate::sandbox;
 use crate::telemetry::{AgentFacts, Board, boot_id};
@@ -141,7 +138,8 @@ pub async fn record(
     CaptureWriter::check(&settings.file)?;
     let facts = AgentFacts::of_this_node(SystemTime::now());
     let loaded = load(config, settings, &facts.node)?;
-    let sensor = Attached::new(config)?;
+    let (sensor, ()) = Attached::new(config, false, |_| ())?;
+    warn_of_missing(&sensor.topics);
     let begun = Reading::now();
     let header = header(config, &facts, &sensor.probe.scope().path, begun);
     let writer = CaptureWriter::create(&settings.file, header, settings.limits.keep)?;
@@ -165,7 +163,7 @@ pub async fn record(
     let node = Node {
         facts,
         begun,
-        rules: rules(loaded, sensor.seen),
+        rules: rules(loaded, start::seen_event_types(&sensor.topics)),
     };
     let outcome = follow(config, settings, node, sensor, recording, ended).await;
     // The first failure is the cause of those that follow.
@@ -178,45 +176,16 @@ pub async fn record(
     written.and(outcome.map_err(RecordError::from))
 }
 
-/// The sensor, attached.
-struct Attached {
-    probe: Probe,
-    meters: Vec<RingMeter>,
-    rings: Rings,
-    counters: CounterReader,
-    watching: Watching,
-    integrity: Integrity,
-    /// Event types of the attached hooks.
-    seen: EventTypes,
-}
-
-impl Attached {
-    fn new(config: &Config) -> Result<Self, RunError> {
-        let mut probe = Probe::load(&probe_options(config))?;
-        let meters = probe.ring_meters()?;
-        let rings = probe.take_rings()?;
-        let counters = probe.take_counters()?;
-        let (topics, hooks) = probe.attach()?;
-        let integrity = probe.integrity(&hooks)?;
-        for hook in hook_status(&topics) {
-            for missing in &hook.missing {
-                tracing::warn!(
-                    message = "The recording lacks something.",
-                    topic = hook.topic,
-                    not_seen = missing.not_seen,
-                    why = missing.why
-                );
-            }
+fn warn_of_missing(topics: &[AttachedTopic]) {
+    for hook in hook_status(topics) {
+        for missing in &hook.missing {
+            tracing::warn!(
+                message = "The recording lacks something.",
+                topic = hook.topic,
+                not_seen = missing.not_seen,
+                why = missing.why
+            );
         }
-        Ok(Self {
-            probe,
-            meters,
-            rings,
-            counters,
-            watching: Watching::new(hooks),
-            integrity,
-            seen: start::seen_event_types(&topics),
-        })
     }
 }
 
@@ -238,60 +207,26 @@ async fn follow(
     ended: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let writer = Spool::in_memory(config.stream.spool, "a recording has no spool")
-        .map_err(super::run::io("no random numbers"))?;
+        .map_err(failed("no random numbers"))?;
     let spool = Arc::clone(writer.spool());
     let (alerts, stage) = alert::channel(writer, ALERTS);
-    let (requests, request_queue) = mpsc::channel(REQUESTS);
-    let (messages, message_queue) = mpsc::channel(MESSAGES);
-    let (resolver_requests, resolver_queue) = mpsc::channel(RESOLVERS);
-    let (resolver_messages, resolvers) = mpsc::channel(RESOLVERS);
-    let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
-    let Attached {
-        probe,
-        meters,
-        rings,
-        counters,
-        watching,
-        integrity,
-        ..
-    } = sensor;
-    let scope = (probe.scope().mount.clone(), probe.scope().path.clone());
-    let (conclude, concluding) = oneshot::channel();
-    let (_no_questions, questions) = mpsc::channel(1);
-    let (_no_rules, rules) = mpsc::channel(1);
-    let inputs = Inputs {
-        concluding,
-        scope: scope.clone(),
-        batches: batch_queue,
-        messages: message_queue,
-        resolvers,
-        scans: messages.clone(),
-        questions,
-        rules,
-        unwatched: watching.unwatched(),
-        recording: Some(recording),
-    };
-    let lookups = dns::run_lookups(scope.0.clone(), resolver_queue, resolver_messages);
-    let parts = Parts {
-        sensor: Some(Sensor {
-            probe,
-            counters,
-            rings: meters,
-        }),
-        tape: Some(Tape::new()),
-        rules: node.rules,
-        pending: limits(config),
-        containers: table_settings(config),
-        alerts,
-        board: Board::new(node.facts.clone()),
-        requests,
-        resolver_requests,
-        gauges: Vec::new(),
-        started: node.begun.wall,
-        guard: Guard::new(Err("a recording has none".to_owned()), Some(integrity)),
-    };
-    let mut detector = bootstrap(parts, node.begun, &scope)?;
-    detector.end_state();
+    let path = DataPath::new(
+        config,
+        data_path::Parts {
+            sensor,
+            watch: Err("a recording has none".to_owned()),
+            rules: node.rules,
+            alerts,
+            stage,
+            board: Board::new(node.facts.clone()),
+            started: node.begun.wall,
+            begun: node.begun,
+            // Nobody asks, and the rules stay.
+            questions: mpsc::channel(1).1,
+            new_rules: mpsc::channel(1).1,
+            recording: Some(recording),
+        },
+    )?;
     let stop = StopSignals::new()?;
     let printed = match settings.alerts {
         Some(format) => Some(printed_on(spool, format, node.facts.node)?),
@@ -301,19 +236,7 @@ async fn follow(
         sandbox::drop_capabilities_of_the_start()?;
         sandbox::filter_calls()?;
     }
-    let (drain, draining) = oneshot::channel();
-    let stages = Stages::spawn(tasks::Parts {
-        hooks: watching,
-        drain,
-        conclude,
-        ingest: ingest::run(rings, batches, draining),
-        detector: inputs.run(detector, None),
-        alerts: stage.run(),
-        helpers: both(
-            docker_task(config.docker.clone(), request_queue, messages),
-            lookups,
-        ),
-    });
+    let stages = path.start(config, None, std::future::ready(()));
     tracing::info!(
         message = "Recording.",
         file = %settings.file.display(),

@@ -10,10 +10,10 @@ use gravlens_common::ExecKey;
 use tokio::sync::mpsc;
 
 use super::clock::Reading;
+use super::data_path::{REQUESTS, RESOLVERS};
 use super::detector::{Detector, Guard, Parts};
 use super::pending::Limits;
 use super::rules::Rules;
-use super::run::{REQUESTS, RESOLVERS};
 use crate::alert::{self, AlertStage, Filter, Spool, SpoolLimits, Start, Step, Subscription};
 use crate::capture::{Fault, Input, decode_reading, decode_runtime};
 use crate::detect::RuleSet;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::event::{
     bulk_call_payload, call_payload, cgroup_payload, cgroup_syscall, open_payload, socket_payload,
 };
-use super::super::run::is_over;
+use super::super::inputs::is_over;
 use super::Detector;
 use crate::decode::{
     BulkCallView, CallView, CgroupView, Context, DecodeError, ExecView, ExitView, ForkView, Head,
