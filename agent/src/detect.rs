@@ -59,11 +59,12 @@ pub use catalogue::{
 pub use correlation::{Correlated, Correlator};
 pub use coverage::{TestCase, coverage_markdown};
 pub use event_types::EventTypes;
-pub use excepted::exception_value;
+pub use excepted::{exception_value, filter_value};
 pub use explain::{
     Cost, CostClass, Discriminator, ExplainedEvent, ExplainedException, ExplainedField,
     ExplainedTerm, Explanation, SampleCount, explain,
 };
+pub use falco::expiry::end_of_day;
 pub use fields::FieldSource;
 pub use lint::check;
 pub use listing::{RuleListing, is_named, nearest_name, rule_list, rule_list_text};

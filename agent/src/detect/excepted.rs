@@ -4,6 +4,7 @@ use super::eval::{self, Memo, Scratch};
 use super::falco::ast::{At, Word};
 use super::fields::FieldSource;
 use super::set::RuleSet;
+use super::sigma::pattern::Pattern;
 use super::truth::Truth;
 
 impl RuleSet {
@@ -24,6 +25,11 @@ impl RuleSet {
             _ => Truth::False,
         })
     }
+}
+
+/// A text as a value of a Sigma filter that means this text and nothing else.
+pub fn filter_value(text: &str) -> String {
+    Pattern::escaped(text)
 }
 
 /// A text as a value of an exception that means this text and nothing else.

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 
-use super::proposal::Proposal;
+use super::proposal::{FieldValue, Proposal};
 use super::rule_name;
-use crate::detect::exception_value;
-use crate::proto::Alert;
+use crate::detect::{end_of_day, exception_value, filter_value};
+use crate::proto::{Alert, Rule};
 
 /// Everything that is written.
 pub(super) struct Item<'a> {
@@ -29,8 +29,43 @@ impl Item<'_> {
         )
     }
 
-    /// The item of the rule file.
+    /// What is added to the rule file: an exception, or a filter for a rule of Sigma.
     pub(super) fn text(&self) -> String {
+        let rule = self.alert.rule.as_ref();
+        match rule {
+            Some(rule) if rule.language == "sigma" => self.filter(rule),
+            _ => self.exception(),
+        }
+    }
+
+    fn filter(&self, rule: &Rule) -> String {
+        let mut text = format!("title: {}\n", self.name());
+        let facts = [("author", &self.owner), ("description", &self.reason)];
+        for (key, value) in facts {
+            if let Some(value) = value {
+                text.push_str(&format!("{key}: {}\n", quoted(value)));
+            }
+        }
+        let reference = match rule.id.as_str() {
+            "" => &rule.name,
+            id => id,
+        };
+        text.push_str(&format!(
+            "filter:\n  rules: [{}]\n  excepted:\n",
+            quoted(reference)
+        ));
+        for FieldValue { field, value } in &self.proposal.fields {
+            let value = quoted(&filter_value(value));
+            text.push_str(&format!("    {field}{}: {value}\n", same(field)));
+        }
+        if let Some(end_ns) = self.expires.as_deref().and_then(end_of_day) {
+            text.push_str(&format!("    evt.rawtime|lt: {end_ns}\n"));
+        }
+        text.push_str("  condition: not excepted\n");
+        text
+    }
+
+    fn exception(&self) -> String {
         let mut text = format!(
             "- rule: {}\n  exceptions:\n    - name: {}\n",
             quoted(rule_name(self.alert)),
@@ -61,6 +96,14 @@ impl Item<'_> {
                 .join(", ")
         ));
         text
+    }
+}
+
+/// The modifier with which a filter compares texts as they are.
+fn same(field: &str) -> &'static str {
+    match field {
+        "fd.sip" | "fd.sport" => "",
+        _ => "|cased",
     }
 }
 

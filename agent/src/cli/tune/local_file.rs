@@ -66,14 +66,15 @@ impl LocalFile {
         self.named.display().to_string()
     }
 
-    /// What the file would be with an item at its end.
+    /// What the file would be with an item at its end: of a list, or a document of its own.
     pub(super) fn with(&self, item: &str) -> String {
         let mut text = self.text.clone().unwrap_or_default();
         if !text.is_empty() {
             if !text.ends_with('\n') {
                 text.push('\n');
             }
-            text.push('\n');
+            let is_one_list = ends_with_list(&text) && ends_with_list(item);
+            text.push_str(if is_one_list { "\n" } else { "---\n" });
         }
         text.push_str(item);
         text
@@ -155,6 +156,13 @@ impl LocalFile {
     }
 }
 
+/// The last thing in the file that begins a line is an item of a list.
+fn ends_with_list(text: &str) -> bool {
+    let begins = |line: &&str| !line.starts_with([' ', '#', ']', '}']) && !line.is_empty();
+    let last = text.lines().rfind(begins);
+    last.is_none_or(|line| line.starts_with("- "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +181,26 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "- a # mine\n\n- b\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn documents_of_another_kind_stand_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("local.yaml");
+        let with = |before: &str, item: &str| {
+            fs::write(&path, before).unwrap();
+            LocalFile::read(&path).unwrap().with(item)
+        };
+        assert_eq!(with("# mine\n", "- a\n"), "# mine\n\n- a\n");
+        assert_eq!(
+            with("- a:\n  b\n", "title: c\n"),
+            "- a:\n  b\n---\ntitle: c\n"
+        );
+        assert_eq!(
+            with("title: c\n", "title: d\n"),
+            "title: c\n---\ntitle: d\n"
+        );
+        assert_eq!(with("title: c\n# x", "- a\n"), "title: c\n# x\n---\n- a\n");
     }
 
     #[test]

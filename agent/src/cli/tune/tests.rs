@@ -10,6 +10,17 @@ const RULES: &str = "\
   priority: WARNING
 ";
 
+const SIGMA: &str = "\
+title: Files read
+id: 0a1b2c3d-1111-2222-3333-444455556666
+logsource: {category: file_event, product: linux}
+detection:
+    selection:
+        TargetFilename|startswith: /etc/
+    condition: selection
+level: high
+";
+
 /// An alert whose values try to be more than values.
 fn alert(command_line: &str) -> Alert {
     let path = |text: &str| {
@@ -75,7 +86,7 @@ fn tried(before: &str, item: &Item<'_>) -> Result<Checked, Failure> {
     let path = directory.path().join("local.yaml");
     std::fs::write(&path, before).unwrap();
     let file = LocalFile::read(&path).unwrap();
-    let files = file.among(vec![rules(RULES)], &file.with(&item.text()));
+    let files = file.among(vec![rules(RULES), rules(SIGMA)], &file.with(&item.text()));
     checked(&files, &file, false, item)
 }
 
@@ -99,6 +110,32 @@ fn an_exception_hides_its_alert_whatever_the_values_are() {
             let checked =
                 tried("", &item).unwrap_or_else(|failure| panic!("{command_line}: {failure}"));
             assert!(!checked.is_loaded);
+        }
+    }
+}
+
+#[test]
+fn a_filter_hides_its_alert_whatever_the_values_are() {
+    for command_line in [
+        "cat /etc/shadow",
+        "cat * ? \\* \\\\? \\",
+        "CAT \"a\" 'b' $(c) {d}: #e",
+        "cat \\x é\u{202e}",
+        "cat ",
+    ] {
+        let mut alert = alert(command_line);
+        alert.rule = Some(Rule {
+            name: "Files read".to_owned(),
+            id: "0a1b2c3d-1111-2222-3333-444455556666".to_owned(),
+            language: "sigma".to_owned(),
+            ..Rule::default()
+        });
+        for proposal in proposal::proposals(&alert) {
+            let item = item(&alert, &proposal);
+            let before = "- rule: mine\n  desc: d\n  condition: evt.type = openat and fd.name = /x\n  \
+                          output: o\n  priority: INFO\n";
+            let checked = tried(before, &item).unwrap_or_else(|failure| panic!("{failure}"));
+            assert!(checked.report.warnings.is_empty(), "{:?}", checked.report);
         }
     }
 }
@@ -159,10 +196,9 @@ fn the_report_tells_what_is_hidden_and_what_is_not() {
 }
 
 #[test]
-fn only_rules_of_falco_have_exceptions() {
+fn rules_of_the_sensor_have_no_exceptions() {
     assert!(can_have_exceptions("r", "falco").is_ok());
-    let sigma = can_have_exceptions("r", "sigma").unwrap_err();
-    assert!(sigma.to_string().contains("Sigma filter"), "{sigma}");
+    assert!(can_have_exceptions("r", "sigma").is_ok());
     let own = can_have_exceptions("r", "built-in").unwrap_err();
     assert!(own.to_string().contains("the sensor itself"), "{own}");
 }

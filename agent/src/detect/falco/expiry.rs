@@ -38,7 +38,7 @@ impl Expiry {
 
 /// Nanoseconds since 1970 at which a day ends, the largest number for a day after the year 2262;
 /// `None` for what is no date.
-fn end_of_day(date: &str) -> Option<i64> {
+pub fn end_of_day(date: &str) -> Option<i64> {
     let digits =
         |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
     let mut parts = date.split('-');

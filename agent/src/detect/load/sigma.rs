@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::super::compile::sigma::SigmaCompiler;
 use super::super::falco::items::Trouble;
 use super::super::falco::source::{Place, Text};
+use super::super::ir::{Exception, Node};
 use super::super::report::RefusalKind;
 use super::super::set::Rule;
 use super::super::sigma::Level;
@@ -124,13 +125,17 @@ impl Loader {
         // Alone first: what is wrong with a filter is not the rule's trouble.
         compiler.detection(&rule.detection)?;
         let mut applied = Vec::new();
+        let mut exceptions = Vec::new();
         let mut broken = Vec::new();
         for (position, filter) in filters.iter().enumerate() {
             if !applies(filter, rule) {
                 continue;
             }
             match SigmaCompiler::new(&mut self.compiler, source).detection(&filter.detection) {
-                Ok(_) => applied.push(&filter.detection),
+                Ok((node, _)) => {
+                    applied.push(&filter.detection);
+                    exceptions.push(left_out(filter, node));
+                }
                 Err(trouble) => broken.push((position, trouble)),
             }
         }
@@ -162,6 +167,7 @@ impl Loader {
         let mut compiled = self.rule_of(meta, level, &output)?;
         compiled.event_types = reach.holds.traced;
         compiled.condition = condition;
+        compiled.exceptions = exceptions;
         Ok((compiled, source))
     }
 
@@ -178,7 +184,7 @@ impl Loader {
             alerts: true,
             reads_environment: false,
             exceptions: Vec::new(),
-            condition: super::super::ir::Node::Or(Box::default()),
+            condition: Node::Or(Box::default()),
             output: self.compiler.output(&Rc::new(template))?,
         })
     }
@@ -282,6 +288,18 @@ fn applies(filter: &Filter, rule: &SigmaRule) -> bool {
             .source
             .as_ref()
             .is_none_or(|source| source.covers(&rule.source))
+}
+
+/// What a filter leaves out, as an exception of the rule.
+fn left_out(filter: &Filter, node: Node) -> Exception {
+    let excepted = match node {
+        Node::Not(excepted) => *excepted,
+        other => Node::Not(Box::new(other)),
+    };
+    Exception {
+        name: filter.meta.title.value.clone(),
+        alternatives: Box::new([excepted]),
+    }
 }
 
 /// `attack.t1059.004` is the technique T1059.004.

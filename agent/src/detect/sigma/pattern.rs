@@ -48,6 +48,18 @@ impl Pattern {
         pattern
     }
 
+    /// A text as a value that means this text and nothing else.
+    pub(crate) fn escaped(text: &str) -> String {
+        let mut value = String::with_capacity(text.len());
+        for character in text.chars() {
+            if "*?\\".contains(character) {
+                value.push('\\');
+            }
+            value.push(character);
+        }
+        value
+    }
+
     fn literal(bytes: Vec<u8>) -> Self {
         let parts = if bytes.is_empty() {
             Vec::new()
@@ -300,6 +312,8 @@ fn within_base64(bytes: &[u8], offset: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parts(text: &str) -> String {
@@ -322,6 +336,14 @@ mod tests {
             ("**", "<any>"),
         ] {
             assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_text_means_itself(text in r"[a*?\\\\]{0,9}|.{0,9}") {
+            let pattern = Pattern::parse(&Pattern::escaped(&text));
+            prop_assert_eq!(pattern.plain(), Some(text.as_bytes()));
         }
     }
 
