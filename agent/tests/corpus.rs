@@ -1,5 +1,8 @@
 //! Public rule files, unmodified, are loaded as far as today's sensor allows.
 
+#[expect(unreachable_pub, reason = "it is public where the file belongs")]
+#[path = "../../tests/src/corpora.rs"]
+mod folder;
 #[path = "corpus/sigma.rs"]
 mod sigma;
 
@@ -7,21 +10,12 @@ use std::path::PathBuf;
 
 use gravlens::detect::{self, LoadOptions, Loaded};
 
-/// The folder of third-party rule files, which are no part of this repository.
-fn corpora() -> PathBuf {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora");
-    let path = std::env::var_os("GRAVLENS_CORPORA").map_or_else(|| beside.into(), PathBuf::from);
-    assert!(
-        path.is_dir(),
-        "this test needs the public rule files, and {} is no directory: set GRAVLENS_CORPORA to \
-         the folder that holds falco/falco_rules.yaml, falco_fields.tsv and sigma",
-        path.display()
-    );
-    path
+fn corpora(name: &str) -> PathBuf {
+    folder::corpora(name).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn falco_rules() -> Loaded {
-    let files = detect::read_paths(&[corpora().join("falco/falco_rules.yaml")])
+    let files = detect::read_paths(&[corpora("falco/falco_rules.yaml")])
         .expect("the rule file can be read");
     detect::load(&files, &LoadOptions::default())
 }
@@ -36,7 +30,7 @@ fn all_of_falcos_stable_rules_load() {
 #[test]
 fn every_field_name_of_falco_is_known() {
     let table =
-        std::fs::read_to_string(corpora().join("falco_fields.tsv")).expect("the table can be read");
+        std::fs::read_to_string(corpora("falco_fields.tsv")).expect("the table can be read");
     let unknown: Vec<_> = table
         .lines()
         .skip(1)
@@ -53,7 +47,7 @@ const NOT_FILLED: &[&str] = &["evt.buffer"];
 #[test]
 fn the_fields_that_falcos_rules_ask_for_are_filled() {
     let table =
-        std::fs::read_to_string(corpora().join("falco_fields.tsv")).expect("the table can be read");
+        std::fs::read_to_string(corpora("falco_fields.tsv")).expect("the table can be read");
     let mut asked = 0;
     for line in table.lines().skip(1) {
         let columns: Vec<_> = line.split('\t').collect();

@@ -1,5 +1,9 @@
 //! Events made by hand, for tests.
 
+#[expect(unreachable_pub, reason = "it is public where the file belongs")]
+#[path = "../../../tests/src/corpora.rs"]
+mod corpora;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,6 +13,8 @@ use crate::model::{
     Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
     Identity, Ids, Image, Open, Path, Payload, Process, Provenance, Runtime, Syscall,
 };
+
+pub(crate) use corpora::corpora;
 
 /// A process of that name with these arguments.
 pub(crate) fn process(

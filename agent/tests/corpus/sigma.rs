@@ -33,7 +33,7 @@ fn samples() -> Vec<RuleFile> {
     let folders = ["process_creation", "file_event", "network_connection"];
     let paths: Vec<PathBuf> = folders
         .iter()
-        .map(|folder| corpora().join("sigma").join(folder))
+        .map(|folder| corpora("sigma").join(folder))
         .collect();
     detect::read_paths(&paths).expect("the samples can be read")
 }

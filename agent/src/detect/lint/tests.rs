@@ -1,8 +1,8 @@
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::super::bundled;
 use super::super::load::read_paths;
+use super::super::testing::corpora;
 use super::*;
 
 /// As of some day of the year 2026.
@@ -72,10 +72,7 @@ fn the_bundled_rules_get_no_warning() {
 /// Each of these is true: what it says of Falco's rules was looked at by hand.
 #[test]
 fn falcos_rules_get_the_warnings_that_are_true() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora");
-    let corpora = std::env::var_os("GRAVLENS_CORPORA").map_or_else(|| beside.into(), PathBuf::from);
-    let files = read_paths(&[corpora.join("falco/falco_rules.yaml")])
-        .expect("GRAVLENS_CORPORA is the folder of public rule files");
+    let files = read_paths(&[corpora("falco/falco_rules.yaml").unwrap()]).unwrap();
     let report = check(&files, &options()).report;
     let linted = report
         .warnings
