@@ -17,6 +17,8 @@ pub mod decode;
 pub mod detect;
 pub mod downtime;
 pub mod enrich;
+#[cfg(test)]
+mod fuzzing;
 pub mod ingest;
 pub mod model;
 pub mod pipeline;

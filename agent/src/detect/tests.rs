@@ -1,8 +1,10 @@
 //! What rules mean, end to end: from their text to a verdict on an event.
 
+mod corpus;
 mod correlation;
 mod dns;
 mod fields;
+mod fuzz;
 mod language;
 mod loading;
 mod process_fields;

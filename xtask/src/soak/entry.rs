@@ -44,6 +44,12 @@ pub(super) enum Entry {
     Reload,
     /// 10 minutes of changed captures, which the reader refuses or replays
     FuzzCapture,
+    /// 10 minutes of changed conditions, which are read as they are written, and loaded or refused
+    FuzzConditions,
+    /// 10 minutes of changed rule files in Falco's language, which are loaded or refused
+    FuzzRules,
+    /// The same with Sigma's
+    FuzzSigma,
     /// 10 minutes of nginx, redis and PostgreSQL under load, without an alert
     Benign,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
@@ -70,6 +76,9 @@ impl Entry {
             Self::Subscribers => "subscribers",
             Self::Reload => "reload",
             Self::FuzzCapture => "fuzz-capture",
+            Self::FuzzConditions => "fuzz-conditions",
+            Self::FuzzRules => "fuzz-rules",
+            Self::FuzzSigma => "fuzz-sigma",
             Self::Benign => "benign",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
@@ -162,6 +171,15 @@ impl Entry {
             },
             Self::FuzzCapture => {
                 Place::Unit("capture::tests::fuzz::mutated_captures_are_read_or_refused")
+            }
+            Self::FuzzConditions => {
+                Place::Unit("detect::tests::fuzz::mutated_conditions_are_read_or_refused")
+            }
+            Self::FuzzRules => {
+                Place::Unit("detect::tests::fuzz::mutated_rule_files_are_loaded_or_refused")
+            }
+            Self::FuzzSigma => {
+                Place::Unit("detect::tests::fuzz::mutated_sigma_files_are_loaded_or_refused")
             }
             Self::Benign => Place::Here {
                 program: Program::Suites,

@@ -5,22 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 
 use prost::Message as _;
 
 use super::super::layout::{FORMAT, encode_block, encode_header, sealed};
 use super::super::*;
 use super::{encoded, read, records};
+use crate::fuzzing;
 use crate::proto::capture::{self as message, Entry, Header, entry};
-
-/// Where they are.
-pub(super) fn folder() -> PathBuf {
-    PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/corpora/capture"
-    ))
-}
 
 /// The input as a recorder writes it.
 pub(super) fn message(input: &Input) -> Entry {
@@ -233,7 +225,7 @@ fn outcome(bytes: &[u8]) -> String {
 
 #[test]
 fn every_seed_ends_as_it_should() {
-    let folder = folder();
+    let folder = fuzzing::corpus("capture");
     let seeds = seeds();
     if std::env::var_os("GRAVLENS_WRITE_SEEDS").is_some() {
         fs::create_dir_all(&folder).unwrap();

@@ -1,42 +1,17 @@
 //! Captures that are changed at random: in their bytes, and below their checksums.
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use super::super::layout::{encode_header, read_block, read_header, sealed};
 use super::super::*;
-use super::corpus;
 use crate::detect::RuleSet;
+use crate::fuzzing::{Campaign, Chance, change};
 use crate::pipeline::Replay;
 use crate::proto::capture::Header;
 
-/// Set by `cargo xtask soak`: then it goes on for [`LONG`].
-const SOAK: &str = "GRAVLENS_SOAK";
-const LONG: Duration = Duration::from_secs(600);
-/// Inputs of the short form.
-const SHORT: u64 = 1_500;
 /// Memory that one capture of these sizes may take: of its inputs the longest, decoded.
 const MOST_MEMORY: u64 = 256 << 20;
-
-/// Numbers that look like chance: SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
 
 /// A capture whose parts can be changed one by one.
 struct Taken {
@@ -62,40 +37,6 @@ impl Taken {
             bytes.extend(sealed(sequence, *kind, &stored, contents.len() as u32));
         }
         bytes
-    }
-}
-
-/// Changes some bytes: single ones, numbers, stretches, and the length.
-fn change(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
-    for _ in 0..=chance.below(6) {
-        if bytes.is_empty() {
-            bytes.push(chance.next() as u8);
-        }
-        let at = chance.below(bytes.len());
-        match chance.below(8) {
-            0 => bytes[at] ^= 1 << chance.below(8),
-            1 => bytes[at] = chance.next() as u8,
-            2 => bytes[at] = [0, 1, 0x7F, 0x80, 0xFF][chance.below(5)],
-            3 => bytes.truncate(at),
-            4 => drop(bytes.drain(at..(at + chance.below(64)).min(bytes.len()))),
-            5 => {
-                let end = (at + chance.below(64)).min(bytes.len());
-                let copy = bytes[at..end].to_vec();
-                let to = chance.below(bytes.len());
-                bytes.splice(to..to, copy);
-            }
-            6 => {
-                let from = chance.below(other.len());
-                let end = (from + chance.below(256)).min(other.len());
-                bytes.splice(at..at, other[from..end].iter().copied());
-            }
-            _ => {
-                let number = chance.next() >> chance.below(64);
-                let number = number.to_le_bytes();
-                let len = number.len().min(bytes.len() - at);
-                bytes[at..at + len].copy_from_slice(&number[..len]);
-            }
-        }
     }
 }
 
@@ -143,12 +84,10 @@ fn change_inputs(contents: &mut Vec<u8>, chance: &mut Chance) {
     }
 }
 
-fn mutated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
-    let seed = &seeds[chance.below(seeds.len())];
-    let other = &seeds[chance.below(seeds.len())];
+fn mutated(seed: &[u8], other: &[u8], chance: &mut Chance) -> Vec<u8> {
     let taken = Taken::new(seed).filter(|taken| !taken.blocks.is_empty());
     let (Some(mut taken), true) = (taken, chance.below(4) > 0) else {
-        let mut bytes = seed.clone();
+        let mut bytes = seed.to_vec();
         change(&mut bytes, other, chance);
         return bytes;
     };
@@ -225,47 +164,13 @@ fn render(record: &crate::proto::Record) {
     }
 }
 
-/// Where a capture is kept that the reader did not stand.
-fn kept(bytes: &[u8]) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("gravlens-found-{:08x}", crc32fast::hash(bytes)));
-    fs::write(&path, bytes).unwrap();
-    path
-}
-
 #[test]
 fn mutated_captures_are_read_or_refused() {
-    let long = std::env::var_os(SOAK).is_some();
-    let start = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(now) if long => now.as_nanos() as u64,
-        _ => 1,
+    let campaign = Campaign {
+        name: "fuzz-capture",
+        corpus: "capture",
+        short: 1_500,
+        most_memory: MOST_MEMORY,
     };
-    println!("fuzz-capture: begins with {start}");
-    let seeds: Vec<Vec<u8>> = fs::read_dir(corpus::folder())
-        .unwrap()
-        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
-        .collect();
-    let mut chance = Chance(start);
-    let begin = Instant::now();
-    let (mut tried, mut whole, mut most) = (0, 0, 0);
-    while if long {
-        begin.elapsed() < LONG
-    } else {
-        tried < SHORT
-    } {
-        let bytes = mutated(&seeds, &mut chance);
-        let mut outcome = Ok(false);
-        let taken = allocation_counter::measure(|| outcome = catch_unwind(|| try_out(&bytes)));
-        let Ok(read) = outcome else {
-            panic!("a capture that is not stood: {}", kept(&bytes).display());
-        };
-        if taken.bytes_max > MOST_MEMORY {
-            let path = kept(&bytes);
-            panic!("{} takes {} bytes", path.display(), taken.bytes_max);
-        }
-        tried += 1;
-        whole += u64::from(read);
-        most = most.max(taken.bytes_max);
-    }
-    println!("fuzz-capture: {tried} captures, {whole} whole, at most {most} bytes of memory");
-    assert!(whole > 0 && whole < tried, "{whole} of {tried} are whole");
+    campaign.run(mutated, try_out);
 }

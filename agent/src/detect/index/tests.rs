@@ -1,7 +1,6 @@
 //! The index finds what a look at every rule finds, and what the naive evaluator says is so.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
 
@@ -12,11 +11,13 @@ use super::super::fields::FieldSource;
 use super::super::fields::evt::Evt;
 use super::super::load::conditions;
 use super::super::net::Network;
+use super::super::testing::corpora;
 use super::super::value::{OwnedScalar, Value, Values};
 use super::super::{
     EventTypes, LoadOptions, Outcome, RuleFile, RuleIndex, RuleSet, Truth, bundled, load, naive,
     read_paths,
 };
+use crate::fuzzing::Chance;
 use crate::model::Syscall;
 
 type Key = (FieldId, Option<FieldArg>);
@@ -137,29 +138,8 @@ impl FieldSource for Drawn {
     }
 }
 
-/// Numbers that look random (splitmix64, Steele, Lea and Flood 2014), so that one seed is one event.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-}
-
 fn draw(rules: &Rules, seed: u64) -> Drawn {
-    let mut random = Random(seed);
+    let mut random = Chance::new(seed);
     let types: Vec<Syscall> = rules.set.event_types().iter().collect();
     // Rules that hold for no event are judged on some event all the same.
     let syscall = match types.as_slice() {
@@ -229,13 +209,8 @@ fn the_bundled_rules_say_what_the_naive_evaluator_says() {
 
 #[test]
 fn falcos_rules_say_what_the_naive_evaluator_says() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora");
-    let corpora = std::env::var_os("GRAVLENS_CORPORA").map_or_else(|| beside.into(), PathBuf::from);
-    let files = read_paths(&[corpora.join("falco/falco_rules.yaml")]);
-    compare_all(
-        &files.expect("GRAVLENS_CORPORA is the folder of public rule files"),
-        2_000,
-    );
+    let files = read_paths(&[corpora("falco/falco_rules.yaml").unwrap()]).unwrap();
+    compare_all(&files, 2_000);
 }
 
 /// Comparisons of every kind that the index knows, and of some that it does not.
