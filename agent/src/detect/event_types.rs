@@ -15,15 +15,51 @@ impl EventTypes {
     pub const ALL: Self = Self::of(Syscall::ALL);
     /// Execution of a new image.
     pub(crate) const EXEC: Self = Self::of(&[Syscall::Execve, Syscall::Execveat]);
-    /// Opening of files.
-    pub(crate) const OPEN: Self = Self::of(&[
+    /// Opening of files that have a path.
+    pub(crate) const PATH_OPEN: Self = Self::of(&[
         Syscall::Open,
         Syscall::Openat,
         Syscall::Openat2,
         Syscall::Creat,
         Syscall::OpenByHandleAt,
-        Syscall::MemfdCreate,
     ]);
+    /// Opening of files.
+    pub(crate) const OPEN: Self = Self::PATH_OPEN.union(Self::of(&[Syscall::MemfdCreate]));
+    /// Calls that make directories and special files.
+    pub(crate) const MAKE: Self = Self::of(&[
+        Syscall::Mkdir,
+        Syscall::Mkdirat,
+        Syscall::Mknod,
+        Syscall::Mknodat,
+    ]);
+    /// Calls that remove a name.
+    pub(crate) const REMOVE: Self = Self::of(&[Syscall::Unlink, Syscall::Unlinkat, Syscall::Rmdir]);
+    /// Calls that change the mode, owner, length or attributes of a file.
+    pub(crate) const CHANGE: Self = Self::of(&[
+        Syscall::Chmod,
+        Syscall::Fchmod,
+        Syscall::Fchmodat,
+        Syscall::Fchmodat2,
+        Syscall::Chown,
+        Syscall::Lchown,
+        Syscall::Fchown,
+        Syscall::Fchownat,
+        Syscall::Truncate,
+        Syscall::Ftruncate,
+        Syscall::Setxattr,
+        Syscall::Lsetxattr,
+        Syscall::Fsetxattr,
+        Syscall::Removexattr,
+        Syscall::Lremovexattr,
+        Syscall::Fremovexattr,
+    ]);
+    /// Calls that give a file another name.
+    pub(crate) const RENAME: Self =
+        Self::of(&[Syscall::Rename, Syscall::Renameat, Syscall::Renameat2]);
+    /// Calls that give a file a further name.
+    pub(crate) const LINK: Self = Self::of(&[Syscall::Link, Syscall::Linkat]);
+    /// Calls that make a symbolic link.
+    pub(crate) const SYMLINK: Self = Self::of(&[Syscall::Symlink, Syscall::Symlinkat]);
     /// Calls on paths that take an open file instead.
     pub(crate) const FILE: Self = Self::of(&[
         Syscall::Fchmod,

@@ -8,48 +8,16 @@ use super::{computed, fd, present};
 use crate::model::{CallPath, Event, Paths, Payload, Syscall};
 
 /// Calls that Falco sums up under one path.
-const ONE: EventTypes = EventTypes::of(&[
-    Syscall::Open,
-    Syscall::Openat,
-    Syscall::Openat2,
-    Syscall::Creat,
-    Syscall::OpenByHandleAt,
-    Syscall::Unlink,
-    Syscall::Unlinkat,
-    Syscall::Rmdir,
-    Syscall::Mkdir,
-    Syscall::Mkdirat,
-    Syscall::Mknod,
-    Syscall::Mknodat,
-    Syscall::Chmod,
-    Syscall::Fchmod,
-    Syscall::Fchmodat,
-    Syscall::Fchmodat2,
-    Syscall::Chown,
-    Syscall::Lchown,
-    Syscall::Fchown,
-    Syscall::Fchownat,
-    Syscall::Truncate,
-    Syscall::Ftruncate,
-    Syscall::Setxattr,
-    Syscall::Lsetxattr,
-    Syscall::Fsetxattr,
-    Syscall::Removexattr,
-    Syscall::Lremovexattr,
-    Syscall::Fremovexattr,
-    Syscall::Umount,
-]);
+const ONE: EventTypes = EventTypes::PATH_OPEN
+    .union(EventTypes::REMOVE)
+    .union(EventTypes::MAKE)
+    .union(EventTypes::CHANGE)
+    .union(EventTypes::of(&[Syscall::Umount]));
 /// Calls that make one name after another.
-const TWO: EventTypes = EventTypes::of(&[
-    Syscall::Rename,
-    Syscall::Renameat,
-    Syscall::Renameat2,
-    Syscall::Link,
-    Syscall::Linkat,
-    Syscall::Symlink,
-    Syscall::Symlinkat,
-    Syscall::Mount,
-]);
+const TWO: EventTypes = EventTypes::RENAME
+    .union(EventTypes::LINK)
+    .union(EventTypes::SYMLINK)
+    .union(EventTypes::of(&[Syscall::Mount]));
 
 family! { Fs {
     Name = text("fs.path.name", "Path that a call was about that succeeded; calls with two paths have a source and a target instead.").on(ONE);

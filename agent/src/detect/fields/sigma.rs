@@ -6,53 +6,17 @@ use super::super::value::{Scalar, Value, Values};
 use super::present;
 use crate::model::{Event, Open, Paths, Payload, Process, Syscall};
 
-const RENAME: EventTypes =
-    EventTypes::of(&[Syscall::Rename, Syscall::Renameat, Syscall::Renameat2]);
-const LINK: EventTypes = EventTypes::of(&[Syscall::Link, Syscall::Linkat]);
-const SYMLINK: EventTypes = EventTypes::of(&[Syscall::Symlink, Syscall::Symlinkat]);
-const MAKE: EventTypes = EventTypes::of(&[
-    Syscall::Mkdir,
-    Syscall::Mkdirat,
-    Syscall::Mknod,
-    Syscall::Mknodat,
-]);
-const REMOVE: EventTypes = EventTypes::of(&[Syscall::Unlink, Syscall::Unlinkat, Syscall::Rmdir]);
-const CHANGE: EventTypes = EventTypes::of(&[
-    Syscall::Chmod,
-    Syscall::Fchmod,
-    Syscall::Fchmodat,
-    Syscall::Fchmodat2,
-    Syscall::Chown,
-    Syscall::Lchown,
-    Syscall::Fchown,
-    Syscall::Fchownat,
-    Syscall::Truncate,
-    Syscall::Ftruncate,
-    Syscall::Setxattr,
-    Syscall::Lsetxattr,
-    Syscall::Fsetxattr,
-    Syscall::Removexattr,
-    Syscall::Lremovexattr,
-    Syscall::Fremovexattr,
-]);
-const FILE_OPEN: EventTypes = EventTypes::of(&[
-    Syscall::Open,
-    Syscall::Openat,
-    Syscall::Openat2,
-    Syscall::Creat,
-    Syscall::OpenByHandleAt,
-]);
 /// Calls after which a file of that name is new or may get other contents.
-const TARGET: EventTypes = FILE_OPEN
-    .union(RENAME)
-    .union(LINK)
-    .union(SYMLINK)
+const TARGET: EventTypes = EventTypes::PATH_OPEN
+    .union(EventTypes::RENAME)
+    .union(EventTypes::LINK)
+    .union(EventTypes::SYMLINK)
     .union(EventTypes::of(&[Syscall::Mknod, Syscall::Mknodat]));
 /// Calls for which the kernel's audit writes PATH records.
 const PATH: EventTypes = TARGET
-    .union(MAKE)
-    .union(REMOVE)
-    .union(CHANGE)
+    .union(EventTypes::MAKE)
+    .union(EventTypes::REMOVE)
+    .union(EventTypes::CHANGE)
     .union(EventTypes::EXEC);
 
 family! { Sigma {
@@ -112,7 +76,11 @@ fn is_target(syscall: Syscall, open: &Open<'_>) -> bool {
 
 /// The path that the call puts something under.
 fn new_path<'a>(syscall: Syscall, paths: &'a Paths<'_>) -> &'a crate::model::CallPath<'a> {
-    if RENAME.union(LINK).union(SYMLINK).contains(syscall) {
+    if EventTypes::RENAME
+        .union(EventTypes::LINK)
+        .union(EventTypes::SYMLINK)
+        .contains(syscall)
+    {
         &paths.second
     } else {
         &paths.first
@@ -126,7 +94,11 @@ fn path_name<'a>(event: &'a Event<'_>) -> Value<'a> {
             _ => Value::Missing,
         },
         Payload::Open(open) if !open.memfd => present(&open.path.bytes),
-        Payload::Paths(paths) if RENAME.union(LINK).contains(event.syscall) => {
+        Payload::Paths(paths)
+            if EventTypes::RENAME
+                .union(EventTypes::LINK)
+                .contains(event.syscall) =>
+        {
             let [first, second] =
                 [&paths.first, &paths.second].map(|path| path_scalar(&path.path.bytes));
             Value::Many(Values::Pair([first, second]))
@@ -150,10 +122,12 @@ fn path_nametype<'a>(event: &Event<'_>) -> Value<'a> {
         Payload::Open(open) if open.created => Value::text(created),
         Payload::Open(_) => Value::text(normal),
         Payload::Paths(_) => match event.syscall {
-            call if RENAME.contains(call) => pair(deleted, created),
-            call if LINK.contains(call) => pair(normal, created),
-            call if SYMLINK.union(MAKE).contains(call) => Value::text(created),
-            call if REMOVE.contains(call) => Value::text(deleted),
+            call if EventTypes::RENAME.contains(call) => pair(deleted, created),
+            call if EventTypes::LINK.contains(call) => pair(normal, created),
+            call if EventTypes::SYMLINK.union(EventTypes::MAKE).contains(call) => {
+                Value::text(created)
+            }
+            call if EventTypes::REMOVE.contains(call) => Value::text(deleted),
             call if PATH.contains(call) => Value::text(normal),
             _ => Value::Missing,
         },
