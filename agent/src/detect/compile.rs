@@ -41,8 +41,6 @@ pub(crate) struct Compiler {
     hostname: Option<Box<[u8]>>,
     /// Things the author of the condition at hand should know.
     pub(crate) remarks: Vec<(Place, String)>,
-    /// The rule at hand needs the environment of processes.
-    pub(crate) reads_environment: bool,
     /// The first field of the condition at hand that cannot be read.
     pub(crate) unsupported: Option<Trouble>,
 }
@@ -62,7 +60,6 @@ impl Compiler {
     /// that what the rest says about event types is known all the same.
     pub(crate) fn rule(&mut self, condition: &Resolved) -> Result<(Node, Reach), Trouble> {
         self.unsupported = None;
-        self.reads_environment = false;
         self.condition(condition)
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::eval;
 use super::ir::Source;
-use super::set::{RuleIndex, RuleSet};
+use super::set::{NOT_SHOWN, RuleIndex, RuleSet};
 use super::sigma::correlation::CorrelationKind;
 use crate::model::{ContainerView, Event, Finding, MatchedTerm};
 use groups::{Groups, Key, Sighting, Whose};
@@ -71,6 +71,15 @@ impl Correlations {
             }
         }
         Self { list, by_member }
+    }
+
+    /// Some of them counts, or tells apart, by an environment.
+    pub(crate) fn are_secret(&self) -> bool {
+        let mut members = self.list.iter().flat_map(|it| &it.members);
+        members.any(|member| {
+            let mut sources = member.group.iter().chain(&member.counted);
+            sources.any(Source::is_secret)
+        })
     }
 
     fn of(&self, rule: RuleIndex, correlated: bool) -> &[(usize, usize)] {
@@ -252,9 +261,16 @@ fn matched(
         column: 1,
         macros: Vec::new(),
     };
-    let groups = correlation.group_by.iter().zip(&key.values);
-    let groups = groups.map(|(field, value)| {
-        let value = value.as_deref().map(str::to_owned);
+    let is_secret = |position: usize| {
+        let mut members = correlation.members.iter();
+        members.any(|member| member.group[position].is_secret())
+    };
+    let groups = correlation.group_by.iter().zip(&key.values).enumerate();
+    let groups = groups.map(|(position, (field, value))| {
+        let value = match value.as_deref() {
+            Some(_) if is_secret(position) => Some(NOT_SHOWN.to_owned()),
+            value => value.map(str::to_owned),
+        };
         term(field, "group-by", String::new(), value)
     });
     let operand = format!("{} within {}", correlation.least, correlation.timespan);

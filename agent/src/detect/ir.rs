@@ -26,6 +26,19 @@ pub(crate) enum Node {
     Leaf(Term),
 }
 
+impl Node {
+    /// Some comparison reads an environment.
+    pub(crate) fn is_secret(&self, leaves: &[Leaf]) -> bool {
+        match self {
+            Self::Leaf(term) => leaves[term.leaf as usize].is_secret(),
+            Self::Not(child) => child.is_secret(leaves),
+            Self::And(children) | Self::Or(children) | Self::One(children) => {
+                children.iter().any(|child| child.is_secret(leaves))
+            }
+        }
+    }
+}
+
 /// A comparison where it was written: equal ones of different places are one leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Term {
@@ -60,6 +73,13 @@ pub(crate) struct Leaf {
     pub(crate) all: bool,
     /// How it is shown to people.
     pub(crate) shown: Shown,
+}
+
+impl Leaf {
+    fn is_secret(&self) -> bool {
+        let right = matches!(&self.test, Test::Dynamic(_, right) if right.is_secret());
+        right || self.left.is_secret()
+    }
 }
 
 /// A comparison as written.
@@ -99,10 +119,13 @@ impl Source {
             Self::Constant(_) | Self::Absent => false,
             Self::Transform(_, inner) => inner.is_secret(),
             Self::Join { parts, .. } => parts.iter().any(Self::is_secret),
-            Self::Options(options) => match &options.words {
-                Words::Arguments => false,
-                Words::Each(words) => words.iter().any(Self::is_secret),
-            },
+            Self::Options(options) => {
+                options.letters.is_secret()
+                    || match &options.words {
+                        Words::Arguments => false,
+                        Words::Each(words) => words.iter().any(Self::is_secret),
+                    }
+            }
         }
     }
 }

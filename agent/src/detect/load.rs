@@ -233,7 +233,6 @@ impl Loader {
             event_types: reach.holds.traced,
             enabled: definition.enabled && urgent,
             alerts: true,
-            reads_environment: self.compiler.reads_environment,
             condition,
             exceptions,
             output,

@@ -29,8 +29,6 @@ pub struct Rule {
     pub enabled: bool,
     /// Its matches are alerts; else they only count for correlations.
     pub alerts: bool,
-    /// It needs the environment of processes.
-    pub(crate) reads_environment: bool,
     pub(crate) condition: Node,
     /// Those of the condition, once more.
     pub(crate) exceptions: Vec<Exception>,
@@ -65,7 +63,7 @@ const NEGATED_TERMS: usize = 6;
 /// Exceptions that nearly applied, shown with a finding.
 const NEAR_EXCEPTIONS: usize = 3;
 /// Stands for a value that can be a secret. An output that names the field shows it.
-const NOT_SHOWN: &str = "<not shown>";
+pub(super) const NOT_SHOWN: &str = "<not shown>";
 /// Longest right side shown, in characters.
 const OPERAND_SHOWN: usize = 160;
 
@@ -133,10 +131,12 @@ impl RuleSet {
             })
     }
 
-    /// An enabled rule needs the environment of processes: the sensor captures it for no other use.
+    /// An enabled rule compares, prints or counts by the environment of processes: the sensor captures
+    /// it for no other use.
     pub fn reads_environment(&self) -> bool {
-        let mut rules = self.rules.iter();
-        rules.any(|rule| rule.enabled && rule.reads_environment)
+        let mut rules = self.rules.iter().filter(|rule| rule.enabled);
+        rules.any(|rule| rule.condition.is_secret(&self.leaves) || is_secret(&rule.output))
+            || self.correlations.are_secret()
     }
 
     /// Finds all rules that match the event, and those that cannot be decided yet.
@@ -196,6 +196,12 @@ impl RuleSet {
             undecided: terms.undecided,
         }
     }
+}
+
+/// Some part of the output reads an environment.
+fn is_secret(output: &[OutputPart]) -> bool {
+    let mut parts = output.iter();
+    parts.any(|part| matches!(part, OutputPart::Value(source) if source.is_secret()))
 }
 
 fn render(parts: &[OutputPart], event: &impl FieldSource) -> String {

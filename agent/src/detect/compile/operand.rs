@@ -97,7 +97,6 @@ impl Compiler {
                     }
                     (_, id) => Source::Field { id, argument },
                 };
-                self.reads_environment |= source.is_secret();
                 Ok(typed(source, info.kind, Some(info)))
             }
             Lookup::Unsupported(_) if !in_condition => Ok(typed(Source::Absent, Kind::Text, None)),

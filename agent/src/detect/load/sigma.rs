@@ -182,7 +182,6 @@ impl Loader {
             event_types: super::super::event_types::EventTypes::NONE,
             enabled,
             alerts: true,
-            reads_environment: false,
             exceptions: Vec::new(),
             condition: Node::Or(Box::default()),
             output: self.compiler.output(&Rc::new(template))?,

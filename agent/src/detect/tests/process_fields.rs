@@ -205,6 +205,15 @@ fn the_environment_is_captured_for_rules_that_ask_for_it() {
             true,
         ),
         (
+            "  condition: getopt(proc.args, proc.env[X]) exists\n  output: o\n",
+            true,
+        ),
+        (
+            "  condition: proc.name = x\n  output: o\n  correlation: {type: event_count, \
+             group-by: ['proc.env[X]'], timespan: 1m, condition: {gte: 2}}\n",
+            true,
+        ),
+        (
             "  condition: len(proc.env) > 1\n  output: o\n  enabled: false\n",
             false,
         ),
@@ -216,6 +225,39 @@ fn the_environment_is_captured_for_rules_that_ask_for_it() {
             .set
             .reads_environment()
     );
+}
+
+#[test]
+fn the_environment_is_captured_for_sigma_too_and_correlations_do_not_show_it() {
+    let sigma = |search: &str| {
+        format!(
+            "title: One\nname: one\nlogsource: {{product: linux, category: process_creation}}\n\
+             detection:\n  s:\n    {search}\n  condition: s\n"
+        )
+    };
+    for (search, expected) in [
+        ("Image|endswith: curl", false),
+        ("proc.env|contains: SECRET", true),
+        ("Image|fieldref|endswith: proc.env", true),
+    ] {
+        let Loaded { set, report } = loaded(&sigma(search));
+        assert_eq!(report.refused, [], "{search}");
+        assert_eq!(set.reads_environment(), expected, "{search}");
+    }
+    let set = loaded(&format!(
+        "{}---\ntitle: Two\ncorrelation: {{type: event_count, rules: [one], timespan: 1m, \
+         group-by: [proc.env, User], condition: {{gte: 1}}}}\n",
+        sigma("Image|endswith: curl")
+    ))
+    .set;
+    assert!(set.reads_environment());
+    let found = Correlator::default().observe(&set, RuleIndex(0), &curl(), 0);
+    let evidence = found[0].finding.evidence.iter();
+    let groups: Vec<_> = evidence
+        .filter(|term| term.operator == "group-by")
+        .map(|term| term.value.as_deref())
+        .collect();
+    assert_eq!(groups, [Some("<not shown>"), Some("root")]);
 }
 
 #[test]
