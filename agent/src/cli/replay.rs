@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::rules::{load_options, load_options_of_named};
 use super::run::RunArgs;
 use super::{Exit, Failure, Global};
 use crate::capture::{Capture, captures};
-use crate::detect::{self, Level, LoadOptions, RuleSet};
-use crate::model::Priority;
+use crate::detect::{self, LoadOptions, RuleSet};
 use crate::pipeline::Replay;
 use crate::proto;
 use crate::proto::record::Body;
@@ -44,8 +44,11 @@ pub(super) fn run(global: &Global, args: &ReplayArgs) -> Result<(), Failure> {
         } else {
             args.rules.clone()
         },
-        // It is a setting of those in the configuration.
-        minimum_priority: config.rules.min_priority.filter(|_| configured),
+        options: if configured {
+            load_options(&config)
+        } else {
+            load_options_of_named(&config)
+        },
     };
     let mut stdout = BufWriter::new(io::stdout().lock());
     let mut alerts = 0;
@@ -138,7 +141,8 @@ fn drain(
 pub(super) struct RulePaths {
     pub(super) bundled: bool,
     pub(super) paths: Vec<PathBuf>,
-    pub(super) minimum_priority: Option<Priority>,
+    /// Without the name of the node, which is the capture's.
+    pub(super) options: LoadOptions,
 }
 
 impl RulePaths {
@@ -151,9 +155,7 @@ impl RulePaths {
         files.extend(detect::read_paths(&self.paths)?);
         let options = LoadOptions {
             hostname: Some(node.to_owned()),
-            minimum_priority: self.minimum_priority.unwrap_or(Priority::Debug),
-            minimum_level: Level::Medium,
-            ..LoadOptions::default()
+            ..self.options.clone()
         };
         let loaded = detect::load(&files, &options);
         if loaded.report.refused.is_empty() {
@@ -169,6 +171,8 @@ mod tests {
 
     use super::*;
     use crate::capture::sample;
+    use crate::config::Config;
+    use crate::detect::Level;
 
     fn story() -> Vec<u8> {
         let stored = "/../tests/corpora/capture/story";
@@ -183,7 +187,7 @@ mod tests {
         let rules = RulePaths {
             bundled: true,
             paths: vec![file],
-            minimum_priority: None,
+            options: LoadOptions::default(),
         };
         let mut ids = Vec::new();
         let outcome = each_capture(&[path], |mut capture| {
@@ -230,7 +234,7 @@ mod tests {
         let rules = RulePaths {
             bundled: false,
             paths: vec![file.clone()],
-            minimum_priority: None,
+            options: LoadOptions::default(),
         };
         let failure = rules.load("node").unwrap_err();
         assert_eq!(failure.exit(), Exit::RulesRefused);
@@ -238,5 +242,26 @@ mod tests {
         assert_eq!(ids(file).1, Some(Exit::Usage));
         let absent = folder.path().join("absent");
         assert_eq!(ids(absent).1, Some(Exit::Failure));
+    }
+
+    #[test]
+    fn the_least_level_of_sigma_is_the_configured_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("low.yaml");
+        let text = "title: Low\nlevel: low\nlogsource: {category: process_creation}\ndetection:\n  \
+                    s: {Image: x}\n  condition: s\n";
+        fs::write(&file, text).unwrap();
+        let enabled = |level| {
+            let mut config = Config::default();
+            config.rules.sigma_min_level = level;
+            let rules = RulePaths {
+                bundled: false,
+                paths: vec![file.clone()],
+                options: load_options_of_named(&config),
+            };
+            let set = rules.load("node").unwrap();
+            set.rules().filter(|rule| rule.enabled).count()
+        };
+        assert_eq!((enabled(Level::Low), enabled(Level::Medium)), (1, 0));
     }
 }

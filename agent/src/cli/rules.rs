@@ -106,9 +106,17 @@ fn files(config: &Config, selection: &Selection) -> Result<Vec<RuleFile>, Failur
     Ok(sources.read()?)
 }
 
-fn load_options(config: &Config) -> LoadOptions {
+/// What the configuration says of loading.
+pub(super) fn load_options(config: &Config) -> LoadOptions {
     LoadOptions {
         minimum_priority: config.rules.min_priority.unwrap_or(Priority::Debug),
+        ..load_options_of_named(config)
+    }
+}
+
+/// The same for files that the command line names: the least priority is that of configured rules.
+pub(super) fn load_options_of_named(config: &Config) -> LoadOptions {
+    LoadOptions {
         minimum_level: config.rules.sigma_min_level,
         now: Some(SystemTime::now()),
         ..LoadOptions::default()

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::super::replay::{RulePaths, each_capture, replay};
+use super::super::run::RunArgs;
 use super::super::{Exit, Failure, Global, output};
+use super::load_options_of_named;
 use crate::config::OutputFormat;
 use crate::proto::record::Body;
 
@@ -39,10 +41,11 @@ pub(in crate::cli) struct BacktestArgs {
 /// `gravlens rules backtest`
 pub(super) fn run(global: &Global, args: &BacktestArgs) -> Result<(), Failure> {
     let form = global.document()?;
+    let config = global.load(RunArgs::default().flags())?.config;
     let paths = |paths: &[PathBuf]| RulePaths {
         bundled: !args.no_bundled,
         paths: paths.to_vec(),
-        minimum_priority: None,
+        options: load_options_of_named(&config),
     };
     let (old, new) = (paths(&args.old), paths(&args.new));
     let mut comparison = Comparison::default();
