@@ -57,6 +57,8 @@ mod ocsf;
 mod otlp;
 #[path = "suites/pack.rs"]
 mod pack;
+#[path = "suites/played.rs"]
+mod played;
 #[path = "suites/privileges.rs"]
 mod privileges;
 #[path = "suites/record.rs"]
