@@ -2,16 +2,21 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 use super::Approvers;
 use crate::detect::catalogue::{FieldArg, FieldId};
 use crate::detect::fields::evt::Evt;
 use crate::detect::ir::Test;
 use crate::detect::testing::{event, path, process};
-use crate::detect::{FieldSource, LoadOptions, Outcome, RuleFile, RuleSet, Value, bundled, load};
+use crate::detect::{
+    FieldSource, LoadOptions, Outcome, RuleFile, RuleSet, Value, bundled, load, read_paths,
+};
 use crate::model::{
     AddressFamily, AddressName, Call, CallPath, Endpoint, Event, Open, Paths, Payload, Provenance,
     Socket, SocketAddress, Syscall, Transport,
@@ -489,14 +494,55 @@ proptest! {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-    #[test]
-    fn what_a_bundled_rule_can_want_is_kept(
-        events in events(pieces(&load(&bundled(), &LoadOptions::default()).set), 200),
-    ) {
-        let set = load(&bundled(), &LoadOptions::default()).set;
-        let (wanted, _) = check(&set, &events);
-        prop_assert!(wanted > 0, "the events say nothing");
+#[test]
+fn some_of_these_events_are_wanted_and_some_are_dropped() {
+    let strategy = (
+        prop::collection::vec(condition(), 1..4),
+        events(texts(), 48),
+    );
+    let mut runner = TestRunner::deterministic();
+    let (mut wanted, mut dropped) = (0, 0);
+    for _ in 0..40 {
+        let (conditions, events) = strategy.new_tree(&mut runner).unwrap().current();
+        let found = check(&rule_set(&conditions), &events);
+        wanted += found.0;
+        dropped += found.1;
     }
+    assert!(wanted > 100 && dropped > 100, "{wanted} and {dropped}");
+}
+
+/// Compares on events that are made of what the rules look for.
+fn check_files(files: &[RuleFile]) {
+    let set = load(files, &LoadOptions::default()).set;
+    let strategy = events(pieces(&set), 200);
+    let mut runner = TestRunner::deterministic();
+    let mut wanted = 0;
+    for _ in 0..40 {
+        let events = strategy.new_tree(&mut runner).unwrap().current();
+        wanted += check(&set, &events).0;
+    }
+    assert!(wanted > 100, "{wanted} events are wanted");
+}
+
+fn corpora(path: &str) -> Vec<RuleFile> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora");
+    let corpora = std::env::var_os("GRAVLENS_CORPORA").map_or_else(|| beside.into(), PathBuf::from);
+    let files = read_paths(&[corpora.join(path)]);
+    files.expect("GRAVLENS_CORPORA is the folder of public rule files")
+}
+
+#[test]
+fn what_a_bundled_rule_can_want_is_kept() {
+    check_files(&bundled());
+}
+
+#[test]
+fn what_a_rule_of_falco_can_want_is_kept() {
+    check_files(&corpora("falco/falco_rules.yaml"));
+}
+
+#[test]
+fn what_a_rule_of_sigma_can_want_is_kept() {
+    check_files(&corpora("sigma/file_event"));
+    check_files(&corpora("sigma/network_connection"));
 }
