@@ -16,7 +16,7 @@ pub enum DropReason {
 
 /// Counters of one hook. Never reset: the daemon takes differences.
 ///
-/// `seen = delivered + dropped[..]` holds exactly whenever no program is running. While one runs,
+/// `seen = delivered + suppressed + dropped[..]` holds exactly whenever no program is running. While one runs,
 /// `seen` is the larger side, and `delivered` may count a record that finds no room in the ring: it
 /// is counted before the record can be read, and taken back when there is no room.
 #[repr(C)]
@@ -28,14 +28,17 @@ pub struct HookCounters {
     pub delivered: u64,
     /// Events dropped, indexed by [`DropReason`].
     pub dropped: [u64; 3],
+    /// Events that no rule can want.
+    pub suppressed: u64,
 }
 
 assert_layout!(
     HookCounters,
-    size = 40,
+    size = 48,
     seen = 0,
     delivered = 8,
-    dropped = 16
+    dropped = 16,
+    suppressed = 40,
 );
 
 /// Counters of one cgroup on one CPU.
@@ -53,6 +56,7 @@ impl CgroupCounters {
             seen: 0,
             delivered: 0,
             dropped: [0; 3],
+            suppressed: 0,
         }; Hook::COUNT],
     };
 }

@@ -5,6 +5,7 @@
 //! through a hole. Kinds and hooks are numbers that are never reused.
 #![no_std]
 
+mod approver;
 mod call;
 mod call_records;
 mod compat_call;
@@ -21,6 +22,10 @@ mod path_call;
 mod paths;
 mod records;
 
+pub use approver::{
+    ApproverTable, EventClass, NAME_HEAD, NAME_PLACES, NameKey, PATH_BEGIN, PORT_PLACES,
+    VERDICT_CALLS, WantedName, port_bit, verdict,
+};
 pub use call::Call;
 pub use call_records::{BULK_ARGUMENTS, BulkCallRecord, CALL_ARGUMENTS, CallRecord, call_flags};
 pub use compat_call::{CompatCall, compat_flags};

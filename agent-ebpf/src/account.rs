@@ -1,4 +1,5 @@
-//! Loss accounting: every event in scope is counted once as seen, and once as delivered or dropped.
+//! Loss accounting: every event in scope is counted once as seen, and once as delivered, suppressed
+//! or dropped.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use gravlens_common::{CgroupCounters, DropReason, Hook, HookCounters};
@@ -35,6 +36,13 @@ impl Account {
     pub fn not_delivered(self) {
         // SAFETY: see `seen`.
         unsafe { crate::verifier::fetch_add(&raw mut (*self.0).delivered, -1) };
+    }
+
+    /// No rule can want the event.
+    #[inline(always)]
+    pub fn suppressed(self) {
+        // SAFETY: see `seen`.
+        unsafe { add(&raw mut (*self.0).suppressed) };
     }
 
     /// The event is lost.

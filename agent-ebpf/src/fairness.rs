@@ -32,13 +32,31 @@ impl Paid {
     }
 }
 
+/// What an event paid with.
+#[derive(Clone, Copy)]
+pub struct Token(());
+
+impl Token {
+    /// The event has paid.
+    #[inline(always)]
+    pub fn spent(self, account: Option<Account>) -> Paid {
+        Paid(account)
+    }
+}
+
 /// Takes a token for an event that has been counted as seen, before it costs anything else, unless
 /// its record had to be put together when its call began. `None` when the cgroup has none left: then
 /// the event has been counted as cut.
 #[inline(always)]
 pub fn pay(cgroup_id: u64, account: Option<Account>) -> Option<Paid> {
+    token(cgroup_id, account).map(|token| token.spent(account))
+}
+
+/// The token alone, likewise: there may be more to decide before the event is told.
+#[inline(always)]
+pub fn token(cgroup_id: u64, account: Option<Account>) -> Option<Token> {
     if BUCKET_INTERVAL_NS.load() == 0 || take(cgroup_id) != 0 {
-        return Some(Paid(account));
+        return Some(Token(()));
     }
     if let Some(account) = account {
         account.dropped(DropReason::RateLimited);

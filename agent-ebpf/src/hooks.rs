@@ -16,6 +16,7 @@ mod set_ids;
 mod socket;
 mod socket_address;
 mod socket_enter;
+mod socket_gate;
 mod socket_trampolines;
 mod task_iter;
 mod trampoline;

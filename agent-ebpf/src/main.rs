@@ -9,6 +9,7 @@
 
 mod account;
 mod appender;
+mod approvers;
 mod compat_call;
 mod dns_askers;
 mod emit;

@@ -5,7 +5,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use gravlens_common::{Bucket, CgroupCounters, CompatCall, PathCall, RingState, limits};
+use gravlens_common::{
+    ApproverTable, Bucket, CgroupCounters, CompatCall, PathCall, RingState, limits,
+};
 
 use crate::{
     dns_askers::Asker,
@@ -96,6 +98,10 @@ pub static PATH_CALLS: Array<PathCall> = Array::with_max_entries(limits::CALL_NU
 /// Not zero while a rule asks for the environment of what is executed: it can hold secrets.
 #[map]
 pub static ENVIRONMENT_WANTED: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Which events some rule can want. Zeros, as the map is made, want every event.
+#[map]
+pub static APPROVERS: Array<ApproverTable> = Array::with_max_entries(1, 0);
 
 /// Not zero once the daemon ends: from then on nothing is reported.
 #[map]

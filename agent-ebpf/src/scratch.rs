@@ -62,6 +62,10 @@ pub struct PathScratch {
     pub start: u64,
     /// `path_flags` so far.
     pub flags: u64,
+    /// Classes of opens that may want what the walk meets, as bits; zero while names do not matter.
+    pub asked: u64,
+    /// Those of them that do want a name that the walk has met.
+    pub wanted: u64,
     /// Head, path, and as much again: the verifier knows a path's start and its length, but not
     /// that they add up to the end.
     pub bytes: [u8; 2 * (PATH_HEAD + limits::PATH_ROOM)],

@@ -88,6 +88,8 @@ pub struct Sensor {
     pub compat_calls: bool,
     /// Hooks on kernel functions are taken where the kernel grants them.
     pub trampolines: bool,
+    /// The kernel drops events that no rule can want.
+    pub approvers: bool,
 }
 
 /// Ring buffers.
@@ -344,6 +346,7 @@ impl Default for Config {
             sensor: Sensor {
                 compat_calls: true,
                 trampolines: true,
+                approvers: true,
             },
             rings: Rings {
                 critical_bytes: 8 << 20,

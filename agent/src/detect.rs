@@ -14,6 +14,7 @@
 //! - An event that matches nothing allocates nothing.
 #![forbid(unsafe_code)]
 
+mod approvers;
 mod attack;
 mod bundled;
 pub mod catalogue;
@@ -52,6 +53,7 @@ mod tests;
 mod truth;
 mod value;
 
+pub use approvers::{Approvers, ClassApprover, NamePattern, Wanted};
 pub use bundled::{bundled, bundled_markdown, bundled_samples};
 pub use catalogue::{
     FieldArg, FieldId, FieldListing, NoSuchField, field_list, field_list_text, fields_markdown,

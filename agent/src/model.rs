@@ -3,6 +3,7 @@
 //! Kernel strings are bytes: nothing here assumes UTF-8. Absence is explicit: `None` means
 //! "the kernel gave no value", never a zero.
 
+mod approval;
 mod call;
 mod container;
 mod dns;
@@ -11,6 +12,7 @@ mod finding;
 mod paths;
 mod process;
 
+pub use approval::{ClassSummary, Kept};
 pub use call::{Argument, Call, parameters};
 pub use container::{
     Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime, pod_labels,

@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod approvers;
 mod clock;
 mod data_path;
 mod detector;

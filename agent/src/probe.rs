@@ -2,6 +2,7 @@
 //!
 //! The only module, besides `ingest`, that touches the kernel's BPF interface.
 
+mod approvers;
 mod arrays;
 mod attach;
 mod bpf;

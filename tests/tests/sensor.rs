@@ -18,6 +18,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod accounts;
 #[path = "sensor/ancestry.rs"]
 mod ancestry;
+#[path = "sensor/approvers.rs"]
+mod approvers;
 #[path = "sensor/arguments.rs"]
 mod arguments;
 #[path = "sensor/bench.rs"]
@@ -89,6 +91,7 @@ fn all() -> Vec<(&'static str, Test)> {
         identities::TESTS,
         races::TESTS,
         accounts::TESTS,
+        approvers::TESTS,
     ]
     .concat();
     if integration_test::machine::is_ours() {

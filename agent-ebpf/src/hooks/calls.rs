@@ -5,13 +5,13 @@
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use gravlens_common::{
-    BulkCallRecord, BulkContext, Call, CallRecord, Hook, Kind, ProcessContext, RecordHeader,
-    SocketEnds, StdioRecord, call_flags,
+    BulkCallRecord, BulkContext, Call, CallRecord, EventClass, Hook, Kind, ProcessContext,
+    RecordHeader, SocketEnds, StdioRecord, call_flags,
 };
 
 use super::exec::describe_stream;
 use crate::{
-    account,
+    account, approvers,
     emit::{self, Wake},
     fairness,
     kernel::{
@@ -140,6 +140,12 @@ pub fn of_hook(hook: Hook, call: Call, result: i64, args: impl FnOnce() -> [u64;
         return;
     };
     let account = account::seen(caller.cgroup_id, hook);
+    if approvers::drops(call as u8, EventClass::of_result(result), caller) {
+        if let Some(account) = account {
+            account.suppressed();
+        }
+        return;
+    }
     let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
         return;
     };

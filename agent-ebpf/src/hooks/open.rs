@@ -4,15 +4,16 @@ use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
 };
 use gravlens_common::{
-    BulkContext, Call, DropReason, Hook, Kind, OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord,
-    open_marks, path_flags,
+    BulkContext, Call, DropReason, EventClass, Hook, Kind, OPEN_EXECUTABLE, OpenRecord,
+    ShortOpenRecord, open_marks, path_flags, verdict,
 };
 
 use crate::{
-    account, emit as ring,
-    fairness::{self, Paid},
+    account::{self, Account},
+    approvers, emit as ring,
+    fairness::{self, Paid, Token},
     kernel::{
-        path::{self, BuiltPath, Memory},
+        path::{self, BuiltPath, Memory, Place},
         read_user,
         regs::{self, Arguments},
         task::Task,
@@ -64,31 +65,133 @@ pub fn observe(call: Call, result: i64, arguments: Arguments) {
     let Some(caller) = scope::caller() else {
         return;
     };
-    let Some((buffer, paid)) = begin(caller) else {
+    let Some((buffer, account)) = begin(caller) else {
         return;
     };
-    let result = result as i32;
-    let task = Task::current();
-    let seen = match opened(task, call, result, arguments, buffer) {
-        Some(seen) => seen,
-        None => asked(task, call, result, arguments, buffer),
+    let event = Event {
+        caller,
+        account,
+        call,
+        result: result as i32,
     };
-    emit(&seen, caller, call, result, buffer, paid);
+    tell(&event, arguments, buffer);
     scratch::release(buffer);
+}
+
+/// An open that has been counted as seen.
+pub struct Event {
+    pub caller: Caller,
+    pub account: Option<Account>,
+    pub call: Call,
+    pub result: i32,
 }
 
 /// Opens the account of an event, and takes a buffer for it.
 #[inline(always)]
-pub fn begin(caller: Caller) -> Option<(*mut PathScratch, Paid)> {
+pub fn begin(caller: Caller) -> Option<(*mut PathScratch, Option<Account>)> {
     let account = account::seen(caller.cgroup_id, Hook::Open);
-    let paid = fairness::pay(caller.cgroup_id, account)?;
     let buffer = scratch::take(&PATH_SCRATCH);
     if buffer.is_none()
         && let Some(account) = account
     {
         account.dropped(DropReason::ScratchBusy);
     }
-    Some((buffer?, paid))
+    Some((buffer?, account))
+}
+
+/// How an event has come past the first check.
+#[derive(Clone, Copy)]
+pub enum Gate {
+    /// By what its class says. It has paid.
+    Paid(Token),
+    /// Its path decides, and it pays afterwards.
+    ByName,
+}
+
+impl Gate {
+    /// The first check, by the class: an event with these flags and [`open_marks`]. `None` when the
+    /// event has been counted as suppressed or as cut.
+    #[inline(always)]
+    pub fn enter(event: &Event, flags: u32, marks: u8, buffer: *mut PathScratch) -> Option<Self> {
+        let created = marks & open_marks::CREATED != 0;
+        let class = EventClass::of_open(event.call, flags, created, event.result);
+        match approvers::verdict_of(event.call as u8, class, event.caller) {
+            verdict::DROP => {
+                event.suppressed();
+                None
+            }
+            verdict::BY_NAME => {
+                approvers::ask(buffer, class.bit());
+                Some(Self::ByName)
+            }
+            _ => Self::pay(event),
+        }
+    }
+
+    /// For an event whose class is not known.
+    #[inline(always)]
+    fn pay(event: &Event) -> Option<Self> {
+        fairness::token(event.caller.cgroup_id, event.account).map(Self::Paid)
+    }
+
+    /// The second check, by the path. `None` as above.
+    #[inline(always)]
+    pub fn leave(self, event: &Event, path: &BuiltPath, buffer: *mut PathScratch) -> Option<Paid> {
+        match self {
+            Self::Paid(token) => Some(token.spent(event.account)),
+            Self::ByName if approvers::wants(buffer, path) => {
+                fairness::pay(event.caller.cgroup_id, event.account)
+            }
+            Self::ByName => {
+                event.suppressed();
+                None
+            }
+        }
+    }
+}
+
+impl Event {
+    #[inline(always)]
+    fn suppressed(&self) {
+        if let Some(account) = self.account {
+            account.suppressed();
+        }
+    }
+}
+
+#[inline(always)]
+fn tell(event: &Event, arguments: Arguments, buffer: *mut PathScratch) {
+    let task = Task::current();
+    let asked_flags = requested_flags(event.call, arguments);
+    let file = opened(event, asked_flags, buffer);
+    let gate = if file.is_known {
+        Gate::enter(event, file.flags, file.marks, buffer)
+    } else if event.result < 0 {
+        Gate::enter(event, asked_flags.0, 0, buffer)
+    } else {
+        Gate::pay(event)
+    };
+    let Some(gate) = gate else {
+        return;
+    };
+    let path = if file.is_known {
+        path::build_place(file.place, task, buffer)
+    } else {
+        BuiltPath::unreadable()
+    };
+    let seen = if path.flags & path_flags::UNREADABLE == 0 {
+        Seen {
+            path,
+            flags: file.flags,
+            marks: file.marks,
+            executable: file.executable,
+        }
+    } else {
+        asked(task, event, arguments, asked_flags.0, buffer)
+    };
+    if let Some(paid) = gate.leave(event, &seen.path, buffer) {
+        emit(&seen, event.caller, event.call, event.result, buffer, paid);
+    }
 }
 
 /// What was learnt of the file.
@@ -102,25 +205,50 @@ pub struct Seen {
     pub executable: bool,
 }
 
-/// The file behind the descriptor that the call returned; `None` when the call failed, and when
+/// The file behind a descriptor; nothing but zeros where it is not known, rather than an `Option`:
+/// see [`requested_flags`].
+struct OpenedFile {
+    is_known: bool,
+    place: Place,
+    /// As in [`Seen`].
+    flags: u32,
+    marks: u8,
+    executable: bool,
+}
+
+impl OpenedFile {
+    #[inline(always)]
+    fn unknown() -> Self {
+        Self {
+            is_known: false,
+            place: Place::new(0, 0),
+            flags: 0,
+            marks: 0,
+            executable: false,
+        }
+    }
+}
+
+/// The file behind the descriptor that the call returned; not known when the call failed, and when
 /// another thread has closed or replaced the descriptor since.
 #[inline(always)]
 fn opened(
-    task: Task,
-    call: Call,
-    result: i32,
-    arguments: Arguments,
+    event: &Event,
+    (asked, asked_is_known): (u32, bool),
     buffer: *mut PathScratch,
-) -> Option<Seen> {
-    let fd = u32::try_from(result).ok()?;
-    let file = Task::file(fd)?;
+) -> OpenedFile {
+    if event.result < 0 {
+        return OpenedFile::unknown();
+    }
+    let Some(file) = Task::file(event.result as u32) else {
+        return OpenedFile::unknown();
+    };
     let file = file.head(PathScratch::room(buffer));
     let flags = file.flags();
-    let (asked, asked_is_known) = requested_flags(call, arguments);
     // Also where the descriptor table is nobody else's by now: whoever replaced the descriptor may
     // have ended since.
-    if call_opens_as_asked(call) && asked_is_known && access(asked) != access(flags) {
-        return None;
+    if call_opens_as_asked(event.call) && asked_is_known && access(asked) != access(flags) {
+        return OpenedFile::unknown();
     }
     let mut marks = 0;
     if Task::shares_files() {
@@ -131,20 +259,17 @@ fn opened(
         marks |= open_marks::CREATED;
         executable = file.is_executable();
     }
-    let path = path::build_place(file.place(), task, buffer);
-    if path.flags & path_flags::UNREADABLE != 0 {
-        return None;
-    }
-    Some(Seen {
-        path,
-        flags: match call {
+    OpenedFile {
+        is_known: true,
+        place: file.place(),
+        flags: match event.call {
             // Its flags are of a kind of their own.
             Call::MemfdCreate => asked,
             _ => all_flags(flags, asked),
         },
         marks,
         executable,
-    })
+    }
 }
 
 /// The flags of a file, with those that were asked for and that it does not keep.
@@ -173,11 +298,12 @@ const fn access(flags: u32) -> u32 {
 #[inline(always)]
 fn asked(
     task: Task,
-    call: Call,
-    result: i32,
+    event: &Event,
     arguments: Arguments,
+    flags: u32,
     buffer: *mut PathScratch,
 ) -> Seen {
+    let call = event.call;
     let at = matches!(call, Call::Openat | Call::Openat2);
     let name = arguments.get(u8::from(at));
     let path = match call {
@@ -191,9 +317,9 @@ fn asked(
     };
     Seen {
         path,
-        flags: requested_flags(call, arguments).0,
+        flags,
         // A descriptor without its file: only another thread can have taken it away.
-        marks: if result >= 0 {
+        marks: if event.result >= 0 {
             open_marks::FD_SHARED
         } else {
             0

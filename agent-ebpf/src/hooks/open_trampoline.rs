@@ -14,10 +14,9 @@ use aya_ebpf::{
 };
 use gravlens_common::{Call, DropReason, Hook, open_marks};
 
-use super::open::{self, Seen};
+use super::open::{self, Event, Gate, Seen};
 use crate::{
     account,
-    fairness::Paid,
     globals::{FILENAME_NAME, OPEN_FLAGS_FLAGS},
     kernel::{
         file::File,
@@ -143,23 +142,32 @@ fn fail(request: Request, caller: Caller, error: i32) {
     if error == -EAGAIN && opener.by_io_uring && !opener.task.is_io_worker() {
         return;
     }
-    let Some((buffer, paid)) = open::begin(caller) else {
+    let Some((buffer, account)) = open::begin(caller) else {
         return;
     };
-    let path = match read_ptr(request.name, &FILENAME_NAME) {
-        Some(name) => {
-            let directory = open::directory_of(opener.task, request.directory);
-            path::build_from_name(Memory::Kernel, name, directory, opener.task, buffer)
-        }
-        None => path::BuiltPath::unreadable(),
+    let event = Event {
+        caller,
+        account,
+        call: opener.call,
+        result: error,
     };
-    let seen = Seen {
-        path,
-        flags: request.flags,
-        marks: 0,
-        executable: false,
-    };
-    end(seen, &opener, caller, error, buffer, paid);
+    if let Some(gate) = Gate::enter(&event, request.flags, 0, buffer) {
+        let path = match read_ptr(request.name, &FILENAME_NAME) {
+            Some(name) => {
+                let directory = open::directory_of(opener.task, request.directory);
+                path::build_from_name(Memory::Kernel, name, directory, opener.task, buffer)
+            }
+            None => path::BuiltPath::unreadable(),
+        };
+        let seen = Seen {
+            path,
+            flags: request.flags,
+            marks: 0,
+            executable: false,
+        };
+        end(seen, &opener, &event, gate, buffer);
+    }
+    scratch::release(buffer);
 }
 
 /// A file gets its descriptor, which is told if it was opened by its name just now.
@@ -183,8 +191,14 @@ fn installed(file: u64, fd: i32) {
     let Some(opener) = opener() else {
         return;
     };
-    let Some((buffer, paid)) = open::begin(caller) else {
+    let Some((buffer, account)) = open::begin(caller) else {
         return;
+    };
+    let event = Event {
+        caller,
+        account,
+        call: opener.call,
+        result: fd,
     };
     let file = File::at(file).head(PathScratch::room(buffer));
     let flags = open::all_flags(file.flags(), asked as u32);
@@ -193,30 +207,28 @@ fn installed(file: u64, fd: i32) {
     } else {
         (0, false)
     };
-    let seen = Seen {
-        path: path::build_place(file.place(), opener.task, buffer),
-        flags,
-        marks,
-        executable,
-    };
-    end(seen, &opener, caller, fd, buffer, paid);
+    let place = file.place();
+    if let Some(gate) = Gate::enter(&event, flags, marks, buffer) {
+        let seen = Seen {
+            path: path::build_place(place, opener.task, buffer),
+            flags,
+            marks,
+            executable,
+        };
+        end(seen, &opener, &event, gate, buffer);
+    }
+    scratch::release(buffer);
 }
 
-/// Reports the event, and gives the buffer back.
+/// Reports the event, if its path is wanted.
 #[inline(always)]
-fn end(
-    mut seen: Seen,
-    opener: &Opener,
-    caller: Caller,
-    result: i32,
-    buffer: *mut PathScratch,
-    paid: Paid,
-) {
+fn end(mut seen: Seen, opener: &Opener, event: &Event, gate: Gate, buffer: *mut PathScratch) {
     if opener.by_io_uring {
         seen.marks |= open_marks::IO_URING;
     }
-    open::emit(&seen, caller, opener.call, result, buffer, paid);
-    scratch::release(buffer);
+    if let Some(paid) = gate.leave(event, &seen.path, buffer) {
+        open::emit(&seen, event.caller, event.call, event.result, buffer, paid);
+    }
 }
 
 /// The calling thread ends.

@@ -19,7 +19,7 @@ use super::{
     paths::{self, Found, NO_DESCRIPTOR, Record},
 };
 use crate::{
-    account, compat_call, emit, fairness,
+    account, compat_call, emit,
     globals::*,
     kernel::{
         path::{self, BuiltPath, Memory},
@@ -230,10 +230,9 @@ fn end_with(result: i32) -> i32 {
     };
     if let Some(caller) = scope::caller() {
         let account = account::seen(caller.cgroup_id, Hook::FileChange);
-        if let (Some(paid), Some(held)) = (
-            fairness::pay(caller.cgroup_id, account),
-            HELD_PATHS.get_ptr_mut(index),
-        ) {
+        if let Some(held) = HELD_PATHS.get_ptr_mut(index)
+            && let Some(paid) = paths::pay(paths::call_of(held), result, caller, account)
+        {
             let size = paths::end(held, caller, result);
             // SAFETY: `begin` and `paths::end` initialised `size` bytes.
             unsafe { emit::bulk(Growing::record(held), size, paid) };

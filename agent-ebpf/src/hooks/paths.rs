@@ -6,16 +6,17 @@
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use gravlens_common::{
-    BulkContext, Call, DropReason, Hook, Kind, PathCall, PathSource, PathsRecord, argument,
-    open_marks, path_source,
+    BulkContext, Call, DropReason, EventClass, Hook, Kind, PathCall, PathSource, PathsRecord,
+    argument, open_marks, path_source,
 };
 
 use super::{open::AT_FDCWD, place_trampolines};
 use crate::{
-    account,
+    account::{self, Account},
     appender::Appender,
+    approvers,
     emit::{self, Wake},
-    fairness,
+    fairness::{self, Paid},
     kernel::{
         file::File,
         path::{self, BuiltPath, Memory},
@@ -101,7 +102,7 @@ pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments, f
     let paid = if hook.is_critical() {
         None
     } else {
-        match fairness::pay(caller.cgroup_id, account) {
+        match pay(call.call, result, caller, account) {
             Some(paid) => Some(paid),
             None => return,
         }
@@ -129,6 +130,18 @@ pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments, f
     }
 }
 
+/// Pays for a bulk event. `None` when it has been counted as suppressed or as cut.
+#[inline(always)]
+pub fn pay(call: u8, result: i32, caller: Caller, account: Option<Account>) -> Option<Paid> {
+    if approvers::drops(call, EventClass::of_result(result.into()), caller) {
+        if let Some(account) = account {
+            account.suppressed();
+        }
+        return None;
+    }
+    fairness::pay(caller.cgroup_id, account)
+}
+
 /// Reports a change of a file that is known, by its address; `text` is the address of a string of the
 /// kernel's that is no path, or zero.
 #[inline(always)]
@@ -137,7 +150,7 @@ pub fn of_file(call: Call, result: i32, file: u64, numbers: [u32; 2], text: u64)
         return;
     };
     let account = account::seen(caller.cgroup_id, call.hook());
-    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+    let Some(paid) = pay(call as u8, result, caller, account) else {
         return;
     };
     let buffer = scratch::take(&PATHS_SCRATCH);
@@ -261,6 +274,12 @@ pub fn end(buffer: *mut PathsScratch, caller: Caller, result: i32) -> u64 {
     fixed.context.result = result;
     fixed.header = emit::header(Kind::Paths, size as u32);
     size
+}
+
+/// The call that a record is about.
+#[inline(always)]
+pub fn call_of(buffer: *mut PathsScratch) -> u8 {
+    fixed_part(buffer).call
 }
 
 /// The cgroup under which a record was begun.

@@ -6,11 +6,13 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 use gravlens_common::{
-    BulkContext, Call, Kind, RecordHeader, SocketEnds, SocketRecord, limits, socket_flags,
+    BulkContext, Call, EventClass, Kind, RecordHeader, SocketEnds, SocketRecord, limits,
+    socket_flags,
 };
 
+use super::socket_gate::Gate;
 use crate::{
-    account, emit, fairness,
+    account, emit,
     kernel::{
         file::File,
         regs::{self, Arguments},
@@ -149,12 +151,20 @@ pub fn report(
     passed: impl FnOnce() -> Passed,
 ) {
     let account = account::seen(caller.cgroup_id, call.hook());
-    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+    let passed = passed();
+    let class = if passed.flags & socket_flags::NO_RESULT != 0 {
+        EventClass::NO_RESULT
+    } else {
+        EventClass::of_result(result.into())
+    };
+    let Some(gate) = Gate::enter(call, class, caller, account) else {
         return;
     };
-    let passed = passed();
     let mut message = message(call, caller, result, &passed);
     describe(&mut message, call, noted, &passed);
+    let Some(paid) = gate.leave(call, &message.record.ends, caller, account) else {
+        return;
+    };
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));
     let size = size_of::<SocketRecord>() as u64 + path_len;
     message.record.header = emit::header(Kind::Socket, size as u32);

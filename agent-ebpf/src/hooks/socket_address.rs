@@ -10,11 +10,13 @@ use aya_ebpf::{
     macros::cgroup_sock_addr, programs::SockAddrContext,
 };
 use gravlens_common::{
-    BulkContext, Call, DNS_PORT, Kind, SocketEnds, SocketRecord, compat_flags, socket_flags,
+    BulkContext, Call, DNS_PORT, EventClass, Kind, SocketEnds, SocketRecord, compat_flags,
+    socket_flags,
 };
 
+use super::socket_gate::Gate;
 use crate::{
-    account, compat_call, dns_askers, emit, fairness,
+    account, compat_call, dns_askers, emit,
     kernel::{sock, task::Task},
     ongoing,
     scope::{self, Caller},
@@ -183,7 +185,8 @@ fn caller(task: Task) -> Option<Caller> {
 #[inline(always)]
 fn report(ends: &SocketEnds, call: Call, caller: Caller) {
     let account = account::seen(caller.cgroup_id, call.hook());
-    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+    let gate = Gate::enter(call, EventClass::NO_RESULT, caller, account);
+    let Some(paid) = gate.and_then(|gate| gate.leave(call, ends, caller, account)) else {
         return;
     };
     let record = SocketRecord {

@@ -17,6 +17,7 @@ use super::{
     task::Task,
 };
 use crate::{
+    approvers,
     globals::*,
     maps::PATH_SCRATCH,
     scratch::{PATH_HEAD, PathScratch},
@@ -284,6 +285,7 @@ extern "C" fn walk_up(index: u64, dentry: u64, mount: u64, start: u64) -> u64 {
     if walk.start() == END {
         prepend_byte(&mut walk, b'/');
     }
+    approvers::met_begin(buffer, walk.start(), END - walk.start());
     if start == END && Dentry::at(dentry, buffer).is_deleted() {
         flags |= path_flags::DELETED;
     }
@@ -324,6 +326,8 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
         // A root that is not the mount's: a file outside what is mounted, or an internal filesystem
         // whose files are named but not placed (memfd).
         if !dentry.is_named_slash() {
+            // A file in memory is named by its maker, slashes included.
+            approvers::met_unknown(walk.buffer);
             prepend_name(walk, &dentry);
         }
         return arrive(walk);
@@ -384,6 +388,8 @@ fn prepend_name(walk: &mut Walk, dentry: &Dentry) -> bool {
             .add(at as usize);
         *slot = b'/';
         bpf_probe_read_kernel(slot.add(1).cast(), len as u32, name as *const _);
+        // The buffer is longer than any name's end.
+        approvers::met(walk.buffer, slot.add(1), len, walk.start() == END);
     }
     walk.set_start(start);
     true

@@ -1,5 +1,7 @@
 //! `status`: how the running agent does.
 
+mod kept;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -38,6 +40,7 @@ fn text(status: &GetStatusResponse) -> String {
         canary(status),
         output::table(&queues(status)),
         losses(status),
+        kept::text(&status.kept_events),
         not_seen(status),
     ]
     .into_iter()
@@ -377,6 +380,7 @@ fn document(status: &GetStatusResponse) -> Value {
             .map(|failure| (failure.kind.clone(), failure.count.into()))
             .collect::<serde_json::Map<String, Value>>(),
         "not_seen": status.not_seen,
+        "kept_events": kept::document(&status.kept_events),
         "integrity": status.integrity.as_ref().map(|integrity| json!({
             "links": integrity.links,
             "maps": integrity.maps,

@@ -110,6 +110,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.sensor.trampolines = v.into_bool(),
     },
     Setting {
+        key: "sensor.approvers",
+        about: "drop events in the kernel that no rule can want, counted as suppressed; without it \
+                every event reaches the agent",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.sensor.approvers),
+        set: |c, v| c.sensor.approvers = v.into_bool(),
+    },
+    Setting {
         key: "rings.critical_bytes",
         about: "ring of lifecycle and security-critical records",
         kind: Kind::RingSize { max: 1 << 30 },

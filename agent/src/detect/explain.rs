@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::approvers;
 use super::catalogue::{FieldInfo, info};
 use super::compile::OutputPart;
 use super::index;
@@ -19,7 +20,7 @@ use super::load::definitions::RuleDefinition;
 use super::load::{Loaded, RuleFile};
 use super::samples::{Expectation, Sample};
 use super::set::{Rule, RuleSet};
-use crate::model::Syscall;
+use crate::model::{ClassSummary, Syscall};
 pub use condition::ExplainedTerm;
 pub use cost::{Cost, CostClass};
 
@@ -42,6 +43,8 @@ pub struct Explanation {
     pub tags: Vec<String>,
     /// Event types that the rule can fire on.
     pub events: Vec<ExplainedEvent>,
+    /// What the kernel must keep of these events for the rule.
+    pub kept: Vec<ClassSummary>,
     /// Fields that the condition compares or the output prints.
     pub fields: Vec<ExplainedField>,
     /// What the rule costs.
@@ -162,6 +165,7 @@ fn explain_one(
         fields: fields(rule, leaves),
         cost: cost::of(rule, leaves, &events),
         events,
+        kept: approvers::summary_of_rule(rule, leaves),
         condition: condition::explained(&definition.condition, &sources.definitions),
         exceptions: exceptions(definition),
         samples: count(&info.name, samples),

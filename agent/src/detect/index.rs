@@ -7,7 +7,7 @@
 //! follows the number of fields, not that of rules. Only the rules of anchors that were met are
 //! evaluated, and those that have none.
 
-mod anchor;
+pub(in crate::detect) mod anchor;
 mod numbers;
 mod slot;
 mod texts;

@@ -247,6 +247,12 @@ impl PathPrefixes {
         self.patterns.is_empty().then_some(plain)
     }
 
+    /// The prefixes, those with wildcards by themselves.
+    pub(crate) fn all(&self) -> (impl Iterator<Item = &[u8]>, &[Glob<Box<[u8]>>]) {
+        let plain = self.plain.iter().map(|prefix| &**prefix);
+        (plain, &self.patterns)
+    }
+
     pub(crate) fn matches(&self, path: &[u8]) -> bool {
         let mut end = 0;
         loop {

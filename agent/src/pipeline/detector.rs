@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::approvers;
 use super::clock::{Reading, WallClock};
 use super::ledger::Ledger;
 use super::pending::{Awaited, Limits};
@@ -192,16 +193,29 @@ impl Detector {
     /// Judges every later event by another rule set. What waits stays with the one that saw it.
     pub(super) fn take_over(&mut self, rules: Rules) {
         let Rules {
-            in_force, snapshot, ..
+            in_force,
+            snapshot,
+            approvers,
+            ..
         } = rules;
         self.capture_what_is_read(&in_force.set);
+        let mut kept = Vec::new();
+        if let Some(sensor) = &mut self.sensor {
+            approvers::widen(&mut sensor.probe, &approvers);
+            kept = approvers::summary(&sensor.probe, &approvers);
+        }
         // Whoever is told of an alert of the new set finds it on the board.
-        self.board
-            .change_facts(|facts| facts.rules.clone_from(&snapshot.facts));
+        self.board.change_facts(|facts| {
+            facts.rules.clone_from(&snapshot.facts);
+            facts.approvers = kept;
+        });
         self.alerts.rules_in_force(in_force.id());
         self.rules_snapshot = snapshot;
         let (rulings, mut bench) = self.bench();
         rulings.take_over(in_force, &mut bench);
+        if let Some(sensor) = &mut self.sensor {
+            approvers::exchange(&mut sensor.probe, &approvers);
+        }
     }
 
     /// Has the sensor capture what the rules of a set read, and nothing else that can be secret.

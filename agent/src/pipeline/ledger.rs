@@ -93,6 +93,7 @@ impl Sides {
         EventCounts {
             seen: kernel.seen,
             delivered: received.decoded,
+            suppressed: kernel.suppressed,
             ring_full: kernel.ring_full,
             scratch_busy: kernel.scratch_busy,
             rate_limited: kernel.rate_limited,

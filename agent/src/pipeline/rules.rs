@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use crate::config;
 use crate::detect::{
-    self, EventTypes, LoadOptions, LoadReport, Loaded, Rule, RuleFile, RuleSet, RuleSources,
+    self, Approvers, EventTypes, LoadOptions, LoadReport, Loaded, Rule, RuleFile, RuleSet,
+    RuleSources,
 };
 use crate::model::{Priority, RuleInfo, RuleSetId};
 use crate::telemetry::{RuleEntry, RuleSetFacts, RuleState, RulesSnapshot};
@@ -69,6 +70,8 @@ impl RulesInForce {
 pub(super) struct Rules {
     pub(super) in_force: Arc<RulesInForce>,
     pub(super) snapshot: Arc<RulesSnapshot>,
+    /// What the kernel must keep for it.
+    pub(super) approvers: Arc<Approvers>,
     /// What may surprise the author, one line each.
     pub(super) warnings: Vec<String>,
 }
@@ -108,6 +111,7 @@ impl Rules {
         }
         rules.extend(refused(&report, set.digest()));
         Self {
+            approvers: Arc::new(Approvers::of(&set)),
             in_force: Arc::new(RulesInForce {
                 set: Arc::new(set),
                 generation,
@@ -128,6 +132,7 @@ impl Rules {
         Self {
             in_force: Arc::new(RulesInForce { set, generation: 1 }),
             snapshot: Arc::new(RulesSnapshot { facts, rules }),
+            approvers: Arc::new(Approvers::keep_all()),
             warnings: Vec::new(),
         }
     }

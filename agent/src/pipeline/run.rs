@@ -7,6 +7,7 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use super::approvers;
 use super::clock::Reading;
 use super::data_path::{self, ALERTS, DataPath, nanos};
 use super::outputs::{self, OutputError};
@@ -113,11 +114,12 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     // Before the hooks: what brings it to its cgroup is nobody's event.
     let canary = |probe: &Probe| start_canary(&config.canary, probe);
     let reads_environment = loaded.set.reads_environment();
-    let (sensor, mut canary) = Attached::new(config, reads_environment, canary)?;
+    let (mut sensor, mut canary) = Attached::new(config, reads_environment, canary)?;
     let seen = start::seen_event_types(&sensor.topics);
     let rules = Rules::new(loaded, 1, seen);
     rules.log_warnings();
     alerts.rules_in_force(rules.in_force.id());
+    approvers::at_start(&mut sensor.probe, &rules.approvers, &canary)?;
     let watch = watch_canary(&mut canary, &sensor.topics, config.canary.interval);
     match last {
         Some(last) => alerts.downtime(last.until(&Moment::now())),
@@ -132,6 +134,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     }
     facts.rules.clone_from(&rules.snapshot.facts);
     let active = facts.rules.active;
+    facts.approvers = approvers::summary(&sensor.probe, &rules.approvers);
     facts.hooks = hook_status(&sensor.topics);
     facts.blind_spots = sensor.probe.blind_spots(&sensor.topics);
     facts.blind_spots.extend(start::unproven(&watch));

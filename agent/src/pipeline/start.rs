@@ -39,6 +39,7 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
         bulk_bytes: config.rings.bulk_bytes,
         compat_calls: config.sensor.compat_calls,
         trampolines: config.sensor.trampolines,
+        approvers: config.sensor.approvers,
         limit: (config.limits.events_per_second > 0).then_some(EventLimit {
             per_second: config.limits.events_per_second,
             burst: config.limits.burst,

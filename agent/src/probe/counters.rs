@@ -33,6 +33,8 @@ pub struct KernelAccount {
     pub seen: u64,
     /// Records put into a ring.
     pub delivered: u64,
+    /// Kept back because no rule can want them.
+    pub suppressed: u64,
     /// Dropped because the ring had no room.
     pub ring_full: u64,
     /// Dropped because every scratch buffer was in use.
@@ -45,6 +47,7 @@ impl AddAssign for KernelAccount {
     fn add_assign(&mut self, other: Self) {
         self.seen += other.seen;
         self.delivered += other.delivered;
+        self.suppressed += other.suppressed;
         self.ring_full += other.ring_full;
         self.scratch_busy += other.scratch_busy;
         self.rate_limited += other.rate_limited;
@@ -56,6 +59,7 @@ impl From<&HookCounters> for KernelAccount {
         Self {
             seen: counters.seen,
             delivered: counters.delivered,
+            suppressed: counters.suppressed,
             ring_full: counters.dropped[DropReason::RingFull as usize],
             scratch_busy: counters.dropped[DropReason::ScratchBusy as usize],
             rate_limited: counters.dropped[DropReason::RateLimited as usize],

@@ -14,13 +14,16 @@ use aya::{
     maps::{Map, MapData},
     programs::links::FdLink,
 };
+use zerocopy::IntoBytes as _;
 
 use super::{
     ProbeError,
+    approvers::{self, InForce},
     bpf::{self, LinkTarget},
 };
 
-/// Maps that nobody writes after the start. The kernel freezes the first against user space; a
+/// Maps that nobody writes after the start, beside that of the approvers, which are exchanged with the
+/// rules. The kernel freezes the first against user space; a
 /// value that the programs insert must not become another; the next silences them all, and the
 /// tables tell them which calls to report.
 const CONSTANT_MAPS: [&str; 6] = [
@@ -116,22 +119,44 @@ struct HeldMap {
     /// Sizes of a value and of the map.
     value_size: u32,
     entries: u32,
-    content: Vec<u8>,
+    content: Content,
+}
+
+/// What a map is to hold.
+#[derive(Debug)]
+enum Content {
+    /// What it held at first.
+    Constant(Vec<u8>),
+    /// The approvers in force.
+    Approvers(InForce),
+}
+
+impl Content {
+    fn is(&self, found: &[u8]) -> bool {
+        match self {
+            Self::Constant(content) => content == found,
+            Self::Approvers(table) => table.lock().as_bytes() == found,
+        }
+    }
 }
 
 impl HeldMap {
     fn new(name: &'static str, map: &MapData) -> io::Result<Self> {
+        let mut map = Self::holding(name, map, Content::Constant(Vec::new()))?;
+        map.content = Content::Constant(map.read()?);
+        Ok(map)
+    }
+
+    fn holding(name: &'static str, map: &MapData, content: Content) -> io::Result<Self> {
         let info = map.info().map_err(io::Error::other)?;
         let fd = map.fd().as_fd().try_clone_to_owned()?;
-        let mut map = Self {
+        Ok(Self {
             name,
             fd,
             value_size: info.value_size(),
             entries: info.max_entries(),
-            content: Vec::new(),
-        };
-        map.content = map.read()?;
-        Ok(map)
+            content,
+        })
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
@@ -144,7 +169,7 @@ impl HeldMap {
 
     fn fault(&self) -> Option<String> {
         match self.read() {
-            Ok(content) if content == self.content => None,
+            Ok(content) if self.content.is(&content) => None,
             Ok(_) => Some(format!("the map {} was changed", self.name)),
             Err(error) => Some(format!("the map {} cannot be read: {error}", self.name)),
         }
@@ -161,18 +186,17 @@ pub struct Integrity {
 
 impl Integrity {
     /// Remembers how the maps are now.
-    pub(super) fn new(ebpf: &Ebpf, links: Links) -> Result<Self, ProbeError> {
-        let maps = CONSTANT_MAPS.iter().map(|&name| {
-            let Some(Map::Array(map)) = ebpf.map(name) else {
-                return Err(ProbeError::Load(format!("the object has no array {name}")));
-            };
-            HeldMap::new(name, map)
-                .map_err(|error| ProbeError::io(format!("cannot read the map {name}"), error))
-        });
-        Ok(Self {
-            maps: maps.collect::<Result<_, _>>()?,
-            links,
-        })
+    pub(super) fn new(ebpf: &Ebpf, links: Links, approvers: InForce) -> Result<Self, ProbeError> {
+        let constants = CONSTANT_MAPS.iter();
+        let mut maps = constants
+            .map(|&name| {
+                HeldMap::new(name, array(ebpf, name)?).map_err(|error| unread(name, error))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let name = approvers::MAP;
+        let map = HeldMap::holding(name, array(ebpf, name)?, Content::Approvers(approvers));
+        maps.push(map.map_err(|error| unread(name, error))?);
+        Ok(Self { links, maps })
     }
 
     /// Links and maps that are looked after.
@@ -192,6 +216,17 @@ impl Integrity {
             .chain(self.maps.iter().filter_map(HeldMap::fault))
             .collect()
     }
+}
+
+fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a MapData, ProbeError> {
+    match ebpf.map(name) {
+        Some(Map::Array(map)) => Ok(map),
+        _ => Err(ProbeError::Load(format!("the object has no array {name}"))),
+    }
+}
+
+fn unread(name: &str, error: io::Error) -> ProbeError {
+    ProbeError::io(format!("cannot read the map {name}"), error)
 }
 
 #[cfg(test)]

@@ -10,11 +10,14 @@ use aya::{
     maps::{Array, MapData, RingBuf},
     programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun},
 };
-use gravlens_common::RingState;
+use gravlens_common::{ApproverTable, RingState};
 
 use super::{
     AttachedTopic, CounterReader, Hooks, Integrity, OffsetReport, ProbeError, ProgramSize,
-    RingMeter, Scope, attach::Attacher, requirements,
+    RingMeter, Scope,
+    approvers::{self, InForce},
+    attach::Attacher,
+    requirements,
 };
 use crate::telemetry::with_causes;
 
@@ -42,6 +45,8 @@ pub struct ProbeOptions {
     pub compat_calls: bool,
     /// Take hooks on kernel functions (fentry, fexit) where the kernel grants them.
     pub trampolines: bool,
+    /// Drop events in the kernel that the approvers do not keep.
+    pub approvers: bool,
     /// What one cgroup may put into the bulk ring; `None` for no limit.
     pub limit: Option<EventLimit>,
 }
@@ -90,6 +95,7 @@ pub struct Probe {
     scope_directory: File,
     offsets: OffsetReport,
     trampolines: Result<(), String>,
+    approvers: InForce,
 }
 
 impl Probe {
@@ -117,6 +123,7 @@ impl Probe {
             scope_directory,
             offsets,
             trampolines,
+            approvers: InForce::new(),
         })
     }
 
@@ -207,6 +214,36 @@ impl Probe {
         super::environment::capture(&mut self.ebpf, wanted)
     }
 
+    /// Has the programs drop, from now on, the events that this table does not keep. Meanwhile
+    /// nothing is dropped that it keeps, or that the one before kept.
+    ///
+    /// Where rules are exchanged: [`Self::widen_approvers`] before the new set is evaluated, this
+    /// afterwards. Without [`ProbeOptions::approvers`] neither does anything.
+    pub fn approve(&mut self, table: &ApproverTable) -> Result<(), ProbeError> {
+        if !self.has_approvers() {
+            return Ok(());
+        }
+        approvers::set(&mut self.ebpf, &self.approvers, table)
+    }
+
+    /// Has the programs keep, from now on, what this table keeps beside what they keep already.
+    pub fn widen_approvers(&mut self, table: &ApproverTable) -> Result<(), ProbeError> {
+        if !self.has_approvers() {
+            return Ok(());
+        }
+        approvers::widen(&mut self.ebpf, &self.approvers, table)
+    }
+
+    /// Events can be dropped in the kernel.
+    pub fn has_approvers(&self) -> bool {
+        self.options.approvers
+    }
+
+    /// Has the programs keep every event of this cgroup, whatever the approvers say: the canary's.
+    pub fn exempt_from_approvers(&mut self, cgroup_id: u64) -> Result<(), ProbeError> {
+        approvers::exempt(&mut self.ebpf, &self.approvers, cgroup_id)
+    }
+
     /// Runs the task iterator and returns its raw output.
     pub(super) fn read_tasks(&mut self) -> Result<Vec<u8>, ProbeError> {
         super::tasks::read(&mut self.ebpf)
@@ -214,7 +251,7 @@ impl Probe {
 
     /// Looks after the links of these hooks, and after the maps that nobody changes.
     pub fn integrity(&self, hooks: &Hooks) -> Result<Integrity, ProbeError> {
-        Integrity::new(&self.ebpf, hooks.links())
+        Integrity::new(&self.ebpf, hooks.links(), self.approvers.clone())
     }
 
     /// Attaches every topic, lifecycle first. Fails when a program of a mandatory topic cannot be

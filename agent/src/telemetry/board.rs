@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use super::{EventCounts, HookStatus};
+use crate::model::ClassSummary;
 
 /// The running kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +71,9 @@ pub struct AgentFacts {
     pub rules: RuleSetFacts,
     /// The last reload that failed.
     pub failed_reload: Option<FailedReload>,
+    /// What the kernel drops since no rule can want it, and which rules keep the rest whole; empty
+    /// when it keeps everything.
+    pub approvers: Vec<ClassSummary>,
     /// Hooks.
     pub hooks: Vec<HookStatus>,
     /// What cannot be seen on this kernel.
@@ -95,6 +99,7 @@ impl AgentFacts {
             scope_cgroup: String::new(),
             rules: RuleSetFacts::default(),
             failed_reload: None,
+            approvers: Vec::new(),
             hooks: Vec::new(),
             blind_spots: Vec::new(),
         }

@@ -1,7 +1,8 @@
 //! What capture costs: CPU time of a workload without the agent, with it while the workload is out
 //! of its scope, and in scope; how records flow; what a saturated machine keeps of its throughput.
 //!
-//! The agent runs with its own rules and without the limit of each cgroup, so that nothing is cut.
+//! The agent runs with its own rules and without the limit of each cgroup, so that nothing is cut. It
+//! has every event delivered, but for the row that tells what its rules' approvers spare.
 //! Watching 32-bit calls costs every call of the machine, wherever it is made: it is off, but for
 //! the rows that tell its price.
 
@@ -24,6 +25,7 @@ use integration_test::cgroup::TestCgroup;
 use integration_test::state::State;
 
 use account::numbers;
+use report::Results;
 
 /// The files that are opened, below the folder of the run: each path has about 31 bytes.
 const FOLDER: &str = "f";
@@ -61,6 +63,8 @@ struct Bench {
     setup: AgentSetup,
     /// One that does.
     compat: AgentSetup,
+    /// One that has events dropped in the kernel that none of its rules can want.
+    selective: AgentSetup,
     scope: TestCgroup,
     outside: TestCgroup,
     files: PathBuf,
@@ -73,14 +77,16 @@ impl Bench {
         let state = State::open()?;
         let scope = TestCgroup::new()?;
         let outside = TestCgroup::new()?;
-        let agent = |compat: bool| {
+        let agent = |compat: bool, approvers: bool| {
             let mut setup = AgentSetup::new(&state, &scope, Path::new("/nonexistent"))?;
             setup.set("docker.enabled", false);
             setup.set("limits.events_per_second", 0);
             setup.set("sensor.compat_calls", compat);
+            setup.set("sensor.approvers", approvers);
             Ok::<_, anyhow::Error>(setup)
         };
-        let (setup, compat) = (agent(false)?, agent(true)?);
+        let (setup, compat) = (agent(false, false)?, agent(true, false)?);
+        let selective = agent(false, true)?;
         let files = state.run_path(FOLDER);
         fs::create_dir_all(&files)?;
         for number in 0..FILES {
@@ -90,6 +96,7 @@ impl Bench {
         Ok(Self {
             setup,
             compat,
+            selective,
             scope,
             outside,
             files,
@@ -101,9 +108,17 @@ impl Bench {
     fn run(&self, cli: &Cli) -> Result<()> {
         let costs = costs::measure(self, cli)?;
         let flow = flow::measure(self, cli)?;
-        let kept = saturation::measure(self, cli)?;
+        let kept_all = saturation::measure(self, cli, &self.setup)?;
+        let kept = saturation::measure(self, cli, &self.selective)?;
         let throughput = throughput::measure(self, cli)?;
-        report::print(cli.output, &costs, &flow, &kept, &throughput);
+        let results = Results {
+            costs,
+            flow,
+            kept_all,
+            kept,
+            throughput,
+        };
+        report::print(cli.output, &results);
         Ok(())
     }
 

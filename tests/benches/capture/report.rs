@@ -10,14 +10,26 @@ use crate::flow::Flow;
 use crate::saturation::Kept;
 use crate::throughput::Throughput;
 
+/// What was measured.
+pub(crate) struct Results {
+    pub(crate) costs: Costs,
+    pub(crate) flow: Flow,
+    /// Saturation with every event delivered.
+    pub(crate) kept_all: Kept,
+    /// The same with the approvers of the rules.
+    pub(crate) kept: Kept,
+    pub(crate) throughput: Throughput,
+}
+
 /// Prints the results.
-pub(crate) fn print(
-    output: Output,
-    costs: &Costs,
-    flow: &Flow,
-    kept: &Kept,
-    throughput: &Throughput,
-) {
+pub(crate) fn print(output: Output, results: &Results) {
+    let Results {
+        costs,
+        flow,
+        kept_all,
+        kept,
+        throughput,
+    } = results;
     let ratios = [
         ("open_close_in_ratio", Load::OpenClose, At::In),
         ("open_close_out_ratio", Load::OpenClose, At::Out),
@@ -33,14 +45,18 @@ pub(crate) fn print(
     ]
     .map(|(name, load, at)| (name, costs.ratio(load, at)));
     let aa = costs.ratio(Load::OpenClose, At::OffAgain);
-    let lost = flow.attempted - flow.delivered.min(flow.attempted) + dropped(&kept.account);
+    let lost = flow.attempted - flow.delivered.min(flow.attempted)
+        + dropped(&kept_all.account)
+        + dropped(&kept.account);
     match output {
         Output::Text => {
             println!("{:<30}{:>8}  95% interval", "ratio of CPU time", "median");
             table(&ratios);
             table(&[("aa (off/off, open and close)", aa)]);
             flow_text(flow);
-            saturation_text(kept);
+            println!();
+            saturation_text("saturation_kept", kept);
+            saturation_text("saturation_kept_all", kept_all);
             throughput_text(throughput);
             println!("lost                          {lost}");
         }
@@ -54,7 +70,8 @@ pub(crate) fn print(
                 ("aa_high", aa.high),
                 ("record_bytes_mean", flow.record_bytes),
                 ("wakes_per_1000", flow.wakes_per_1000),
-                ("saturation_kept_all", kept.ratio),
+                ("saturation_kept", kept.ratio),
+                ("saturation_kept_all", kept_all.ratio),
                 ("dns_throughput_kept", throughput.on / throughput.off),
                 ("dns_cpu_per_byte_ratio", throughput.cost.median),
             ];
@@ -91,10 +108,9 @@ fn flow_text(flow: &Flow) {
     }
 }
 
-fn saturation_text(kept: &Kept) {
+fn saturation_text(name: &str, kept: &Kept) {
     let account = &kept.account;
-    println!();
-    println!("saturation_kept_all           {:.3}", kept.ratio);
+    println!("{name:<30}{:.3}", kept.ratio);
     println!(
         "                              {} attempted = {} delivered + {} suppressed + {} cut + {} lost",
         kept.attempted,

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::Result;
 use gravlens::proto::EventAccount;
+use integration_test::agent::AgentSetup;
 use integration_test::bench::stats;
 use integration_test::events;
 use integration_test::runtime::block_on;
@@ -21,13 +22,14 @@ pub(crate) struct Kept {
     pub(crate) account: EventAccount,
 }
 
-pub(crate) fn measure(bench: &Bench, cli: &Cli) -> Result<Kept> {
+/// Under agents of that setup.
+pub(crate) fn measure(bench: &Bench, cli: &Cli, setup: &AgentSetup) -> Result<Kept> {
     let mut kept = Vec::new();
     let mut total = EventAccount::default();
     let mut attempted = 0;
     for _ in 0..ROUNDS {
         let off = saturate(bench, cli, bench.outside.directory())?;
-        let agent = block_on(bench.setup.start())?;
+        let agent = block_on(setup.start())?;
         let watched = saturate(bench, cli, bench.scope.directory())?;
         let status = barrier(&agent)?;
         agent.stop()?;

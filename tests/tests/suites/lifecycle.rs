@@ -15,6 +15,7 @@ use integration_test::agent::AgentSetup;
 use integration_test::cgroup::TestCgroup;
 use integration_test::client::{self, Watcher, container_id, rule_name};
 use integration_test::container::{Container, ContainerSpec};
+use integration_test::engine::Engine;
 use integration_test::events::dropped;
 use integration_test::images::Image;
 use integration_test::offenders;
@@ -207,12 +208,20 @@ fn span(gap: &Gap) -> Result<(SystemTime, SystemTime)> {
     Ok((from.try_into()?, to.try_into()?))
 }
 
+/// An agent to which every event comes, also those that no rule can want.
+async fn start_with_every_event(bench: &Bench, engine: &Engine) -> Result<Watched> {
+    let cgroup = TestCgroup::new()?;
+    let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+    setup.set("sensor.approvers", false);
+    Watched::start_with(setup, cgroup).await
+}
+
 /// The hooks see a burst and, behind it, a deed; then the agent is told to stop.
 fn told_before_stop(bench: &Bench) -> Result<()> {
     block_on(async {
         let engine = bench.engine.lock().await;
         Image::Offenders.ensure(&engine, &bench.state).await?;
-        let watched = Watched::start(bench, &engine).await?;
+        let watched = start_with_every_event(bench, &engine).await?;
         let spec = ContainerSpec::new("last-words", Image::Offenders);
         let container = Container::run(&engine, &watched.cgroup, &spec).await?;
         watched.settle().await?;
@@ -279,6 +288,7 @@ fn too_much_for_a_stop(bench: &Bench) -> Result<()> {
         let cgroup = TestCgroup::new()?;
         let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
         setup.set_bulk_ring_bytes(LARGE_RING_BYTES);
+        setup.set("sensor.approvers", false);
         let watched = Watched::start_with(setup, cgroup).await?;
         let spec = ContainerSpec::new("too-much", Image::Offenders);
         let container = Container::run(&engine, &watched.cgroup, &spec).await?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use gravlens::proto::record::Body;
 use gravlens::proto::reload_rules_response::Outcome;
 use gravlens::proto::{Alert, RuleSetStatus};
 use integration_test::agent::{self, AgentSetup};
@@ -26,6 +27,7 @@ use crate::{Bench, Test};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("reload::under_load_no_event_meets_a_mixed_set", under_load),
     ("reload::the_command_says_what_came_of_it", command),
+    ("reload::the_kernel_keeps_what_the_new_rules_want", kernel),
 ];
 
 const LONG: u64 = 200;
@@ -122,6 +124,8 @@ fn under_load(bench: &Bench) -> Result<()> {
         let directory = rules.directory.to_string_lossy().into_owned();
         setup.set("rules.paths", vec![directory]);
         setup.set("rules.bundled", false);
+        // All of the flood is to come to the detection task.
+        setup.set("sensor.approvers", false);
         let watched = Watched::start_with(setup, cgroup).await?;
         let spec = ContainerSpec::new("reloads", Image::Offenders).command(&["sleep", "7200"]);
         let container = Container::run(&engine, &watched.cgroup, &spec).await?;
@@ -337,6 +341,55 @@ fn command(bench: &Bench) -> Result<()> {
         let status = client::status(watched.agent.socket()).await?;
         let set = status.rules.context("no rules")?;
         ensure!((set.generation, set.active) == (2, 2), "{set:?}");
+        watched.finish()
+    })
+}
+
+fn kernel(bench: &Bench) -> Result<()> {
+    block_on(async {
+        let engine = bench.engine.lock().await;
+        Image::Busybox.ensure(&engine, &bench.state).await?;
+        let cgroup = TestCgroup::new()?;
+        let mut setup = AgentSetup::new(&bench.state, &cgroup, engine.socket())?;
+        setup.set("rules.bundled", false);
+        setup.set("rules.watch", false);
+        let write = |setup: &AgentSetup, file: &str| {
+            let text = format!(
+                "- rule: 'Suite: opened {file}'\n  desc: d\n  condition: evt.type in (open, \
+                 openat) and fd.name = {file}\n  output: o\n  priority: NOTICE\n"
+            );
+            fs::write(setup.path("rules.local.yaml"), text)
+        };
+        write(&setup, "/etc/passwd")?;
+        let watched = Watched::start_with(setup, cgroup).await?;
+        let spec = ContainerSpec::new("approvers", Image::Busybox);
+        let container = Container::run(&engine, &watched.cgroup, &spec).await?;
+        let suppressed = async || -> Result<u64> {
+            let events = watched.barrier().await?.events;
+            Ok(events.context("no account")?.suppressed)
+        };
+        for (generation, file) in (2..).zip(["/etc/group", "/etc/hostname", "/etc/group"]) {
+            // Nobody wants the file yet.
+            let before = suppressed().await?;
+            container.exec(&["cat", file]).await?;
+            ensure!(suppressed().await? > before, "{file} was not dropped");
+            write(&watched.setup, file)?;
+            let came = reload(watched.agent.socket())?;
+            ensure!(came == (0, "reloaded".to_owned()), "{came:?}");
+            container.exec(&["cat", file]).await?;
+            let rule = format!("Suite: opened {file}");
+            let told = watched.watcher.wait_until(&rule, LIMIT, |records| {
+                let mut alerts = records.iter().filter_map(|record| match &record.body {
+                    Some(Body::Alert(alert)) => alert.rule.as_ref(),
+                    _ => None,
+                });
+                alerts
+                    .any(|found| found.name == rule && found.set_generation == generation)
+                    .then_some(())
+            });
+            told.await?;
+        }
+        drop(container);
         watched.finish()
     })
 }

@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("tamper::a_detached_link_is_told", detached),
     ("tamper::a_disabled_perf_event_is_told", disabled),
     ("tamper::a_changed_map_is_told", overwritten),
+    ("tamper::changed_approvers_are_told", approved),
     ("tamper::silenced_programs_are_told", silenced),
     ("tamper::a_reader_that_is_held_up_is_told", stalled),
     ("tamper::a_client_hears_of_an_agent_that_is_held_up", silent),
@@ -89,12 +90,21 @@ fn blinds(bench: &Bench, (deed, name): (&str, &str), fault: &str, blind: &str) -
 }
 
 fn overwritten(bench: &Bench) -> Result<()> {
+    told_of_map(bench, "ZERO_COUNTERS")
+}
+
+/// What no rule wants is dropped in the kernel: whoever changes the table blinds the sensor.
+fn approved(bench: &Bench) -> Result<()> {
+    told_of_map(bench, "APPROVERS")
+}
+
+fn told_of_map(bench: &Bench, map: &str) -> Result<()> {
     block_on(async {
         let engine = bench.engine.lock().await;
         let watched = Watched::start(bench, &engine).await?;
-        tamper(&watched.agent, "overwrite", "ZERO_COUNTERS")?;
+        tamper(&watched.agent, "overwrite", map)?;
         let alert = watched.told(TAMPERED, LIMIT).await?;
-        ensure!(alert.output.contains("ZERO_COUNTERS"), "{}", alert.output);
+        ensure!(alert.output.contains(map), "{}", alert.output);
         watched.finish()
     })
 }

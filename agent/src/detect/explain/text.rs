@@ -2,6 +2,7 @@
 
 use super::super::value::append;
 use super::{Cost, CostClass, Discriminator, ExplainedTerm, Explanation};
+use crate::model::Kept;
 
 /// Characters of a comparison that are shown.
 const SHOWN: usize = 150;
@@ -19,6 +20,7 @@ impl Explanation {
             ),
         );
         self.write_events(&mut out);
+        self.write_kept(&mut out);
         self.write_fields(&mut out);
         out.push_str("kernel\n");
         for line in kernel {
@@ -69,6 +71,24 @@ impl Explanation {
                     );
                 }
             }
+        }
+    }
+
+    /// Executions and their like are always kept.
+    fn write_kept(&self, out: &mut String) {
+        if self.kept.is_empty() {
+            return;
+        }
+        out.push_str("kept by the kernel for it\n");
+        for kept in &self.kept {
+            let why = match kept.kept {
+                Kept::Everything => "all".to_owned(),
+                _ => kept.why(),
+            };
+            append(
+                out,
+                format_args!("  {}: {}\n", kept.events, shortened(&why)),
+            );
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct Anchor {
 
 /// How a condition can be narrowed down.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Anchored {
+pub(crate) enum Anchored {
     /// It holds for no event of these types.
     Never,
     /// Nothing narrows it down.
@@ -33,21 +33,70 @@ enum Found {
     By(Anchor),
 }
 
+/// What is known of comparisons before there is an event.
+pub(crate) trait View {
+    /// What the comparison is for every event in view, where that is one and the same.
+    fn constant(&self, leaf: &Leaf) -> Option<bool>;
+
+    /// Expected share of events for which the comparison holds; `None` when it cannot be looked up.
+    fn share(&self, leaf: &Leaf) -> Option<f32>;
+}
+
 /// The anchor of a condition on events of these types.
 pub(super) fn of(condition: &Node, leaves: &[Leaf], types: EventTypes) -> Anchored {
-    match (Search { leaves, types }).node(condition, false) {
+    in_view(condition, leaves, &Types(types))
+}
+
+/// The anchor of a condition on the events in view.
+pub(crate) fn in_view(condition: &Node, leaves: &[Leaf], view: &impl View) -> Anchored {
+    match (Search { leaves, view }).node(condition, false) {
         Found::Constant(false) => Anchored::Never,
         Found::Constant(true) | Found::Open => Anchored::Always,
         Found::By(anchor) => Anchored::By(anchor),
     }
 }
 
-struct Search<'a> {
-    leaves: &'a [Leaf],
-    types: EventTypes,
+/// Events of some types.
+struct Types(EventTypes);
+
+impl View for Types {
+    fn constant(&self, leaf: &Leaf) -> Option<bool> {
+        constant_on(leaf, self.0)
+    }
+
+    fn share(&self, leaf: &Leaf) -> Option<f32> {
+        share(leaf)
+    }
 }
 
-impl Search<'_> {
+/// What the comparison is for all events of these types.
+pub(crate) fn constant_on(leaf: &Leaf, types: EventTypes) -> Option<bool> {
+    match &leaf.test {
+        Test::Never => return Some(false),
+        Test::EventType(wanted) => {
+            let met = wanted.intersection(types);
+            return if met.is_empty() {
+                Some(false)
+            } else {
+                (met == types).then_some(true)
+            };
+        }
+        _ => {}
+    }
+    let Source::Field { id, .. } = &leaf.left else {
+        return None;
+    };
+    // A field that no event of these types has is missing.
+    let absent = info(*id).on.intersection(types).is_empty();
+    absent.then_some(false)
+}
+
+struct Search<'a, V> {
+    leaves: &'a [Leaf],
+    view: &'a V,
+}
+
+impl<V: View> Search<'_, V> {
     fn node(&self, node: &Node, negated: bool) -> Found {
         match (node, negated) {
             (Node::Leaf(term), _) => self.leaf(term.leaf, negated),
@@ -116,40 +165,18 @@ impl Search<'_> {
 
     fn leaf(&self, id: LeafId, negated: bool) -> Found {
         let leaf = &self.leaves[id as usize];
-        match self.constant(leaf) {
+        match self.view.constant(leaf) {
             Some(truth) => return Found::Constant(truth != negated),
             None if negated => return Found::Open,
             None => {}
         }
-        match share(leaf) {
+        match self.view.share(leaf) {
             Some(share) => Found::By(Anchor {
                 leaves: vec![id],
                 share,
             }),
             None => Found::Open,
         }
-    }
-
-    /// What the comparison is for all events of these types.
-    fn constant(&self, leaf: &Leaf) -> Option<bool> {
-        match &leaf.test {
-            Test::Never => return Some(false),
-            Test::EventType(types) => {
-                let met = types.intersection(self.types);
-                return if met.is_empty() {
-                    Some(false)
-                } else {
-                    (met == self.types).then_some(true)
-                };
-            }
-            _ => {}
-        }
-        let Source::Field { id, .. } = &leaf.left else {
-            return None;
-        };
-        // A field that no event of these types has is missing.
-        let absent = info(*id).on.intersection(self.types).is_empty();
-        absent.then_some(false)
     }
 }
 
@@ -244,24 +271,31 @@ fn of_network(network: &Network) -> f32 {
 }
 
 impl<P: AsRef<[u8]>> Glob<P> {
+    /// Length of the wildcard that the pattern begins with, 0 when it is a plain byte; `None` where
+    /// that is not plain to see.
+    pub(in crate::detect) fn wildcard(pattern: &[u8]) -> Option<usize> {
+        match pattern.first() {
+            Some(b'*' | b'?') => Some(1),
+            Some(b'[') => bracket(pattern),
+            // It gives the next byte another meaning.
+            Some(b'\\') => None,
+            _ => Some(0),
+        }
+    }
+
     /// The longest run of bytes that every match contains; `None` when there is none.
     pub(super) fn longest_literal(&self) -> Option<&[u8]> {
         let pattern = self.pattern();
         let (mut longest, mut start, mut at) = (&pattern[..0], 0, 0);
         while at < pattern.len() {
-            let length = match pattern[at] {
-                b'*' | b'?' => 1,
-                b'[' => bracket(&pattern[at..])?,
-                // It gives the next byte another meaning.
-                b'\\' => return None,
-                _ => {
-                    at += 1;
-                    continue;
+            match Self::wildcard(&pattern[at..])? {
+                0 => at += 1,
+                length => {
+                    longest = longer(longest, &pattern[start..at]);
+                    at += length;
+                    start = at;
                 }
-            };
-            longest = longer(longest, &pattern[start..at]);
-            at += length;
-            start = at;
+            }
         }
         longest = longer(longest, &pattern[start..]);
         (!longest.is_empty()).then_some(longest)

@@ -1,6 +1,7 @@
 //! Snapshots as protobuf messages.
 
 use crate::alert::{Progress, encode_rule, encode_severity, timestamp};
+use crate::model::{ClassSummary, Kept};
 use crate::proto;
 use crate::sinks::reload::{ReloadAnswer, ReloadOutcome};
 use crate::telemetry::{
@@ -217,4 +218,21 @@ pub(super) fn failures() -> Vec<proto::FailureCount> {
             count,
         })
         .collect()
+}
+
+/// What the kernel keeps of some events.
+pub(super) fn kept_events(summary: &ClassSummary) -> proto::KeptEvents {
+    use proto::kept_events::Kept as Encoded;
+    let kept = match summary.kept {
+        Kept::Nothing => Encoded::Nothing,
+        Kept::ByName => Encoded::ByName,
+        Kept::ByPort => Encoded::ByPort,
+        Kept::Everything => Encoded::Everything,
+    };
+    proto::KeptEvents {
+        events: summary.events.clone(),
+        kept: kept.into(),
+        by: summary.by.clone(),
+        count: u32::try_from(summary.count).unwrap_or(u32::MAX),
+    }
 }

@@ -85,6 +85,7 @@ impl Answers {
             not_seen: facts.blind_spots.clone(),
             canary: Some(convert::canary(&snapshot.canary)),
             integrity: Some(convert::integrity(&snapshot.integrity)),
+            kept_events: facts.approvers.iter().map(convert::kept_events).collect(),
         }
     }
 
