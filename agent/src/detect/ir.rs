@@ -243,14 +243,17 @@ impl PathPrefixes {
 
     /// The prefixes; `None` when some have wildcards.
     pub(crate) fn plain(&self) -> Option<impl Iterator<Item = &[u8]>> {
-        let plain = self.plain.iter().map(|prefix| &**prefix);
-        self.patterns.is_empty().then_some(plain)
+        self.patterns.is_empty().then_some(self.literals())
     }
 
-    /// The prefixes, those with wildcards by themselves.
-    pub(crate) fn all(&self) -> (impl Iterator<Item = &[u8]>, &[Glob<Box<[u8]>>]) {
-        let plain = self.plain.iter().map(|prefix| &**prefix);
-        (plain, &self.patterns)
+    /// The prefixes without wildcards.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &[u8]> {
+        self.plain.iter().map(|prefix| &**prefix)
+    }
+
+    /// The prefixes with wildcards.
+    pub(crate) fn patterns(&self) -> &[Glob<Box<[u8]>>] {
+        &self.patterns
     }
 
     pub(crate) fn matches(&self, path: &[u8]) -> bool {

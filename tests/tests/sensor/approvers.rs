@@ -82,7 +82,7 @@ fn selective(bench: &Bench) -> Result<()> {
         fs::create_dir(cgroup)?;
         offence.run_in(cgroup)?;
     }
-    let status = settled(agent.socket().as_path())?;
+    let status = settled(agent.socket())?;
     let mut dropped = 0;
     for hook in ["open", "connect", "descriptor", "socket"] {
         let [before, after] = [&quiet, &busy].map(|cgroup| account(&status, cgroup, hook));

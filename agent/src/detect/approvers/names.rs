@@ -104,9 +104,9 @@ fn of_path(test: &Test) -> Option<Vec<NamePattern>> {
         Test::ContainsFolded(text) => one(literal(text, false, false)),
         Test::Glob(glob) | Test::GlobFolded(glob) => one(of_glob(glob.pattern())),
         Test::PathPrefix(prefixes) => {
-            let (plain, patterns) = prefixes.all();
+            let plain = prefixes.literals();
             let plain = plain.map(|prefix| literal(&below(prefix), true, false));
-            let patterns = patterns.iter().map(Glob::pattern);
+            let patterns = prefixes.patterns().iter().map(Glob::pattern);
             plain.chain(patterns.map(of_glob_below)).collect()
         }
         _ => None,

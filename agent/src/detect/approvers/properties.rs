@@ -316,9 +316,9 @@ fn pieces(set: &RuleSet) -> Vec<String> {
             Test::Contains(finder) => add(finder.needle()),
             Test::Glob(glob) | Test::GlobFolded(glob) => add(glob.pattern()),
             Test::PathPrefix(prefixes) => {
-                let (plain, patterns) = prefixes.all();
-                plain.for_each(&mut add);
-                patterns.iter().for_each(|pattern| add(pattern.pattern()));
+                prefixes.literals().for_each(&mut add);
+                let patterns = prefixes.patterns().iter();
+                patterns.for_each(|pattern| add(pattern.pattern()));
             }
             _ => {}
         }
