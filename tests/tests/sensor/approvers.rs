@@ -109,6 +109,7 @@ fn selective(bench: &Bench) -> Result<()> {
     }
     ensure!(dropped > 0, "nothing was suppressed");
 
+    block_on(watcher.settle(LIMIT))?;
     let busy = fs::metadata(&busy)?.ino();
     let alerts = watcher.alerts();
     let mut told: Vec<&str> = alerts
