@@ -1,5 +1,7 @@
 //! What benchmarks have in common.
 
+pub mod stats;
+
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -18,8 +18,9 @@ pub(crate) enum Bench {
         )]
         args: Vec<String>,
     },
-    /// What decoding, enrichment and rules cost: a capture goes through the detection task, with a
-    /// hundred rules and with a thousand
+    /// What decoding, enrichment and rules cost: a recording of servers under load and of programs
+    /// that start goes through the detection task, with a hundred rules and with a thousand; beside
+    /// it Sigma's public rules, here and in rsigma-eval
     Rules {
         /// Arguments of the benchmark itself (`-- --help` lists them)
         #[arg(

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use integration_test::bench::stats::{Interval, median_ratio};
 use integration_test::events;
 use integration_test::runtime::block_on;
 
 use crate::account::{barrier, numbers};
-use crate::stats::{Interval, median_ratio};
 use crate::{Bench, Cli};
 
 /// Where the workload runs while which agent does.

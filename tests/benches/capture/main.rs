@@ -10,7 +10,6 @@ mod costs;
 mod flow;
 mod report;
 mod saturation;
-mod stats;
 mod throughput;
 
 use std::fs;

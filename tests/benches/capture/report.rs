@@ -1,13 +1,13 @@
 //! The table for people, the metrics for programs.
 
 use integration_test::bench::Output;
+use integration_test::bench::stats::Interval;
 use integration_test::events::dropped;
 use serde_json::json;
 
 use crate::costs::{At, Costs, Load};
 use crate::flow::Flow;
 use crate::saturation::Kept;
-use crate::stats::Interval;
 use crate::throughput::Throughput;
 
 /// Prints the results.

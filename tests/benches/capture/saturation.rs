@@ -5,11 +5,12 @@ use std::process::Stdio;
 
 use anyhow::Result;
 use gravlens::proto::EventAccount;
+use integration_test::bench::stats;
 use integration_test::events;
 use integration_test::runtime::block_on;
 
 use crate::account::{barrier, numbers, of_hook};
-use crate::{Bench, Cli, stats};
+use crate::{Bench, Cli};
 
 const PROCESSES: usize = 3;
 const ROUNDS: usize = 3;

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use anyhow::Result;
+use integration_test::bench::stats::{self, Interval, median_ratio};
 use integration_test::runtime::block_on;
 
 use crate::account::numbers;
-use crate::stats::{self, Interval, median_ratio};
 use crate::{Bench, Cli};
 
 const ROUNDS: usize = 6;

@@ -1,49 +1,60 @@
 //! What the rules cost: a recorded mix of events goes through decoding, enrichment and rules once
-//! more, on one core and without a sensor.
+//! more, on one core and without a sensor. Beside it Sigma's public rules, here and in another
+//! implementation.
 
 mod counting;
 mod grown;
+mod measure;
 mod mix;
+mod recording;
+mod sets;
+mod sigma;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use gravlens::detect::{self, LoadOptions, RuleSet};
+use gravlens::model::Syscall;
 use gravlens::pipeline::Replay;
 use integration_test::bench::{self, Output};
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
+use measure::{Runs, Times, measure, median_nanoseconds};
 use mix::Mix;
+use sets::sets;
+use sigma::Sigma;
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
 
-/// Records between two looks at what they made.
-const STRIDE: usize = 4_096;
+/// Least share of opens in the mix.
+const OPENS: f64 = 0.5;
 
 /// Measure what the rules cost.
 #[derive(Parser)]
 struct Cli {
-    /// Captures that `gravlens record` wrote
-    #[arg(required = true, value_name = "FILE")]
+    /// Captures that `gravlens record` wrote, in place of the benchmark's own
+    #[arg(value_name = "FILE")]
     captures: Vec<PathBuf>,
+    /// Record the benchmark's own mix anew: nginx, redis and PostgreSQL under load, and programs
+    /// that start one after another
+    #[arg(long, conflicts_with = "captures")]
+    record: bool,
     /// Rules in the small set: the bundled ones, and more like these
     #[arg(long, default_value_t = 100)]
     rules: usize,
     /// Rules in the large set
     #[arg(long, default_value_t = 1_000)]
     many: usize,
-    /// Seconds for each measurement
-    #[arg(long, default_value_t = 3)]
-    seconds: u64,
-    /// Measurements of each set, in turn, of which the median counts
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// Milliseconds of each measurement; there are eight in a block
+    #[arg(long, default_value_t = 400)]
+    millis: u64,
+    /// Blocks, of which the median counts
+    #[arg(long, default_value_t = 12)]
+    blocks: usize,
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -54,101 +65,147 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let mix = Mix::read(&cli.captures)?;
-    let (small, large) = (rules(cli.rules)?, rules(cli.many)?);
-    let quiet = mix.quiet(&large)?;
-    let all = mix.all();
-    let (mut with_small, mut with_large) = (mix.detection(&small)?, mix.detection(&large)?);
-    let mut rates = [const { Vec::new() }; 4];
-    for _ in 0..cli.rounds {
-        let measured = [
-            nanoseconds(&mut with_small, &all, cli.seconds),
-            nanoseconds(&mut with_small, &quiet, cli.seconds),
-            nanoseconds(&mut with_large, &quiet, cli.seconds),
-            // The same once more: what differs is noise.
-            nanoseconds(&mut with_small, &quiet, cli.seconds),
-        ];
-        for (rates, measured) in rates.iter_mut().zip(measured) {
-            rates.push(measured);
-        }
-    }
-    let [all_ns, small_ns, large_ns, again_ns] = rates.map(median);
-    let allocated = counting::allocations(|| {
-        for record in &quiet {
-            with_small.record(record);
-        }
+    ensure!(cli.blocks > 0, "there is nothing to measure in no block");
+    let captures = if cli.captures.is_empty() {
+        vec![recording::recording(cli.record)?]
+    } else {
+        cli.captures.clone()
+    };
+    let mix = Mix::read(&captures)?;
+    let types = mix.types()?;
+    let opens = mix.kinds().get("open").copied().unwrap_or(0) as f64 / mix.all().len() as f64;
+    ensure!(
+        opens >= OPENS || !cli.captures.is_empty(),
+        "only {opens:.2} of the mix are opens: record it anew (`--record`)"
+    );
+    let sets = sets(&types, cli.rules, cli.many)?;
+    let (all, quiet) = (mix.all(), mix.quiet(&sets.large)?);
+    ensure!(!quiet.is_empty(), "every event of the mix matches a rule");
+    let mut small = mix.lasting(&sets.small)?;
+    let times = measure(&mut Runs {
+        whole: &mut mix.detection(&sets.small)?,
+        small: &mut small,
+        again: &mut mix.lasting(&sets.small)?,
+        large: &mut mix.lasting(&sets.large)?,
+        all: &all,
+        quiet: &quiet,
+        blocks: cli.blocks,
+        length: Duration::from_millis(cli.millis),
     });
-    let opens = mix.kinds().get("open").copied().unwrap_or(0);
-    let metrics = json!({
-        "records": all.len(),
-        "opens_share": opens as f64 / all.len() as f64,
-        "quiet_share": quiet.len() as f64 / all.len() as f64,
-        "rules": small.rules().len(),
-        "rules_many": large.rules().len(),
-        "events_per_s": 1e9 / all_ns,
-        "events_per_s_quiet": 1e9 / small_ns,
-        "ns_per_event": all_ns,
-        "many_ratio": large_ns / small_ns,
-        "aa": again_ns / small_ns,
-        "allocations_per_quiet_event": allocated as f64 / quiet.len() as f64,
-    });
+    let median_ns = median_nanoseconds(&mut small, &quiet);
+    let allocated = allocated(&mut small, &quiet);
+    let sigma = Sigma::measure(&mix, cli.blocks, Duration::from_millis(cli.millis))?;
+    let result = Measured {
+        quiet: quiet.len() as f64 / all.len() as f64,
+        allocations: allocated.values().sum::<u64>() as f64 / quiet.len() as f64,
+        allocated,
+        types,
+        opens,
+        times,
+        median_ns,
+        sigma,
+        mix,
+    };
     match cli.output {
-        Output::Json => println!("{}", json!({ "metrics": metrics })),
-        Output::Text => {
-            for (kind, count) in mix.kinds() {
-                println!("records of kind {kind:<24}{count:>12}");
-            }
-            for (name, value) in metrics.as_object().into_iter().flatten() {
-                println!(
-                    "{name:<40}{value:>12.3}",
-                    value = value.as_f64().unwrap_or_default()
-                );
-            }
-        }
+        Output::Json => println!("{}", json!({ "metrics": result.metrics() })),
+        Output::Text => result.print(cli),
     }
     Ok(())
 }
 
-/// The bundled rules, and as many more like these as are missing.
-fn rules(count: usize) -> Result<Arc<RuleSet>> {
-    let mut files = detect::bundled();
-    let bundled = detect::load(&files, &LoadOptions::default());
-    let missing = count.saturating_sub(bundled.set.rules().len());
-    files.push(grown::grown(&files, missing)?);
-    let loaded = detect::load(&files, &LoadOptions::default());
-    ensure!(
-        loaded.report.refused.is_empty(),
-        "{}",
-        loaded.report.to_text()
-    );
-    Ok(Arc::new(loaded.set))
-}
-
-/// CPU time for each record.
-fn nanoseconds(detection: &mut Replay, records: &[&[u8]], seconds: u64) -> f64 {
-    let until = Instant::now() + std::time::Duration::from_secs(seconds);
-    let (mut spent, mut count) = (0.0, 0);
-    while Instant::now() < until {
-        for records in records.chunks(STRIDE) {
-            let begun = cpu_seconds();
-            for record in records {
-                detection.record(record);
-            }
-            spent += cpu_seconds() - begun;
-            count += records.len();
-            mix::drain(detection);
+/// Allocations by records, of the kinds that made any.
+fn allocated(replay: &mut Replay, records: &[&[u8]]) -> BTreeMap<&'static str, u64> {
+    let mut allocated = BTreeMap::new();
+    for record in records {
+        let count = counting::allocations(|| replay.record(record));
+        if count > 0 {
+            *allocated.entry(mix::kind(record)).or_default() += count;
         }
     }
-    spent * 1e9 / count as f64
+    allocated
 }
 
-/// CPU time of this thread.
-fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+/// The results.
+struct Measured {
+    mix: Mix,
+    types: BTreeMap<Syscall, usize>,
+    /// Share of opens.
+    opens: f64,
+    /// Share of the events that match nothing and are no part of the life of a process.
+    quiet: f64,
+    times: Times,
+    median_ns: f64,
+    /// For each of these events, and in all by the kind of the records.
+    allocations: f64,
+    allocated: BTreeMap<&'static str, u64>,
+    sigma: Sigma,
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+impl Measured {
+    fn metrics(&self) -> serde_json::Value {
+        let Times {
+            all_ns,
+            ratio,
+            same,
+            ..
+        } = &self.times;
+        json!({
+            "events_per_s": 1e9 / all_ns,
+            "ratio_1000_100": ratio.median,
+            "ratio_low": ratio.low,
+            "ratio_high": ratio.high,
+            "aa_low": same.low,
+            "aa_high": same.high,
+            "allocs_no_match": self.allocations,
+            "known_benign_p50_ns": self.median_ns,
+            "opens_share": self.opens,
+            "sigma_events_per_s": self.sigma.here.per_second,
+            "rsigma_events_per_s": self.sigma.rsigma.per_second,
+        })
+    }
+
+    fn print(&self, cli: &Cli) {
+        let Mix { seen, lost, .. } = self.mix;
+        let records = self.mix.all().len();
+        println!(
+            "mix                  {records} records, {:.0} % of them opens; the recorder lost {lost} of {seen}",
+            self.opens * 100.0
+        );
+        for (call, count) in &self.types {
+            println!("                     {count:>9} {}", call.name());
+        }
+        let times = &self.times;
+        println!(
+            "events_per_s         {:>9.0}  {:.0} ns each through decode, enrich and {} rules",
+            1e9 / times.all_ns,
+            times.all_ns,
+            cli.rules
+        );
+        println!(
+            "no match             {:>9.0}  ns each with {} rules, {:.0} with {}; {:.0} % of the mix",
+            times.quiet_small_ns,
+            cli.rules,
+            times.quiet_large_ns,
+            cli.many,
+            self.quiet * 100.0
+        );
+        for (name, ratio) in [
+            ("ratio_1000_100", times.ratio),
+            ("aa (the same set)", times.same),
+        ] {
+            println!(
+                "{name:<20} {:>9.3}  {:.3} to {:.3}",
+                ratio.median, ratio.low, ratio.high
+            );
+        }
+        println!(
+            "allocs_no_match      {:>9.3}  for each event",
+            self.allocations
+        );
+        for (kind, count) in &self.allocated {
+            println!("                     {count:>9} by records of kind {kind}");
+        }
+        println!("known_benign_p50_ns  {:>9.0}", self.median_ns);
+        self.sigma.print();
+    }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use gravlens::capture::{Capture, Input, captures};
 use gravlens::decode::{Record, decode};
-use gravlens::detect::RuleSet;
+use gravlens::detect::{EventTypes, LoadOptions, RuleFile, RuleSet, load};
+use gravlens::model::Syscall;
 use gravlens::pipeline::Replay;
+use gravlens::proto::record::Body;
 
 /// A capture in memory.
 pub(crate) struct Mix {
@@ -16,6 +18,9 @@ pub(crate) struct Mix {
     /// What the node was like before the first record.
     state: Vec<Input>,
     records: Vec<Vec<u8>>,
+    /// Events that the recorder saw, and those of them that it lost.
+    pub(crate) seen: u64,
+    pub(crate) lost: u64,
 }
 
 impl Mix {
@@ -24,13 +29,15 @@ impl Mix {
         let mut captures = captures(paths)?.into_iter();
         let mut capture = captures.next().context("no capture is named")?;
         let (mut state, mut records) = (Vec::new(), Vec::new());
+        let mut account = (0, 0);
         while let Some(input) = capture
             .next_input()
             .map_err(|damage| anyhow::anyhow!("{damage}"))?
         {
             match input {
                 Input::Record(bytes) => records.push(bytes),
-                Input::Tick { .. } | Input::Account { .. } => {}
+                Input::Tick { .. } => {}
+                Input::Account { seen, lost } => account = (seen, lost),
                 input => state.push(input),
             }
         }
@@ -38,12 +45,24 @@ impl Mix {
             capture,
             state,
             records,
+            seen: account.0,
+            lost: account.1,
         })
     }
 
     /// A detection task with these rules that knows what the capture knows of the node, and has
     /// seen every record once.
     pub(crate) fn detection(&self, rules: &Arc<RuleSet>) -> Result<Replay> {
+        self.after(rules, |_| true)
+    }
+
+    /// The same where no process has ended: records of what they did can be given to it again without
+    /// those of their begin.
+    pub(crate) fn lasting(&self, rules: &Arc<RuleSet>) -> Result<Replay> {
+        self.after(rules, |record| kind(record) != "exit")
+    }
+
+    fn after(&self, rules: &Arc<RuleSet>, wanted: impl Fn(&[u8]) -> bool) -> Result<Replay> {
         let mut replay = Replay::new(self.capture.header(), Arc::clone(rules))
             .map_err(|fault| anyhow::anyhow!("{fault}"))?;
         for input in self.state.iter().cloned() {
@@ -51,7 +70,7 @@ impl Mix {
                 .apply(input)
                 .map_err(|fault| anyhow::anyhow!("{fault}"))?;
         }
-        for record in &self.records {
+        for record in self.records.iter().filter(|record| wanted(record)) {
             replay.record(record);
             drain(&mut replay);
         }
@@ -78,6 +97,42 @@ impl Mix {
         Ok(quiet)
     }
 
+    /// The event types of the records, with how many there are of each.
+    pub(crate) fn types(&self) -> Result<BTreeMap<Syscall, usize>> {
+        let mut text = String::new();
+        for call in EventTypes::ALL.iter() {
+            let name = call.name();
+            text += &format!(
+                "- rule: {name}\n  desc: d\n  condition: evt.type = {name}\n  output: o\n  \
+                 priority: CRITICAL\n"
+            );
+        }
+        let file = RuleFile {
+            path: "types.yaml".to_owned(),
+            text,
+        };
+        let loaded = load(&[file], &LoadOptions::default());
+        let refused = &loaded.report.refused;
+        ensure!(refused.is_empty(), "{}", loaded.report.to_text());
+        let mut replay = self.detection(&Arc::new(loaded.set))?;
+        let mut types = BTreeMap::new();
+        for record in &self.records {
+            replay.record(record);
+            replay.settle();
+            while let Some(told) = replay.next_record() {
+                let Some(Body::Alert(alert)) = told.body else {
+                    continue;
+                };
+                let name = alert.rule.unwrap_or_default().name;
+                // The agent has alerts of its own.
+                if let Some(call) = EventTypes::ALL.iter().find(|call| call.name() == name) {
+                    *types.entry(call).or_default() += 1;
+                }
+            }
+        }
+        Ok(types)
+    }
+
     /// How many records of each kind there are.
     pub(crate) fn kinds(&self) -> BTreeMap<&'static str, usize> {
         let mut kinds = BTreeMap::new();
@@ -94,7 +149,8 @@ pub(crate) fn drain(replay: &mut Replay) -> usize {
     std::iter::from_fn(|| replay.next_record()).count()
 }
 
-fn kind(record: &[u8]) -> &'static str {
+/// The kind of a record.
+pub(crate) fn kind(record: &[u8]) -> &'static str {
     match decode(record) {
         Err(_) => "unreadable",
         Ok((_, record)) => match record {

@@ -2,18 +2,19 @@
 
 /// A median with its bootstrap interval.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Interval {
-    pub(crate) median: f64,
+pub struct Interval {
+    /// The median.
+    pub median: f64,
     /// 2.5th percentile of the resampled medians.
-    pub(crate) low: f64,
+    pub low: f64,
     /// 97.5th percentile.
-    pub(crate) high: f64,
+    pub high: f64,
 }
 
 const RESAMPLES: usize = 2000;
 
 /// The median of `over[i] / under[i]`.
-pub(crate) fn median_ratio(over: &[f64], under: &[f64]) -> Interval {
+pub fn median_ratio(over: &[f64], under: &[f64]) -> Interval {
     let ratios: Vec<f64> = over.iter().zip(under).map(|(a, b)| a / b).collect();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut medians: Vec<f64> = (0..RESAMPLES)
@@ -34,7 +35,7 @@ pub(crate) fn median_ratio(over: &[f64], under: &[f64]) -> Interval {
 }
 
 /// The median; not a number of nothing.
-pub(crate) fn median(values: &mut [f64]) -> f64 {
+pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,
