@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use gravlens::detect::{self, EventTypes, LoadOptions, RuleFile, RuleSet};
+use gravlens::detect::{self, LoadOptions, RuleFile, RuleSet};
 use gravlens::model::Syscall;
 
 use crate::grown::grown;
@@ -90,6 +90,8 @@ fn load(files: &[RuleFile]) -> Result<Arc<RuleSet>> {
 
 #[cfg(test)]
 mod tests {
+    use gravlens::detect::EventTypes;
+
     use super::*;
 
     #[test]
