@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod comm;
 mod context;
 mod dns;
 mod lexical;
@@ -25,6 +26,7 @@ use zerocopy::FromBytes;
 use crate::model::ExecId;
 
 pub use call::{BulkCallView, CallView};
+pub use comm::Comm;
 pub use context::Context;
 pub use dns::{DnsView, MAX_ADDRESSES, Parsed, parse as parse_dns};
 pub(crate) use lexical::resolved;

@@ -2,6 +2,7 @@
 
 use gravlens_common::{ExecKey, ProcessContext, context_valid};
 
+use super::Comm;
 use crate::model::{Capabilities, ExecId, Groups, Ids, Tty};
 
 /// Who made the event, in full.
@@ -18,7 +19,7 @@ pub struct Context {
     /// cgroup v2 id.
     pub cgroup_id: u64,
     /// Command name.
-    pub comm: Box<[u8]>,
+    pub comm: Comm,
     /// Pid in the process's own namespace.
     pub vpid: Option<u32>,
     /// Pid namespace, zero when it could not be read.
@@ -48,7 +49,7 @@ impl Context {
             parent_tgid: raw.parent_tgid,
             tid: raw.tid,
             cgroup_id: raw.cgroup_id,
-            comm: until_zero(&raw.comm).into(),
+            comm: Comm::until_zero(raw.comm),
             vpid: valid(context_valid::VPID).then_some(raw.vpid),
             pid_namespace: raw.pid_ns,
             mount_namespace: raw.mnt_ns,
@@ -96,9 +97,4 @@ fn ids(raw: &ProcessContext) -> Ids {
         egid: raw.egid,
         login_uid: login_is_set.then_some(raw.loginuid),
     }
-}
-
-fn until_zero(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().position(|byte| *byte == 0);
-    &bytes[..end.unwrap_or(bytes.len())]
 }

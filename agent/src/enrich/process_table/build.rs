@@ -93,7 +93,7 @@ pub(super) fn from_context(context: &Context, parent: Option<Arc<Process>>) -> P
         parent_tgid: context.parent_tgid,
         vpid: context.vpid,
         cgroup_id: context.cgroup_id,
-        comm: context.comm.clone(),
+        comm: (*context.comm).into(),
         image: Arc::new(called(&context.comm, Vec::new())),
         groups: context.groups,
         tty: context.tty,
