@@ -31,27 +31,32 @@ fn table() -> Option<*mut ApproverTable> {
 /// What becomes of the caller's event: a number of [`verdict`].
 #[inline(always)]
 pub fn verdict_of(call: u8, class: EventClass, caller: Caller) -> u8 {
+    let class = u64::from(class.number());
+    look_up(u64::from(call), class, caller.cgroup_id) as u8
+}
+
+/// A call of its own, of numbers: callers with much on their stack have no room for it.
+#[inline(never)]
+fn look_up(call: u64, class: u64, cgroup_id: u64) -> u64 {
     let Some(table) = table() else {
-        return verdict::KEEP;
+        return u64::from(verdict::KEEP);
     };
-    let call = verifier::mask::<CALL_MASK>(u64::from(call));
-    let class = verifier::mask::<CLASS_MASK>(u64::from(class.number()));
+    let call = verifier::mask::<CALL_MASK>(call);
+    let class = verifier::mask::<CLASS_MASK>(class);
     // SAFETY: a live map value; both indexes are masked to the table's size. Volatile: the daemon
     // writes it.
-    let found = unsafe {
+    let (found, exempt) = unsafe {
         let verdicts = (&raw const (*table).verdicts).cast::<u8>();
         let index = call as usize * EventClass::COUNT + class as usize;
-        core::ptr::read_volatile(verdicts.add(index))
+        (
+            core::ptr::read_volatile(verdicts.add(index)),
+            core::ptr::read_volatile(&raw const (*table).exempt_cgroup),
+        )
     };
-    if found == verdict::KEEP {
-        return found;
-    }
-    // SAFETY: as above.
-    let exempt = unsafe { core::ptr::read_volatile(&raw const (*table).exempt_cgroup) };
-    if exempt == caller.cgroup_id {
-        verdict::KEEP
+    if exempt == cgroup_id {
+        u64::from(verdict::KEEP)
     } else {
-        found
+        u64::from(found)
     }
 }
 
@@ -174,15 +179,22 @@ fn classes(key: NameKey, is_last: bool) -> u64 {
 /// Whether calls of this hook want a socket with these ends.
 #[inline(always)]
 pub fn wants_ports(hook: Hook, ends: &SocketEnds) -> bool {
-    (hooks_of(ends.remote_port) | hooks_of(ends.local_port)) & port_bit(hook) != 0
+    let bit = u64::from(port_bit(hook));
+    hooks_of_either(u64::from(ends.remote_port), u64::from(ends.local_port)) & bit != 0
+}
+
+/// A call of its own, as above.
+#[inline(never)]
+fn hooks_of_either(one: u64, other: u64) -> u64 {
+    u64::from(hooks_of(one) | hooks_of(other))
 }
 
 #[inline(always)]
-fn hooks_of(port: u16) -> u8 {
+fn hooks_of(port: u64) -> u8 {
     let Some(table) = table() else {
         return 0;
     };
-    let place = verifier::mask::<PORT_MASK>(u64::from(port));
+    let place = verifier::mask::<PORT_MASK>(port);
     // SAFETY: as for names.
     unsafe {
         let ports = (&raw const (*table).ports).cast::<u8>();

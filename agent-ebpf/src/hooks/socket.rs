@@ -162,7 +162,9 @@ pub fn report(
     };
     let mut message = message(call, caller, result, &passed);
     describe(&mut message, call, noted, &passed);
-    let Some(paid) = gate.leave(call, &message.record.ends, caller, account) else {
+    let record = &message.record;
+    let cgroup_id = record.context.cgroup_id;
+    let Some(paid) = gate.leave(call.hook(), &record.ends, cgroup_id, account) else {
         return;
     };
     let path_len = verifier::mask::<UNIX_LEN_MASK>(u64::from(message.record.path_len));

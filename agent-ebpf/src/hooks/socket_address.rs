@@ -186,7 +186,8 @@ fn caller(task: Task) -> Option<Caller> {
 fn report(ends: &SocketEnds, call: Call, caller: Caller) {
     let account = account::seen(caller.cgroup_id, call.hook());
     let gate = Gate::enter(call, EventClass::NO_RESULT, caller, account);
-    let Some(paid) = gate.and_then(|gate| gate.leave(call, ends, caller, account)) else {
+    let Some(paid) = gate.and_then(|gate| gate.leave(call.hook(), ends, caller.cgroup_id, account))
+    else {
         return;
     };
     let record = SocketRecord {

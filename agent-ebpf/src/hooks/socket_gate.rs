@@ -1,6 +1,6 @@
 //! Which socket calls are told: by their class, or by their ports too.
 
-use gravlens_common::{Call, EventClass, SocketEnds, verdict};
+use gravlens_common::{Call, EventClass, Hook, SocketEnds, verdict};
 
 use crate::{
     account::Account,
@@ -42,16 +42,14 @@ impl Gate {
     #[inline(always)]
     pub fn leave(
         self,
-        call: Call,
+        hook: Hook,
         ends: &SocketEnds,
-        caller: Caller,
+        cgroup_id: u64,
         account: Option<Account>,
     ) -> Option<Paid> {
         match self {
             Self::Paid(token) => Some(token.spent(account)),
-            Self::ByPort if approvers::wants_ports(call.hook(), ends) => {
-                fairness::pay(caller.cgroup_id, account)
-            }
+            Self::ByPort if approvers::wants_ports(hook, ends) => fairness::pay(cgroup_id, account),
             Self::ByPort => {
                 suppressed(account);
                 None
