@@ -17,10 +17,10 @@ pub mod verdict {
     pub const BY_PORT: u8 = 3;
 }
 
-/// O_PATH: the access mode is left out of account.
-const O_PATH: u32 = 0o10_000_000;
+/// O_PATH (open(2)): the access mode is left out of account.
+pub const O_PATH: u32 = 0o10_000_000;
 /// Reading, writing or both (O_ACCMODE).
-const ACCESS_MODE: u32 = 0o3;
+pub const ACCESS_MODE: u32 = 0o3;
 
 /// What a program knows of a call before it reads anything else: how it ended, and of an open what
 /// for and whether it made the file. A number below [`Self::COUNT`].

@@ -23,8 +23,8 @@ mod paths;
 mod records;
 
 pub use approver::{
-    ApproverTable, EventClass, NAME_HEAD, NAME_PLACES, NameKey, PATH_BEGIN, PORT_PLACES,
-    VERDICT_CALLS, WantedName, port_bit, verdict,
+    ACCESS_MODE, ApproverTable, EventClass, NAME_HEAD, NAME_PLACES, NameKey, O_PATH, PATH_BEGIN,
+    PORT_PLACES, VERDICT_CALLS, WantedName, port_bit, verdict,
 };
 pub use call::Call;
 pub use call_records::{BULK_ARGUMENTS, BulkCallRecord, CALL_ARGUMENTS, CallRecord, call_flags};

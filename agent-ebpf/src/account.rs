@@ -22,6 +22,15 @@ pub fn seen(cgroup_id: u64, hook: Hook) -> Option<Account> {
     Some(Account(counters))
 }
 
+/// No rule can want the event of this account, if there is one.
+#[inline(always)]
+pub fn suppressed(account: Option<Account>) {
+    if let Some(Account(counters)) = account {
+        // SAFETY: see `seen`.
+        unsafe { add(&raw mut (*counters).suppressed) };
+    }
+}
+
 impl Account {
     /// The record goes into the ring now.
     #[inline(always)]
@@ -36,13 +45,6 @@ impl Account {
     pub fn not_delivered(self) {
         // SAFETY: see `seen`.
         unsafe { crate::verifier::fetch_add(&raw mut (*self.0).delivered, -1) };
-    }
-
-    /// No rule can want the event.
-    #[inline(always)]
-    pub fn suppressed(self) {
-        // SAFETY: see `seen`.
-        unsafe { add(&raw mut (*self.0).suppressed) };
     }
 
     /// The event is lost.

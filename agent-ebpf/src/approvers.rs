@@ -10,6 +10,8 @@ use gravlens_common::{
 };
 
 use crate::{
+    account::{self, Account},
+    fairness::{self, Paid},
     kernel::path::{self, BuiltPath},
     maps::APPROVERS,
     scope::Caller,
@@ -60,10 +62,15 @@ fn look_up(call: u64, class: u64, cgroup_id: u64) -> u64 {
     }
 }
 
-/// No rule can want the event of a call whose class decides.
+/// Pays for a bulk event of which the class decides. `None` when it has been counted as suppressed or
+/// as cut.
 #[inline(always)]
-pub fn drops(call: u8, class: EventClass, caller: Caller) -> bool {
-    verdict_of(call, class, caller) == verdict::DROP
+pub fn pay(call: u8, class: EventClass, caller: Caller, account: Option<Account>) -> Option<Paid> {
+    if verdict_of(call, class, caller) == verdict::DROP {
+        account::suppressed(account);
+        return None;
+    }
+    fairness::pay(caller.cgroup_id, account)
 }
 
 /// Has the next walk look up which of these classes want the names that it meets; none of zero.

@@ -13,7 +13,6 @@ use super::exec::describe_stream;
 use crate::{
     account, approvers,
     emit::{self, Wake},
-    fairness,
     kernel::{
         regs::{self, Arguments},
         task::Task,
@@ -140,13 +139,8 @@ pub fn of_hook(hook: Hook, call: Call, result: i64, args: impl FnOnce() -> [u64;
         return;
     };
     let account = account::seen(caller.cgroup_id, hook);
-    if approvers::drops(call as u8, EventClass::of_result(result), caller) {
-        if let Some(account) = account {
-            account.suppressed();
-        }
-        return;
-    }
-    let Some(paid) = fairness::pay(caller.cgroup_id, account) else {
+    let class = EventClass::of_result(result);
+    let Some(paid) = approvers::pay(call as u8, class, caller, account) else {
         return;
     };
     let mut message = Message {

@@ -4,8 +4,8 @@ use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
 };
 use gravlens_common::{
-    BulkContext, Call, DropReason, EventClass, Hook, Kind, OPEN_EXECUTABLE, OpenRecord,
-    ShortOpenRecord, open_marks, path_flags, verdict,
+    ACCESS_MODE, BulkContext, Call, DropReason, EventClass, Hook, Kind, O_PATH, OPEN_EXECUTABLE,
+    OpenRecord, ShortOpenRecord, open_marks, path_flags, verdict,
 };
 
 use crate::{
@@ -31,10 +31,6 @@ const CREAT_FLAGS: u32 = 0o1101;
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: the kernel acts on them and does not keep them in the
 /// file (do_dentry_open in fs/open.c), so they come from the call.
 const SPENT_FLAGS: u32 = 0o1700;
-/// O_PATH: the access mode is left out of account.
-const O_PATH: u32 = 0o10_000_000;
-/// Reading, writing or both (O_ACCMODE).
-const ACCESS_MODE: u32 = 0o3;
 /// Bounds a path's length for the verifier.
 const PATH_LEN_MASK: i32 = 0xFFF;
 
@@ -117,7 +113,7 @@ impl Gate {
         let class = EventClass::of_open(event.call, flags, created, event.result);
         match approvers::verdict_of(event.call as u8, class, event.caller) {
             verdict::DROP => {
-                event.suppressed();
+                account::suppressed(event.account);
                 None
             }
             verdict::BY_NAME => {
@@ -143,18 +139,9 @@ impl Gate {
                 fairness::pay(event.caller.cgroup_id, event.account)
             }
             Self::ByName => {
-                event.suppressed();
+                account::suppressed(event.account);
                 None
             }
-        }
-    }
-}
-
-impl Event {
-    #[inline(always)]
-    fn suppressed(&self) {
-        if let Some(account) = self.account {
-            account.suppressed();
         }
     }
 }

@@ -12,14 +12,14 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
-use gravlens_common::{Call, DropReason, Hook};
+use gravlens_common::{Call, DropReason, EventClass, Hook};
 
 use super::{
     open::{self, AT_FDCWD},
     paths::{self, Found, NO_DESCRIPTOR, Record},
 };
 use crate::{
-    account, compat_call, emit,
+    account, approvers, compat_call, emit,
     globals::*,
     kernel::{
         path::{self, BuiltPath, Memory},
@@ -231,7 +231,12 @@ fn end_with(result: i32) -> i32 {
     if let Some(caller) = scope::caller() {
         let account = account::seen(caller.cgroup_id, Hook::FileChange);
         if let Some(held) = HELD_PATHS.get_ptr_mut(index)
-            && let Some(paid) = paths::pay(paths::call_of(held), result, caller, account)
+            && let Some(paid) = approvers::pay(
+                paths::call_of(held),
+                EventClass::of_result(result.into()),
+                caller,
+                account,
+            )
         {
             let size = paths::end(held, caller, result);
             // SAFETY: `begin` and `paths::end` initialised `size` bytes.

@@ -12,11 +12,10 @@ use gravlens_common::{
 
 use super::{open::AT_FDCWD, place_trampolines};
 use crate::{
-    account::{self, Account},
+    account,
     appender::Appender,
     approvers,
     emit::{self, Wake},
-    fairness::{self, Paid},
     kernel::{
         file::File,
         path::{self, BuiltPath, Memory},
@@ -102,7 +101,12 @@ pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments, f
     let paid = if hook.is_critical() {
         None
     } else {
-        match pay(call.call, result, caller, account) {
+        match approvers::pay(
+            call.call,
+            EventClass::of_result(result.into()),
+            caller,
+            account,
+        ) {
             Some(paid) => Some(paid),
             None => return,
         }
@@ -130,18 +134,6 @@ pub fn observe(hook: Hook, call: &PathCall, result: i32, arguments: Arguments, f
     }
 }
 
-/// Pays for a bulk event. `None` when it has been counted as suppressed or as cut.
-#[inline(always)]
-pub fn pay(call: u8, result: i32, caller: Caller, account: Option<Account>) -> Option<Paid> {
-    if approvers::drops(call, EventClass::of_result(result.into()), caller) {
-        if let Some(account) = account {
-            account.suppressed();
-        }
-        return None;
-    }
-    fairness::pay(caller.cgroup_id, account)
-}
-
 /// Reports a change of a file that is known, by its address; `text` is the address of a string of the
 /// kernel's that is no path, or zero.
 #[inline(always)]
@@ -150,7 +142,12 @@ pub fn of_file(call: Call, result: i32, file: u64, numbers: [u32; 2], text: u64)
         return;
     };
     let account = account::seen(caller.cgroup_id, call.hook());
-    let Some(paid) = pay(call as u8, result, caller, account) else {
+    let Some(paid) = approvers::pay(
+        call as u8,
+        EventClass::of_result(result.into()),
+        caller,
+        account,
+    ) else {
         return;
     };
     let buffer = scratch::take(&PATHS_SCRATCH);

@@ -3,7 +3,7 @@
 use gravlens_common::{Call, EventClass, Hook, SocketEnds, verdict};
 
 use crate::{
-    account::Account,
+    account::{self, Account},
     approvers,
     fairness::{self, Paid, Token},
     scope::Caller,
@@ -30,7 +30,7 @@ impl Gate {
     ) -> Option<Self> {
         match approvers::verdict_of(call as u8, class, caller) {
             verdict::DROP => {
-                suppressed(account);
+                account::suppressed(account);
                 None
             }
             verdict::BY_PORT => Some(Self::ByPort),
@@ -51,16 +51,9 @@ impl Gate {
             Self::Paid(token) => Some(token.spent(account)),
             Self::ByPort if approvers::wants_ports(hook, ends) => fairness::pay(cgroup_id, account),
             Self::ByPort => {
-                suppressed(account);
+                account::suppressed(account);
                 None
             }
         }
-    }
-}
-
-#[inline(always)]
-fn suppressed(account: Option<Account>) {
-    if let Some(account) = account {
-        account.suppressed();
     }
 }
