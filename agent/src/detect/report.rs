@@ -1,5 +1,7 @@
 //! What loading said about each file and rule.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// Why something was refused, for programs.
@@ -141,6 +143,39 @@ pub struct LoadReport {
     pub refused: Vec<Refusal>,
     /// What may surprise, in file order.
     pub warnings: Vec<Warning>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = (self.file.as_str(), self.line, self.column);
+        line(formatter, &self.rule, place, &self.reason, &self.hint)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = (self.file.as_str(), self.line, self.column);
+        line(formatter, &self.rule, place, &self.reason, &self.hint)
+    }
+}
+
+/// What there is to say of a place in a file, in one line.
+fn line(
+    formatter: &mut fmt::Formatter<'_>,
+    rule: &Option<String>,
+    (file, line, column): (&str, u32, u32),
+    reason: &str,
+    hint: &Option<String>,
+) -> fmt::Result {
+    write!(formatter, "{file}:{line}:{column}: ")?;
+    if let Some(rule) = rule {
+        write!(formatter, "rule '{rule}': ")?;
+    }
+    formatter.write_str(reason)?;
+    match hint {
+        Some(hint) => write!(formatter, " ({hint})"),
+        None => Ok(()),
+    }
 }
 
 impl LoadReport {

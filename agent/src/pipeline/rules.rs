@@ -184,52 +184,12 @@ fn refused(report: &LoadReport, digest: &str) -> impl Iterator<Item = RuleEntry>
 }
 
 fn warning_lines(report: &LoadReport) -> Vec<String> {
-    let line = |warning: &detect::Warning| {
-        let detect::Warning {
-            rule,
-            file,
-            line,
-            column,
-            reason,
-            hint,
-            ..
-        } = warning;
-        told(rule, (file, *line, *column), reason, hint)
-    };
-    report.warnings.iter().map(line).collect()
+    report.warnings.iter().map(ToString::to_string).collect()
 }
 
 /// What was refused, one line each.
 pub(super) fn refusal_lines(report: &LoadReport) -> Vec<String> {
-    let line = |refusal: &detect::Refusal| {
-        let detect::Refusal {
-            rule,
-            file,
-            line,
-            column,
-            reason,
-            hint,
-            ..
-        } = refusal;
-        told(rule, (file, *line, *column), reason, hint)
-    };
-    report.refused.iter().map(line).collect()
-}
-
-/// What there is to say of a place in a file, in one line.
-fn told(
-    rule: &Option<String>,
-    (file, line, column): (&str, u32, u32),
-    reason: &str,
-    hint: &Option<String>,
-) -> String {
-    let of = rule.as_ref().map(|rule| format!("rule '{rule}': "));
-    let hint = hint.as_ref().map(|hint| format!(" ({hint})"));
-    format!(
-        "{file}:{line}:{column}: {}{reason}{}",
-        of.unwrap_or_default(),
-        hint.unwrap_or_default()
-    )
+    report.refused.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

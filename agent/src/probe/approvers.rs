@@ -44,6 +44,9 @@ pub(super) fn widen(
 ) -> Result<(), ProbeError> {
     let mut held = in_force.lock();
     let wider = held.union(table);
+    if wider == **held {
+        return Ok(());
+    }
     write(ebpf, &mut held, wider)
 }
 

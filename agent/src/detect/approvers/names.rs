@@ -184,28 +184,18 @@ fn rarest(patterns: impl Iterator<Item = NamePattern>) -> Option<NamePattern> {
 
 /// The rarest pattern of every path that matches as a whole.
 fn of_glob(pattern: &[u8]) -> Option<NamePattern> {
-    rarest(literals(pattern)?.into_iter().filter_map(|run| {
-        let Run {
-            text,
-            at_begin,
-            at_end,
-        } = run;
-        literal(text, at_begin, at_end)
-    }))
+    let runs = literals(pattern)?.into_iter();
+    rarest(runs.filter_map(|run| literal(run.text, run.at_begin, run.at_end)))
 }
 
 /// The same of every path that matches, or lies below one that does.
 fn of_glob_below(pattern: &[u8]) -> Option<NamePattern> {
-    rarest(literals(pattern)?.into_iter().filter_map(|run| {
-        let Run {
-            text,
-            at_begin,
-            at_end,
-        } = run;
-        if at_end {
-            literal(&below(text), at_begin, false)
+    let runs = literals(pattern)?.into_iter();
+    rarest(runs.filter_map(|run| {
+        if run.at_end {
+            literal(&below(run.text), run.at_begin, false)
         } else {
-            literal(text, at_begin, false)
+            literal(run.text, run.at_begin, false)
         }
     }))
 }
