@@ -34,12 +34,14 @@ fn table() -> Option<*mut ApproverTable> {
 #[inline(always)]
 pub fn verdict_of(call: u8, class: EventClass, caller: Caller) -> u8 {
     let class = u64::from(class.number());
-    look_up(u64::from(call), class, caller.cgroup_id) as u8
+    approver_verdict(u64::from(call), class, caller.cgroup_id) as u8
 }
 
-/// A call of its own, of numbers: callers with much on their stack have no room for it.
+/// A global function: the verifier goes through it once, and callers with much on their stack have no
+/// room for it.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn look_up(call: u64, class: u64, cgroup_id: u64) -> u64 {
+extern "C" fn approver_verdict(call: u64, class: u64, cgroup_id: u64) -> u64 {
     let Some(table) = table() else {
         return u64::from(verdict::KEEP);
     };
@@ -190,9 +192,10 @@ pub fn wants_ports(hook: Hook, ends: &SocketEnds) -> bool {
     hooks_of_either(u64::from(ends.remote_port), u64::from(ends.local_port)) & bit != 0
 }
 
-/// A call of its own, as above.
+/// A global function, as above.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn hooks_of_either(one: u64, other: u64) -> u64 {
+extern "C" fn hooks_of_either(one: u64, other: u64) -> u64 {
     u64::from(hooks_of(one) | hooks_of(other))
 }
 

@@ -144,10 +144,8 @@ impl Open<'_> {
 
     /// With `O_PATH` a descriptor names a file and gives no access to what is in it.
     fn is_path_only(&self) -> bool {
-        self.flags & Self::O_PATH != 0
+        self.flags & gravlens_common::O_PATH != 0
     }
-
-    const O_PATH: u32 = 0o10_000_000;
 }
 
 /// A socket call: connect, send, bind, listen or accept.

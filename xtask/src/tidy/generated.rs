@@ -108,7 +108,15 @@ fn renewed(text: &str, print: impl Fn(&str) -> Result<String>) -> Result<String>
 
 fn print(name: &str) -> Result<String> {
     let output = cargo()
-        .args(["run", "--quiet", "-p", "gravlens", "--", "docs"])
+        .args([
+            "run",
+            "--release",
+            "--quiet",
+            "-p",
+            "gravlens",
+            "--",
+            "docs",
+        ])
         .args(name.split(' '))
         .output()
         .context("could not start cargo")?;

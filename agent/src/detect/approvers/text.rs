@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gravlens_common::EventClass;
+use gravlens_common::{EventClass, Hook};
 
 use super::{ClassApprover, NamePattern, Wanted};
 use crate::model::{ClassSummary, Kept, Syscall};
@@ -84,8 +84,9 @@ fn events(members: &[&ClassApprover]) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
+/// Its classes tell how a file is opened.
 fn is_named_open(call: Syscall) -> bool {
-    EventClass::all_of(call).len() > 3
+    call.hook() == Hook::Open && call != Syscall::MemfdCreate
 }
 
 /// How calls ended, in words; `None` where it does not matter.

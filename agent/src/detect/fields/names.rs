@@ -1,5 +1,7 @@
 //! Names of the kernel's numbers: error codes, open flags, capabilities.
 
+use gravlens_common::O_PATH;
+
 /// Name of an error number.
 pub(crate) fn errno(number: i64) -> Option<&'static str> {
     let position = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -144,7 +146,6 @@ const ERRNO: [&str; 133] = [
 ];
 
 pub(super) const O_CREAT: u32 = 0o100;
-pub(super) const O_PATH: u32 = 0o10_000_000;
 
 /// Four flags have other numbers on Arm.
 #[cfg(target_arch = "aarch64")]
