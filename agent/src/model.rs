@@ -11,6 +11,7 @@ mod event;
 mod finding;
 mod paths;
 mod process;
+mod unix_name;
 
 pub use approval::{ClassSummary, Kept};
 pub use call::{Argument, Call, parameters};
@@ -31,3 +32,4 @@ pub use process::{
     Capabilities, Charge, Environment, ExeFile, ExecId, Groups, Ids, Image, Layer, Process, Stdio,
     StdioKind, Tty,
 };
+pub use unix_name::UnixName;

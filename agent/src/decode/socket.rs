@@ -3,7 +3,7 @@
 use gravlens_common::{BulkContext, Call, SocketRecord, socket_flags};
 
 use super::{DecodeError, call, read, take, view::endpoint};
-use crate::model::{AddressFamily, Endpoint, Provenance, SocketAddress};
+use crate::model::{AddressFamily, Endpoint, Provenance, SocketAddress, UnixName};
 
 /// A socket call.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl<'a> SocketView<'a> {
     pub fn endpoint(&self) -> Endpoint {
         let mut endpoint = self.endpoint.clone();
         if endpoint.family == AddressFamily::Unix && !self.unix_path.is_empty() {
-            let name = SocketAddress::Unix(trim_path(self.unix_path).into());
+            let name = SocketAddress::Unix(UnixName::new(trim_path(self.unix_path)));
             if self.unix_local {
                 endpoint.local = Some(name);
             } else {

@@ -154,15 +154,22 @@ impl ProcessTable {
     /// A critical record with the process's present credentials and cgroup: a new version of the
     /// image when they have changed.
     pub fn refresh(&mut self, context: &Context, boot_ns: u64) -> Arc<Process> {
-        let process = self.known(context, boot_ns);
-        let Some(updated) = build::refreshed(&process, context) else {
+        let mut process = self.known(context, boot_ns);
+        let Some(change) = build::change(&process, context) else {
             return process;
         };
-        let updated = Arc::new(updated);
-        if let Some(entry) = self.entries.get_mut(&context.exec_id.key()) {
-            entry.process = Arc::clone(&updated);
+        // Whoever holds the process keeps it as it was: only where nobody does, it changes in place.
+        match self.entries.get_mut(&context.exec_id.key()) {
+            Some(entry) => {
+                drop(process);
+                change.apply(Arc::make_mut(&mut entry.process));
+                Arc::clone(&entry.process)
+            }
+            None => {
+                change.apply(Arc::make_mut(&mut process));
+                process
+            }
         }
-        updated
     }
 
     /// The process of a critical record, without entering it: one that only changes the cgroup tree

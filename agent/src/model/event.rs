@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{AddressName, Call, ContainerView, Dns, ExecId, Paths, Process};
+use super::{AddressName, Call, ContainerView, Dns, ExecId, Paths, Process, UnixName};
 
 /// The call that made an event: the kernel programs number it, rules name it.
 pub use gravlens_common::Call as Syscall;
@@ -89,8 +89,8 @@ pub enum Transport {
 pub enum SocketAddress {
     /// Address and port.
     Ip(IpAddr, u16),
-    /// Unix path; abstract names start with a zero byte; empty when unnamed.
-    Unix(Box<[u8]>),
+    /// Name of a unix socket.
+    Unix(UnixName),
 }
 
 /// A socket with its two ends, seen from the process that holds it.

@@ -19,7 +19,7 @@ use crate::detect::{
 };
 use crate::model::{
     AddressFamily, AddressName, Call, CallPath, Endpoint, Event, Open, Paths, Payload, Provenance,
-    Socket, SocketAddress, Syscall, Transport,
+    Socket, SocketAddress, Syscall, Transport, UnixName,
 };
 
 /// An event of which nothing is known but what the kernel programs know: a rule that does not fail on
@@ -201,7 +201,7 @@ fn sockets() -> impl Strategy<Value = Event<'static>> {
                     family: AddressFamily::Unix,
                     transport: None,
                     local: None,
-                    remote: Some(SocketAddress::Unix((*b"/run/docker.sock").into())),
+                    remote: Some(SocketAddress::Unix(UnixName::new(b"/run/docker.sock"))),
                 }
             } else {
                 Endpoint {

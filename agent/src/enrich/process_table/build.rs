@@ -6,7 +6,7 @@ use gravlens_common::BulkContext;
 
 use super::ancestry::depth_below;
 use crate::decode::{Context, ExecView, TaskView};
-use crate::model::{Environment, ExecId, Image, Path, Process};
+use crate::model::{Capabilities, Environment, ExecId, Groups, Ids, Image, Path, Process, Tty};
 
 /// A new image.
 pub(super) fn from_exec(exec: &ExecView<'_>, parent: Option<Arc<Process>>) -> Process {
@@ -105,24 +105,46 @@ pub(super) fn from_context(context: &Context, parent: Option<Arc<Process>>) -> P
     }
 }
 
-/// The process with the record's credentials, cgroup, terminal and groups, if any of them is new.
-pub(super) fn refreshed(process: &Process, context: &Context) -> Option<Process> {
-    let ids = context.ids.or(process.ids);
-    let capabilities = context.capabilities.or(process.capabilities);
-    let groups = context.groups.or(process.groups);
-    let same = process.ids == ids
-        && process.capabilities == capabilities
-        && process.groups == groups
-        && process.cgroup_id == context.cgroup_id
-        && process.tty == context.tty;
-    (!same).then(|| Process {
-        ids,
-        capabilities,
+/// What a record tells of a process that can change while it runs one image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    ids: Option<Ids>,
+    capabilities: Option<Capabilities>,
+    groups: Option<Groups>,
+    cgroup_id: u64,
+    tty: Option<Tty>,
+}
+
+impl Change {
+    fn none(process: &Process) -> Self {
+        Self {
+            ids: process.ids,
+            capabilities: process.capabilities,
+            groups: process.groups,
+            cgroup_id: process.cgroup_id,
+            tty: process.tty,
+        }
+    }
+
+    pub(super) fn apply(self, process: &mut Process) {
+        process.ids = self.ids;
+        process.capabilities = self.capabilities;
+        process.groups = self.groups;
+        process.cgroup_id = self.cgroup_id;
+        process.tty = self.tty;
+    }
+}
+
+/// The record's credentials, cgroup, terminal and groups, if any of them is new.
+pub(super) fn change(process: &Process, context: &Context) -> Option<Change> {
+    let told = Change {
+        ids: context.ids.or(process.ids),
+        capabilities: context.capabilities.or(process.capabilities),
+        groups: context.groups.or(process.groups),
         cgroup_id: context.cgroup_id,
-        groups,
         tty: context.tty,
-        ..process.clone()
-    })
+    };
+    (told != Change::none(process)).then_some(told)
 }
 
 /// A stand-in for an image that is not known: the record has a thread and a cgroup, no more.
