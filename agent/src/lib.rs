@@ -9,6 +9,7 @@
 //! `pipeline` wires them; `model` is the vocabulary that they share.
 
 pub mod alert;
+pub mod baseline;
 pub mod canary;
 pub mod capture;
 pub mod cli;

@@ -1,0 +1,405 @@
+//! The learner: takes every event in, learns from it or says what is new about it.
+//!
+//! One task owns it. It takes the time from events and ticks, so the same recording gives the same
+//! profiles and verdicts.
+
+mod actors;
+mod instance;
+mod novel;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use foldhash::quality::RandomState;
+
+use self::actors::{Actor, Actors};
+use self::instance::{Instance, Key};
+pub use self::novel::{Evidence, Kind, Novel};
+use super::act::{self, Act, Object};
+use super::class::Class;
+use super::drift::{self, Age};
+use super::evidence::{Marks, NodeId, Seen, Trust};
+use super::generalise::arguments;
+use super::generalise::path::Segments;
+use super::profile::{Found, Phase, Profile};
+use super::role::Role;
+use super::state::{self, State};
+use super::workload::Workload;
+use crate::model::{Container, ContainerView, Event, Payload, Syscall};
+
+/// Shapes of arguments that a role may have before only their flags are told apart.
+const SHAPES: usize = 8;
+/// Instances that vouch for a behaviour that came too late to be learnt.
+const CORROBORATING: usize = 3;
+/// Seconds that they must have known it for.
+const CORROBORATED_AFTER: u64 = 86_400;
+
+/// How to learn.
+#[derive(Clone, Copy, Debug)]
+pub struct LearnSettings {
+    /// Who learns: the key of what this node and store have watched.
+    pub node: NodeId,
+    /// Seconds of a window.
+    pub window: u64,
+    /// Seconds from an instance's start that count as its start phase.
+    pub start_phase: u64,
+    /// When a class may claim what.
+    pub state: state::Settings,
+    /// Most bytes of one profile: beyond, patterns become coarser.
+    pub profile_bytes: usize,
+    /// New behaviours of a class that one instance may teach in one window: more are a flood.
+    pub flood: u32,
+}
+
+impl Default for LearnSettings {
+    fn default() -> Self {
+        Self {
+            node: NodeId(0),
+            window: 60,
+            start_phase: 60,
+            state: state::Settings::default(),
+            profile_bytes: 256 * 1024,
+            flood: 500,
+        }
+    }
+}
+
+/// All profiles, and the instances that teach them.
+#[derive(Debug, Default)]
+pub struct Learner {
+    settings: LearnSettings,
+    profiles: BTreeMap<Workload, Profile>,
+    /// By own cgroup id.
+    instances: BTreeMap<u64, Instance>,
+    actors: Actors,
+    novel: Vec<Novel>,
+    hashers: [RandomState; 2],
+    path: Segments,
+}
+
+impl Learner {
+    /// One that knows these profiles.
+    pub fn new(settings: LearnSettings, profiles: BTreeMap<Workload, Profile>) -> Self {
+        Self {
+            settings,
+            profiles,
+            ..Self::default()
+        }
+    }
+
+    /// Every profile by its workload.
+    pub fn profiles(&self) -> &BTreeMap<Workload, Profile> {
+        &self.profiles
+    }
+
+    /// What was new since this was asked last.
+    pub fn take_novel(&mut self) -> Vec<Novel> {
+        std::mem::take(&mut self.novel)
+    }
+
+    /// An event happened; `hit` tells that a rule matched it: then its process, and what descends from
+    /// it, teaches nothing any more.
+    pub fn observe(&mut self, event: &Event<'_>, hit: bool) {
+        let ContainerView::Container(container) = &event.container else {
+            return;
+        };
+        if let Payload::Cgroup(change) = &event.payload {
+            if event.syscall == Syscall::CgroupRmdir && change.cgroup_id == container.cgroup_id {
+                self.ended(container.cgroup_id, seconds(event.time));
+            }
+            return;
+        }
+        let now = seconds(event.time);
+        self.enter(container, event.boot_ns, now);
+        self.actors.follow(event, container.cgroup_id);
+        if hit {
+            self.actors.taint(event.exec_id().key());
+        }
+        self.acts(event, container, now);
+    }
+
+    /// Time passed: windows end, also of instances that do nothing.
+    pub fn tick(&mut self, time: SystemTime) {
+        let now = seconds(time);
+        let ids: Vec<u64> = self.instances.keys().copied().collect();
+        for id in ids {
+            self.advance(id, now);
+        }
+    }
+
+    /// Events of a container were lost: the window that it is in does not count.
+    pub fn lost(&mut self, cgroup_id: u64) {
+        if let Some(instance) = self.instances.get_mut(&cgroup_id) {
+            instance.lost();
+        }
+    }
+
+    /// The runtime told more about a container: what it has taught belongs to its workload.
+    pub fn identified(&mut self, container: &Arc<Container>) {
+        let Some(workload) = Workload::of(container) else {
+            return;
+        };
+        let Some(instance) = self.instances.get_mut(&container.cgroup_id) else {
+            return;
+        };
+        instance.container = Arc::clone(container);
+        if instance.workload == workload {
+            return;
+        }
+        let before = std::mem::replace(&mut instance.workload, workload.clone());
+        if let Some(learnt) = self.profiles.remove(&before) {
+            let profile = self.profiles.entry(workload).or_default();
+            profile.merge(&learnt);
+        }
+    }
+
+    fn enter(&mut self, container: &Arc<Container>, boot_ns: u64, now: u64) {
+        let id = container.cgroup_id;
+        if !self.instances.contains_key(&id) {
+            let instance = Instance::new(container, boot_ns, now, &self.settings);
+            self.profiles.entry(instance.workload.clone()).or_default();
+            self.instances.insert(id, instance);
+        }
+        self.advance(id, now);
+    }
+
+    /// Ends the units of an instance that are over.
+    fn advance(&mut self, id: u64, now: u64) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        while let Some(unit) = instance.take_ended(now, &self.settings) {
+            let profile = self.profiles.entry(instance.workload.clone()).or_default();
+            unit.settle(profile, instance.id, &self.settings);
+        }
+    }
+
+    fn ended(&mut self, id: u64, now: u64) {
+        self.advance(id, now);
+        let Some(mut instance) = self.instances.remove(&id) else {
+            return;
+        };
+        if let Some(unit) = instance.take_start(now) {
+            let profile = self.profiles.entry(instance.workload.clone()).or_default();
+            unit.settle(profile, instance.id, &self.settings);
+        }
+        self.actors.forget(id);
+    }
+
+    fn acts(&mut self, event: &Event<'_>, container: &Arc<Container>, now: u64) {
+        let id = container.cgroup_id;
+        let Some(actor) = self.actors.of(event, id) else {
+            return;
+        };
+        act::each(event, |act| {
+            let Some(instance) = self.instances.get_mut(&id) else {
+                return;
+            };
+            let role = match act.class {
+                Class::Exec => actor.starter,
+                _ => actor.role,
+            };
+            let phase = instance.phase();
+            let fingerprint = self.hashers.each_ref().map(|hasher| {
+                let mut hasher = hasher.build_hasher();
+                (role, phase, act.class, &act.object).hash(&mut hasher);
+                hasher.finish()
+            });
+            if !instance.is_first(fingerprint) {
+                return;
+            }
+            let mut bench = Bench {
+                settings: &self.settings,
+                profile: self.profiles.entry(instance.workload.clone()).or_default(),
+                role: self.actors.role(role),
+                instance,
+                path: &mut self.path,
+                actor,
+                event,
+                phase,
+                now,
+            };
+            if let Some(novel) = bench.act(&act) {
+                self.novel.push(novel);
+            }
+        });
+    }
+}
+
+/// Seconds since the Unix epoch.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
+}
+
+/// Everything that one act is judged with.
+struct Bench<'a> {
+    settings: &'a LearnSettings,
+    profile: &'a mut Profile,
+    role: &'a Role,
+    instance: &'a mut Instance,
+    path: &'a mut Segments,
+    actor: Actor,
+    event: &'a Event<'a>,
+    phase: Phase,
+    now: u64,
+}
+
+impl Bench<'_> {
+    /// Learns an act, or says what is new about it.
+    fn act(&mut self, act: &Act<'_>) -> Option<Novel> {
+        let text = match act.object {
+            Object::Path(path) => {
+                self.path.read(path, self.event.process.vpid);
+                self.path.to_string()
+            }
+            Object::Arguments(argv) => self.arguments(act.class, argv),
+            object => object.text(),
+        };
+        let is_path = matches!(act.object, Object::Path(_));
+        let standing = self.profile.standing(self.phase, act.class);
+        let known = self.known(act.class, found(is_path, self.path, &text));
+        let kind = match known {
+            Some(seen) => self.kind_of_known(&seen, standing.state),
+            None => self.kind_of_new(act, standing.state),
+        };
+        if known.is_some() || self.may_teach(act) {
+            self.learn(act, is_path, &text, kind);
+        }
+        let kind = kind?;
+        Some(self.novel(act.class, is_path, text, kind, standing.state))
+    }
+
+    fn known(&self, class: Class, object: Found<'_>) -> Option<Seen> {
+        let behaviours = self.profile.roles.get(self.role)?;
+        behaviours.get(self.phase, class)?.get(object).copied()
+    }
+
+    /// With many shapes already, only the flags are told apart.
+    fn arguments(&self, class: Class, argv: &[Box<[u8]>]) -> String {
+        let shape = arguments::shape(argv);
+        let behaviours = self.profile.roles.get(self.role);
+        match behaviours.and_then(|behaviours| behaviours.get(self.phase, class)) {
+            Some(objects)
+                if objects.len() >= SHAPES && objects.get(Found::Text(&shape)).is_none() =>
+            {
+                format!("flags {}", arguments::flags_only(argv))
+            }
+            _ => shape,
+        }
+    }
+
+    fn kind_of_new(&mut self, act: &Act<'_>, state: State) -> Option<Kind> {
+        if act.grave {
+            return Some(Kind::Grave);
+        }
+        match self.instance.flood(act.class, self.settings.flood) {
+            instance::Flood::No => {}
+            instance::Flood::Begins => return Some(Kind::Flood),
+            instance::Flood::Goes => return None,
+        }
+        match state {
+            State::Cold | State::Learning => None,
+            State::Provisional | State::Armed | State::Locked => Some(Kind::New),
+        }
+    }
+
+    fn kind_of_known(&self, seen: &Seen, state: State) -> Option<Kind> {
+        match seen.trust() {
+            Trust::Accepted => None,
+            Trust::Rejected => Some(Kind::Rejected),
+            Trust::NeverLearnt => Some(Kind::Grave),
+            Trust::Quarantined => {
+                let corroborated = seen.instances.count() >= CORROBORATING
+                    && self.now.saturating_sub(seen.first) >= CORROBORATED_AFTER;
+                (!corroborated).then_some(Kind::Quarantined)
+            }
+            Trust::Learnt if state < State::Armed => None,
+            Trust::Learnt if drift::age(seen, self.profile.exposure.last()) != Age::Known => {
+                Some(Kind::Returning)
+            }
+            Trust::Learnt => (!self.is_established(seen)).then_some(Kind::Unestablished),
+        }
+    }
+
+    /// One appearance is no habit: it takes two units, and two instances where there are so many.
+    fn is_established(&self, seen: &Seen) -> bool {
+        let instances = self.profile.exposure.instances().count();
+        seen.windows.count() >= 2 && seen.instances.count() >= instances.min(2)
+    }
+
+    /// Whether what is new may be kept. A process that a rule has matched teaches nothing, nor does
+    /// a flood.
+    fn may_teach(&self, act: &Act<'_>) -> bool {
+        !self.actor.tainted
+            && (act.grave || !self.instance.is_flooding(act.class, self.settings.flood))
+    }
+
+    fn learn(&mut self, act: &Act<'_>, is_path: bool, text: &str, kind: Option<Kind>) {
+        let objects = self
+            .profile
+            .roles
+            .entry(self.role.clone())
+            .or_default()
+            .entry(self.phase, act.class);
+        let Some(seen) = objects.entry(found(is_path, self.path, text)) else {
+            return;
+        };
+        if !self.actor.tainted {
+            seen.observe(self.now, self.instance.id, 0);
+            self.instance.saw(Key {
+                role: self.role.clone(),
+                class: act.class,
+                object: text.into(),
+            });
+        }
+        match kind {
+            Some(Kind::Grave) => seen.marks = seen.marks.union(Marks::NEVER_LEARNT),
+            Some(Kind::New | Kind::Flood) => seen.marks = seen.marks.union(Marks::QUARANTINED),
+            _ => {}
+        }
+    }
+
+    fn novel(
+        &self,
+        class: Class,
+        is_path: bool,
+        object: String,
+        kind: Kind,
+        state: State,
+    ) -> Novel {
+        let objects = self.profile.roles.get(self.role);
+        let objects = objects.and_then(|behaviours| behaviours.get(self.phase, class));
+        let nearest = objects
+            .filter(|_| is_path)
+            .and_then(|objects| objects.nearest(Found::Path(self.path)));
+        Novel {
+            kind,
+            class,
+            phase: self.phase,
+            state,
+            workload: self.instance.workload.clone(),
+            container: Arc::clone(&self.instance.container),
+            process: Arc::clone(&self.event.process),
+            time: self.event.time,
+            role: self.role.clone(),
+            object,
+            nearest,
+            evidence: Evidence::of(self.profile.exposure()),
+            prediction: self.profile.prediction(self.phase, class).copied(),
+            tainted: self.actor.tainted,
+        }
+    }
+}
+
+fn found<'a>(is_path: bool, path: &'a Segments, text: &'a str) -> Found<'a> {
+    if is_path {
+        Found::Path(path)
+    } else {
+        Found::Text(text)
+    }
+}

@@ -1,0 +1,245 @@
+//! A container that teaches.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::class::Class;
+use super::super::evidence::{InstanceId, NodeId, OpenWindow, WindowId};
+use super::super::generalise::path::Segments;
+use super::super::profile::{Found, Phase, Profile};
+use super::super::role::Role;
+use super::super::state::Flags;
+use super::super::workload::Workload;
+use super::LearnSettings;
+use crate::model::Container;
+
+/// Behaviours that may come in one window before it no longer counts as whole.
+const WINDOW_KEYS: usize = 16_384;
+/// Appearances of this window that are remembered; further ones are looked up anew.
+const NOTED: usize = 32_768;
+
+/// A behaviour in a window: its role, class and general object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) role: Role,
+    pub(super) class: Class,
+    pub(super) object: Box<str>,
+}
+
+/// Whether an instance teaches more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flood {
+    No,
+    /// This one is the first too many.
+    Begins,
+    Goes,
+}
+
+/// A container that teaches.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) workload: Workload,
+    pub(super) container: Arc<Container>,
+    phase: Phase,
+    unit: OpenWindow<Key>,
+    windows: u64,
+    /// What came in this unit already.
+    noted: HashSet<[u64; 2]>,
+    /// New behaviours in this unit, by class.
+    new: [u32; Class::ALL.len()],
+}
+
+/// A unit that has ended.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub(super) phase: Phase,
+    id: WindowId,
+    begin: u64,
+    end: u64,
+    keys: Option<Vec<Key>>,
+}
+
+impl Instance {
+    /// One that is seen for the first time.
+    pub(super) fn new(
+        container: &Arc<Container>,
+        boot_ns: u64,
+        now: u64,
+        settings: &LearnSettings,
+    ) -> Self {
+        let id = InstanceId(fingerprint(&[b"instance", container.id.as_bytes()]));
+        let age = container
+            .created_boot_ns
+            .map(|born| boot_ns.saturating_sub(born) / 1_000_000_000);
+        let phase = match age {
+            Some(age) if age < settings.start_phase => Phase::Start,
+            _ => Phase::Run,
+        };
+        let begin = match phase {
+            Phase::Start => now.saturating_sub(age.unwrap_or(0)),
+            Phase::Run => now,
+        };
+        let mut instance = Self {
+            id,
+            workload: Workload::of(container).unwrap_or_else(|| Workload::of_id(container)),
+            container: Arc::clone(container),
+            phase,
+            unit: OpenWindow::new(WindowId(id.0), begin, WINDOW_KEYS),
+            windows: 0,
+            noted: HashSet::new(),
+            new: [0; Class::ALL.len()],
+        };
+        if phase == Phase::Run {
+            instance.unit = instance.window(begin);
+        }
+        instance
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Events were lost.
+    pub(super) fn lost(&mut self) {
+        self.unit.lost();
+    }
+
+    /// Whether this did not come before in this unit. When too much came to remember, it may have.
+    pub(super) fn is_first(&mut self, fingerprint: [u64; 2]) -> bool {
+        if self.noted.len() >= NOTED {
+            return !self.noted.contains(&fingerprint);
+        }
+        self.noted.insert(fingerprint)
+    }
+
+    /// It came in this unit.
+    pub(super) fn saw(&mut self, key: Key) {
+        self.unit.saw(key);
+    }
+
+    /// A new behaviour of a class came.
+    pub(super) fn flood(&mut self, class: Class, most: u32) -> Flood {
+        let new = &mut self.new[class.index()];
+        *new = new.saturating_add(1);
+        match (*new).cmp(&most.saturating_add(1)) {
+            std::cmp::Ordering::Less => Flood::No,
+            std::cmp::Ordering::Equal => {
+                self.unit.lost();
+                Flood::Begins
+            }
+            std::cmp::Ordering::Greater => Flood::Goes,
+        }
+    }
+
+    /// More came of a class than the instance may teach in a unit.
+    pub(super) fn is_flooding(&self, class: Class, most: u32) -> bool {
+        self.new[class.index()] > most
+    }
+
+    /// The next unit that is over.
+    pub(super) fn take_ended(&mut self, now: u64, settings: &LearnSettings) -> Option<Unit> {
+        let length = match self.phase {
+            Phase::Start => settings.start_phase,
+            Phase::Run => settings.window,
+        };
+        let end = self.unit.begin().saturating_add(length.max(1));
+        (end <= now).then(|| self.close(end))
+    }
+
+    /// The start phase of an instance that ends in it is over too; of a window nothing counts.
+    pub(super) fn take_start(&mut self, now: u64) -> Option<Unit> {
+        (self.phase == Phase::Start).then(|| self.close(now))
+    }
+
+    fn close(&mut self, end: u64) -> Unit {
+        let next = self.window(end);
+        let unit = std::mem::replace(&mut self.unit, next);
+        let phase = std::mem::replace(&mut self.phase, Phase::Run);
+        self.noted.clear();
+        self.new = [0; Class::ALL.len()];
+        let (id, begin) = (unit.id(), unit.begin());
+        Unit {
+            phase,
+            id,
+            begin,
+            end,
+            keys: unit.close().map(|keys| keys.into_iter().collect()),
+        }
+    }
+
+    fn window(&mut self, begin: u64) -> OpenWindow<Key> {
+        self.windows += 1;
+        let number = self.windows.to_le_bytes();
+        let id = fingerprint(&[b"window", &self.id.0.to_le_bytes(), &number]);
+        OpenWindow::new(WindowId(id), begin, WINDOW_KEYS)
+    }
+}
+
+impl Unit {
+    /// Counts what came in it, and lets the classes go where that puts them.
+    pub(super) fn settle(
+        self,
+        profile: &mut Profile,
+        instance: InstanceId,
+        settings: &LearnSettings,
+    ) {
+        let phase = self.phase;
+        let flags = self.count(profile, instance, settings.node);
+        profile.settle(phase, flags, &settings.state);
+    }
+
+    /// Counts what came in it, if it was whole.
+    fn count(self, profile: &mut Profile, instance: InstanceId, node: NodeId) -> Flags {
+        let Some(keys) = self.keys else {
+            profile.exposure.lossy(node, self.end - self.begin);
+            return Flags {
+                lossy: true,
+                ..Flags::default()
+            };
+        };
+        for key in keys {
+            let Some(behaviours) = profile.roles.get_mut(&key.role) else {
+                continue;
+            };
+            let Some(objects) = behaviours.get_mut(self.phase, key.class) else {
+                continue;
+            };
+            let path;
+            let object = if key.class.is_of_files() {
+                let Ok(parsed) = Segments::parse(&key.object) else {
+                    continue;
+                };
+                path = parsed;
+                Found::Path(&path)
+            } else {
+                Found::Text(&key.object)
+            };
+            if objects.get(object).is_some()
+                && let Some(seen) = objects.entry(object)
+            {
+                seen.count(self.id);
+            }
+        }
+        match self.phase {
+            Phase::Start => profile.exposure.start(node, instance, self.begin, self.end),
+            Phase::Run => profile
+                .exposure
+                .whole_window(node, instance, self.begin, self.end),
+        }
+        Flags::default()
+    }
+}
+
+/// 64 bits that stand for these texts.
+fn fingerprint(parts: &[&[u8]]) -> u64 {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
+    u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+}

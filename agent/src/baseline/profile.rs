@@ -1,0 +1,167 @@
+//! What is known of a workload.
+
+mod merge;
+mod objects;
+
+use std::collections::BTreeMap;
+
+pub(super) use self::objects::{Found, Objects};
+use super::class::Class;
+use super::completeness::{Incidence, Prediction, Unit};
+use super::drift::Versions;
+use super::evidence::{Exposure, Seen};
+use super::role::Role;
+use super::state::{Case, Flags, Settings, Standing, next};
+
+/// The part of an instance's life that a behaviour belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// From its start on, for a fixed time.
+    Start,
+    /// After that.
+    Run,
+}
+
+impl Phase {
+    /// Both, in the order of profiles.
+    pub const ALL: [Self; 2] = [Self::Start, Self::Run];
+
+    /// Its name in profiles and alerts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Run => "run",
+        }
+    }
+
+    /// What is counted in it.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Start => Unit::Start,
+            Self::Run => Unit::Window,
+        }
+    }
+}
+
+/// The objects of one role in one phase, by class.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Behaviours([[Option<Box<Objects>>; Class::ALL.len()]; Phase::ALL.len()]);
+
+impl Behaviours {
+    pub(super) fn get(&self, phase: Phase, class: Class) -> Option<&Objects> {
+        self.0[phase as usize][class.index()].as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, phase: Phase, class: Class) -> Option<&mut Objects> {
+        self.0[phase as usize][class.index()].as_deref_mut()
+    }
+
+    pub(super) fn entry(&mut self, phase: Phase, class: Class) -> &mut Objects {
+        self.0[phase as usize][class.index()].get_or_insert_with(|| Box::new(Objects::of(class)))
+    }
+}
+
+/// All that is known of a workload: a join-semilattice, but for the standings, which follow from the
+/// rest and from what was before.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    pub(super) exposure: Exposure,
+    pub(super) versions: Versions,
+    pub(super) roles: BTreeMap<Role, Behaviours>,
+    standings: [[Standing; Class::ALL.len()]; Phase::ALL.len()],
+    predictions: [[Option<Prediction>; Class::ALL.len()]; Phase::ALL.len()],
+}
+
+/// How a class of a workload stands in a phase.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassView<'a> {
+    /// The class.
+    pub class: Class,
+    /// The phase.
+    pub phase: Phase,
+    /// Its state.
+    pub standing: Standing,
+    /// What is still to be expected; `None` before the first whole unit.
+    pub prediction: Option<&'a Prediction>,
+    /// Behaviours that are kept.
+    pub behaviours: usize,
+}
+
+impl Profile {
+    /// What was watched.
+    pub fn exposure(&self) -> &Exposure {
+        &self.exposure
+    }
+
+    /// How its classes stand, those without any behaviour included.
+    pub fn classes(&self) -> impl Iterator<Item = ClassView<'_>> {
+        Phase::ALL.into_iter().flat_map(move |phase| {
+            Class::ALL.into_iter().map(move |class| ClassView {
+                class,
+                phase,
+                standing: self.standing(phase, class),
+                prediction: self.predictions[phase as usize][class.index()].as_ref(),
+                behaviours: self.seen(phase, class).count(),
+            })
+        })
+    }
+
+    /// Every behaviour, in canonical order: role, phase, class and pattern.
+    pub fn behaviours(&self) -> impl Iterator<Item = (&Role, Phase, Class, String, &Seen)> {
+        self.roles.iter().flat_map(|(role, behaviours)| {
+            Phase::ALL.into_iter().flat_map(move |phase| {
+                Class::ALL.into_iter().flat_map(move |class| {
+                    let objects = behaviours.get(phase, class);
+                    let patterns = objects.into_iter().flat_map(Objects::patterns);
+                    patterns.map(move |(pattern, seen)| (role, phase, class, pattern, seen))
+                })
+            })
+        })
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let roles = self.roles.iter().map(|(role, behaviours)| {
+            let objects = behaviours.0.iter().flatten().flatten();
+            role.text().len()
+                + size_of::<Behaviours>()
+                + objects.map(|objects| objects.bytes()).sum::<usize>()
+        });
+        size_of::<Self>() + roles.sum::<usize>()
+    }
+
+    pub(super) fn standing(&self, phase: Phase, class: Class) -> Standing {
+        self.standings[phase as usize][class.index()]
+    }
+
+    pub(super) fn prediction(&self, phase: Phase, class: Class) -> Option<&Prediction> {
+        self.predictions[phase as usize][class.index()].as_ref()
+    }
+
+    /// Estimates anew what is to come in a phase, after a unit of it has ended, and lets the classes
+    /// go where that puts them.
+    pub(super) fn settle(&mut self, phase: Phase, flags: Flags, settings: &Settings) {
+        for class in Class::ALL {
+            let since = self.exposure.since();
+            let incidence = Incidence::tally(self.seen(phase, class), since);
+            let prediction = Prediction::new(phase.unit(), incidence, &self.exposure);
+            let case = Case {
+                exposure: &self.exposure,
+                prediction: prediction.as_ref(),
+                flags,
+                starts_waived: true,
+                locked: false,
+            };
+            let standing = next(self.standing(phase, class), &case, settings);
+            self.standings[phase as usize][class.index()] = standing;
+            self.predictions[phase as usize][class.index()] = prediction;
+        }
+    }
+
+    fn seen(&self, phase: Phase, class: Class) -> impl Iterator<Item = &Seen> {
+        let roles = self.roles.values();
+        roles
+            .filter_map(move |behaviours| behaviours.get(phase, class))
+            .flat_map(Objects::seen)
+    }
+}
