@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod alerts;
+mod baseline;
 mod canary;
 mod client;
 mod config;
@@ -93,6 +94,9 @@ enum Verb {
     /// Check, explain, test and list rules, and try them on recordings
     #[command(subcommand)]
     Rules(rules::RulesVerb),
+    /// Learn from recordings what workloads do, and say what would have been new
+    #[command(subcommand)]
+    Baseline(baseline::BaselineVerb),
     /// Propose the narrowest exception that hides an alert, and show what else it would hide
     Tune(tune::TuneArgs),
     /// Check and show the configuration
@@ -119,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Record(args) => record::run(&global, &args),
         Verb::Replay(args) => replay::run(&global, &args),
         Verb::Rules(verb) => rules::run(&global, verb),
+        Verb::Baseline(verb) => baseline::run(&global, &verb),
         Verb::Tune(args) => tune::run(&global, &args),
         Verb::Config(verb) => config::run(&global, verb),
         Verb::Docs(args) => docs::run(&args),

@@ -53,6 +53,10 @@ pub struct LearnSettings {
     pub profile_bytes: usize,
     /// New behaviours of a class that one instance may teach in one window: more are a flood.
     pub flood: u32,
+    /// The same of a class that tells of each: more are told as one.
+    pub surge: u32,
+    /// An operator says that the workloads are not started so often that one could wait for it.
+    pub starts_waived: bool,
 }
 
 impl Default for LearnSettings {
@@ -64,6 +68,8 @@ impl Default for LearnSettings {
             state: state::Settings::default(),
             profile_bytes: 256 * 1024,
             flood: 500,
+            surge: 20,
+            starts_waived: false,
         }
     }
 }
@@ -94,6 +100,23 @@ impl Learner {
     /// Every profile by its workload.
     pub fn profiles(&self) -> &BTreeMap<Workload, Profile> {
         &self.profiles
+    }
+
+    /// The profiles, when nothing comes any more.
+    pub fn into_profiles(self) -> BTreeMap<Workload, Profile> {
+        self.profiles
+    }
+
+    /// How to learn.
+    pub fn settings(&self) -> &LearnSettings {
+        &self.settings
+    }
+
+    /// Instances of a workload that are alive.
+    pub fn live(&self, workload: &Workload) -> u32 {
+        let instances = self.instances.values();
+        let live = instances.filter(|instance| instance.workload == *workload);
+        live.count() as u32
     }
 
     /// What was new since this was asked last.
@@ -267,7 +290,7 @@ impl Bench<'_> {
             Some(seen) => self.kind_of_known(&seen, standing.state),
             None => self.kind_of_new(act, standing.state),
         };
-        if known.is_some() || self.may_teach(act) {
+        if known.is_some() || self.may_teach(act, standing.state) {
             self.learn(act, is_path, &text, kind);
         }
         let kind = kind?;
@@ -297,7 +320,7 @@ impl Bench<'_> {
         if act.grave {
             return Some(Kind::Grave);
         }
-        match self.instance.flood(act.class, self.settings.flood) {
+        match self.instance.flood(act.class, self.most(state)) {
             instance::Flood::No => {}
             instance::Flood::Begins => return Some(Kind::Flood),
             instance::Flood::Goes => return None,
@@ -333,10 +356,21 @@ impl Bench<'_> {
     }
 
     /// Whether what is new may be kept. A process that a rule has matched teaches nothing, nor does
-    /// a flood.
-    fn may_teach(&self, act: &Act<'_>) -> bool {
-        !self.actor.tainted
-            && (act.grave || !self.instance.is_flooding(act.class, self.settings.flood))
+    /// a flood, and what cannot be made coarser has a bound.
+    fn may_teach(&self, act: &Act<'_>, state: State) -> bool {
+        if !self.profile.has_room(self.role, self.phase, act.class) {
+            return false;
+        }
+        let flooding = self.instance.is_flooding(act.class, self.most(state));
+        !self.actor.tainted && (act.grave || !flooding)
+    }
+
+    /// New behaviours of one window that are taken one by one.
+    fn most(&self, state: State) -> u32 {
+        match state {
+            State::Cold | State::Learning => self.settings.flood,
+            State::Provisional | State::Armed | State::Locked => self.settings.surge,
+        }
     }
 
     fn learn(&mut self, act: &Act<'_>, is_path: bool, text: &str, kind: Option<Kind>) {

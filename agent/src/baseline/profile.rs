@@ -2,6 +2,7 @@
 
 mod merge;
 mod objects;
+mod shrink;
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,12 @@ use super::class::Class;
 use super::completeness::{Incidence, Prediction, Unit};
 use super::drift::Versions;
 use super::evidence::{Exposure, Seen};
+use super::learner::LearnSettings;
 use super::role::Role;
-use super::state::{Case, Flags, Settings, Standing, next};
+use super::state::{Case, Eta, Flags, Standing, next};
+
+/// Roles of a workload. One more has no profile: what it does is new each time.
+const MAX_ROLES: usize = 512;
 
 /// The part of an instance's life that a behaviour belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +75,8 @@ pub struct Profile {
     pub(super) roles: BTreeMap<Role, Behaviours>,
     standings: [[Standing; Class::ALL.len()]; Phase::ALL.len()],
     predictions: [[Option<Prediction>; Class::ALL.len()]; Phase::ALL.len()],
+    /// It has become too large once, and patterns are coarser since.
+    full: bool,
 }
 
 /// How a class of a workload stands in a phase.
@@ -119,6 +126,19 @@ impl Profile {
         })
     }
 
+    /// It has become too large once, and patterns are coarser since.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// One more object of a role may be kept.
+    pub(super) fn has_room(&self, role: &Role, phase: Phase, class: Class) -> bool {
+        match self.roles.get(role) {
+            None => self.roles.len() < MAX_ROLES,
+            Some(behaviours) => behaviours.get(phase, class).is_none_or(Objects::has_room),
+        }
+    }
+
     /// About how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
         let roles = self.roles.iter().map(|(role, behaviours)| {
@@ -140,21 +160,49 @@ impl Profile {
 
     /// Estimates anew what is to come in a phase, after a unit of it has ended, and lets the classes
     /// go where that puts them.
-    pub(super) fn settle(&mut self, phase: Phase, flags: Flags, settings: &Settings) {
+    pub(super) fn settle(&mut self, phase: Phase, flags: Flags, settings: &LearnSettings) {
+        self.full |= self.shrink(settings.profile_bytes);
+        let flags = Flags {
+            full: self.full,
+            ..flags
+        };
         for class in Class::ALL {
             let since = self.exposure.since();
             let incidence = Incidence::tally(self.seen(phase, class), since);
             let prediction = Prediction::new(phase.unit(), incidence, &self.exposure);
-            let case = Case {
-                exposure: &self.exposure,
-                prediction: prediction.as_ref(),
-                flags,
-                starts_waived: true,
-                locked: false,
-            };
-            let standing = next(self.standing(phase, class), &case, settings);
+            let case = self.case(prediction.as_ref(), flags, settings);
+            let standing = next(self.standing(phase, class), &case, &settings.state);
             self.standings[phase as usize][class.index()] = standing;
             self.predictions[phase as usize][class.index()] = prediction;
+        }
+    }
+
+    /// What a class still needs to be armed, if nothing new comes any more and `live` instances go
+    /// on; `None` before the first whole unit.
+    pub fn eta(
+        &self,
+        phase: Phase,
+        class: Class,
+        live: u32,
+        settings: &LearnSettings,
+    ) -> Option<Eta> {
+        let prediction = self.prediction(phase, class)?;
+        let case = self.case(Some(prediction), Flags::default(), settings);
+        Some(case.eta(prediction, &settings.state, live))
+    }
+
+    fn case<'a>(
+        &'a self,
+        prediction: Option<&'a Prediction>,
+        flags: Flags,
+        settings: &LearnSettings,
+    ) -> Case<'a> {
+        Case {
+            exposure: &self.exposure,
+            prediction,
+            flags,
+            starts_waived: settings.starts_waived,
+            locked: false,
         }
     }
 

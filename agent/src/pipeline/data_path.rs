@@ -130,6 +130,7 @@ impl DataPath {
             gauges,
             started: parts.started,
             guard: Guard::new(parts.watch, Some(integrity)),
+            learner: None,
         };
         let detector = bootstrap(detector, parts.begun, &scope)?;
         let inputs = Inputs {

@@ -24,13 +24,18 @@ use super::pending::{Awaited, Limits};
 use super::rules::Rules;
 use super::rulings::{Bench, Rulings};
 use crate::alert::{AlertSender, LossWatch};
+use crate::baseline::Learner;
 use crate::detect::RuleSet;
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
 use crate::enrich::dns::{DnsTable, ResolverRequest};
 use crate::enrich::process_table::ProcessTable;
-use crate::model::{Event, Identity};
+use crate::model::{Event, Identity, Priority};
 use crate::probe::{CounterReader, Probe, ProbeError, RingMeter};
 use crate::telemetry::{Board, Counter, Failure, Gauge, LossAccount, RulesSnapshot};
+
+/// A process that met a rule of this priority teaches a baseline nothing. Less urgent rules match what
+/// workloads do as well.
+const SUSPECT: Priority = Priority::Warning;
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -48,6 +53,8 @@ pub(super) struct Parts {
     pub(super) gauges: Vec<Gauge>,
     pub(super) started: SystemTime,
     pub(super) guard: Guard,
+    /// Who learns what workloads do.
+    pub(super) learner: Option<Learner>,
 }
 
 /// The kernel's side.
@@ -88,6 +95,7 @@ pub(super) struct Detector {
     removed: VecDeque<(u64, u64)>,
     repair: repair::Repair,
     guard: Guard,
+    learner: Option<Learner>,
 }
 
 impl Detector {
@@ -119,6 +127,7 @@ impl Detector {
             removed: VecDeque::new(),
             repair: repair::Repair::default(),
             guard: parts.guard,
+            learner: parts.learner,
         }
     }
 
@@ -142,6 +151,9 @@ impl Detector {
         for container in &changed {
             if container.identity != Identity::Pending {
                 self.alerts.identified(Arc::clone(container));
+            }
+            if let Some(learner) = &mut self.learner {
+                learner.identified(container);
             }
         }
     }
@@ -188,6 +200,10 @@ impl Detector {
         self.ask_runtimes();
         let (rulings, mut bench) = self.bench();
         rulings.tick(&mut bench);
+        let time = self.time();
+        if let Some(learner) = &mut self.learner {
+            learner.tick(time);
+        }
     }
 
     /// Judges every later event by another rule set. What waits stays with the one that saw it.
@@ -246,6 +262,16 @@ impl Detector {
         rulings.release_all(&mut bench);
     }
 
+    /// Who learns, if anybody does.
+    pub(super) fn learner(&mut self) -> Option<&mut Learner> {
+        self.learner.as_mut()
+    }
+
+    /// Gives back who learnt, if anybody did.
+    pub(super) fn into_learner(self) -> Option<Learner> {
+        self.learner
+    }
+
     /// Wall-clock time of the newest event or tick.
     pub(super) fn time(&self) -> SystemTime {
         self.clock.time(self.now_ns)
@@ -260,7 +286,11 @@ impl Detector {
     /// Judges an event by the rules in force.
     fn detect(&mut self, event: &Event<'_>, cgroup_id: u64) {
         let (rulings, mut bench) = self.bench();
-        rulings.judge(event, cgroup_id, &mut bench);
+        let matched = rulings.judge(event, cgroup_id, &mut bench);
+        if let Some(learner) = &mut self.learner {
+            let suspect = matched.is_some_and(|priority| priority.at_least(SUSPECT));
+            learner.observe(event, suspect);
+        }
     }
 
     /// More is known about the containers of these pairs.

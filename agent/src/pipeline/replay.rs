@@ -15,6 +15,7 @@ use super::detector::{Detector, Guard, Parts};
 use super::pending::Limits;
 use super::rules::Rules;
 use crate::alert::{self, AlertStage, Filter, Spool, SpoolLimits, Start, Step, Subscription};
+use crate::baseline::Learner;
 use crate::capture::{Fault, Input, decode_reading, decode_runtime};
 use crate::detect::RuleSet;
 use crate::enrich::container::{
@@ -68,6 +69,28 @@ impl Replay {
     /// # Errors
     /// The header says something that no recorder says.
     pub fn new(header: &Header, rules: Arc<RuleSet>) -> Result<Self, Fault> {
+        Self::with(header, rules, None)
+    }
+
+    /// Begins a replay from which something learns what the workloads do.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn learning(header: &Header, rules: Arc<RuleSet>, learner: Learner) -> Result<Self, Fault> {
+        Self::with(header, rules, Some(learner))
+    }
+
+    /// Who learns, if anybody does.
+    pub fn learner(&mut self) -> Option<&mut Learner> {
+        self.detector.learner()
+    }
+
+    /// Ends the replay and gives back who learnt from it.
+    pub fn into_learner(self) -> Option<Learner> {
+        self.detector.into_learner()
+    }
+
+    fn with(header: &Header, rules: Arc<RuleSet>, learner: Option<Learner>) -> Result<Self, Fault> {
         let begun = decode_reading(header.begun.unwrap_or_default())?;
         let begun = Reading {
             boot_ns: begun.0,
@@ -108,6 +131,7 @@ impl Replay {
                 gauges: Vec::new(),
                 started: begun.wall,
                 guard: Guard::new(Err("a replay has none".to_owned()), None),
+                learner,
             },
             begun,
         );

@@ -68,14 +68,24 @@ impl Rulings {
         self.pending.depth()
     }
 
-    /// Evaluates the rules on an event and raises, or keeps, what they find.
-    pub(super) fn judge(&mut self, event: &Event<'_>, cgroup_id: u64, bench: &mut Bench<'_>) {
+    /// Evaluates the rules on an event and raises, or keeps, what they find. Returns the priority of
+    /// the most urgent rule that matched.
+    pub(super) fn judge(
+        &mut self,
+        event: &Event<'_>,
+        cgroup_id: u64,
+        bench: &mut Bench<'_>,
+    ) -> Option<Priority> {
         let mut outcome = std::mem::take(&mut self.outcome);
         self.in_force.set.evaluate(event, &mut outcome);
+        let matched = outcome.matched.iter();
+        let priorities = matched.map(|rule| self.in_force.set.rule(*rule).info.priority);
+        let most_urgent = priorities.min();
         if !outcome.is_empty() {
             self.rule(event, cgroup_id, &mut outcome, bench);
         }
         self.outcome = outcome;
+        most_urgent
     }
 
     /// Raises, or keeps, what the rules found.

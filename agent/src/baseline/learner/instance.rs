@@ -188,7 +188,7 @@ impl Unit {
     ) {
         let phase = self.phase;
         let flags = self.count(profile, instance, settings.node);
-        profile.settle(phase, flags, &settings.state);
+        profile.settle(phase, flags, settings);
     }
 
     /// Counts what came in it, if it was whole.

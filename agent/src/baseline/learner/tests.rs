@@ -1,1 +1,290 @@
-//! Tests of the learner.
+//! Instances that do things, minute by minute.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::super::state::State;
+use super::{Kind, LearnSettings, Learner, Novel};
+use crate::baseline::{Class, Phase, Profile, Workload};
+use crate::detect::testing::{event, metadata, open, process};
+use crate::model::{
+    CgroupChange, Container, ContainerView, Event, Layer, Payload, Process, Runtime, Syscall,
+};
+
+const EPOCH: u64 = 1_700_000_000;
+
+/// A learner with containers of one image, and a clock.
+struct World {
+    learner: Learner,
+    now: u64,
+    told: Vec<Novel>,
+}
+
+impl World {
+    fn new(settings: LearnSettings) -> Self {
+        Self {
+            learner: Learner::new(settings, BTreeMap::new()),
+            now: 0,
+            told: Vec::new(),
+        }
+    }
+
+    /// A world in which a class is armed by an hour without news.
+    fn impatient() -> Self {
+        let mut settings = LearnSettings {
+            starts_waived: true,
+            ..LearnSettings::default()
+        };
+        settings.state.arm_bound = 100.0;
+        settings.state.horizon = 0;
+        Self::new(settings)
+    }
+
+    fn container(&self, number: u8, born: Option<u64>) -> Arc<Container> {
+        Arc::new(Container {
+            id: format!("{number:02x}").repeat(32),
+            runtime: Runtime::Docker,
+            cgroup_id: 1_000 + u64::from(number),
+            cgroup_path: format!("/docker/{number}"),
+            identity: metadata("web:1"),
+            created_boot_ns: born.map(|seconds| seconds * 1_000_000_000),
+        })
+    }
+
+    fn observe(&mut self, container: &Arc<Container>, event: Event<'static>, hit: bool) {
+        let event = Event {
+            container: ContainerView::Container(Arc::clone(container)),
+            boot_ns: self.now * 1_000_000_000,
+            time: UNIX_EPOCH + Duration::from_secs(EPOCH + self.now),
+            ..event
+        };
+        self.learner.observe(&event, hit);
+        self.told.extend(self.learner.take_novel());
+    }
+
+    fn exec(&mut self, container: &Arc<Container>, of: &Process) {
+        self.observe(
+            container,
+            event(of.clone(), Syscall::Execve, Payload::Exec),
+            false,
+        );
+    }
+
+    fn reads(&mut self, container: &Arc<Container>, of: &Process, file: &str) {
+        self.observe(container, open(of.clone(), file, 0), false);
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now += seconds;
+        let time = UNIX_EPOCH + Duration::from_secs(EPOCH + self.now);
+        self.learner.tick(time);
+    }
+
+    fn profile(&self) -> &Profile {
+        &self.learner.profiles()[&Workload::from_text("image web")]
+    }
+
+    fn state(&self, phase: Phase, class: Class) -> State {
+        let mut classes = self.profile().classes();
+        let view = classes.find(|view| (view.phase, view.class) == (phase, class));
+        view.unwrap().standing.state
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        self.told.iter().map(|novel| novel.kind).collect()
+    }
+}
+
+/// A first process that is in its container.
+fn server(pid: u32) -> Process {
+    Process {
+        vpid: Some(1),
+        ..process(pid, "server", &["-g"], None)
+    }
+}
+
+/// An hour of a server that reads its two files once a minute.
+fn hour(world: &mut World, container: &Arc<Container>, server: &Process) {
+    for _ in 0..60 {
+        world.reads(container, server, "/etc/server.conf");
+        world.reads(container, server, "/srv/www/index.html");
+        world.wait(60);
+    }
+}
+
+#[test]
+fn what_is_watched_long_enough_is_armed_and_news_are_told() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    for _ in 0..24 {
+        hour(&mut world, &container, &server);
+    }
+    assert_eq!(world.state(Phase::Run, Class::FileRead), State::Armed);
+    assert!(world.told.is_empty(), "{:?}", world.told);
+
+    world.reads(&container, &server, "/srv/www/secret.html");
+    assert_eq!(world.kinds(), [Kind::New]);
+    let novel = &world.told[0];
+    assert_eq!(novel.object, "/srv/www/secret.html");
+    assert_eq!(
+        novel.nearest.as_ref().unwrap().pattern,
+        "/srv/www/index.html"
+    );
+    assert!(
+        novel.evidence.windows >= 60 * 24 - 2,
+        "{:?}",
+        novel.evidence
+    );
+    assert!(novel.prediction.unwrap().bound <= 100.0);
+
+    // It is told once a window, and never learnt by itself.
+    world.reads(&container, &server, "/srv/www/secret.html");
+    world.wait(120);
+    world.reads(&container, &server, "/srv/www/secret.html");
+    assert_eq!(world.kinds(), [Kind::New, Kind::Quarantined]);
+}
+
+#[test]
+fn a_class_that_is_cold_tells_only_what_is_never_ordinary() {
+    let mut world = World::impatient();
+    let container = world.container(1, Some(0));
+    let server = server(100);
+    world.exec(&container, &server);
+    world.reads(&container, &server, "/etc/server.conf");
+    assert!(world.told.is_empty());
+    let mut dropped = process(101, "dropped", &[], Some(Arc::new(server.clone())));
+    let mut image = crate::model::Image {
+        known: true,
+        exe: dropped.image.exe.clone(),
+        ..crate::model::Image::default()
+    };
+    image.exe.as_mut().unwrap().layer = Some(Layer::UpperOnly);
+    dropped.image = Arc::new(image);
+    world.exec(&container, &dropped);
+    assert_eq!(world.kinds(), [Kind::Grave]);
+    assert_eq!(world.told[0].object, "/usr/bin/dropped [upper]");
+    assert_eq!(world.told[0].role.text(), "root uid0 /usr/bin/server");
+}
+
+#[test]
+fn who_met_a_rule_teaches_nothing_nor_do_its_children() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    let shell = process(101, "sh", &["-c", "id"], Some(Arc::new(server.clone())));
+    world.observe(
+        &container,
+        event(shell.clone(), Syscall::Execve, Payload::Exec),
+        true,
+    );
+    let child = process(102, "cat", &["/etc/passwd"], Some(Arc::new(shell.clone())));
+    world.exec(&container, &child);
+    world.reads(&container, &child, "/etc/passwd");
+    world.reads(&container, &shell, "/etc/group");
+    world.reads(&container, &server, "/etc/server.conf");
+    let learnt: Vec<String> = world
+        .profile()
+        .behaviours()
+        .filter(|(_, _, class, ..)| *class == Class::FileRead)
+        .map(|(.., pattern, _)| pattern)
+        .collect();
+    assert_eq!(learnt, ["/etc/server.conf"]);
+}
+
+#[test]
+fn a_start_is_counted_by_starts() {
+    let mut world = World::impatient();
+    for number in 1..=4 {
+        let born = world.now;
+        let container = world.container(number, Some(born));
+        let server = server(100 * u32::from(number));
+        world.exec(&container, &server);
+        world.reads(&container, &server, "/etc/server.conf");
+        world.wait(61);
+        world.reads(&container, &server, "/srv/www/index.html");
+        world.wait(10);
+        let gone = CgroupChange {
+            cgroup_id: container.cgroup_id,
+            path: Cow::Borrowed(b"/docker/x"),
+        };
+        let gone = event(server.clone(), Syscall::CgroupRmdir, Payload::Cgroup(gone));
+        world.observe(&container, gone, false);
+    }
+    assert_eq!(world.profile().exposure().totals().starts, 4);
+    assert_eq!(world.state(Phase::Start, Class::FileRead), State::Armed);
+    let container = world.container(9, Some(world.now));
+    let server = server(900);
+    world.exec(&container, &server);
+    world.reads(&container, &server, "/etc/server.conf");
+    assert!(world.told.is_empty(), "{:?}", world.told);
+    world.reads(&container, &server, "/etc/shadow");
+    assert_eq!(world.kinds(), [Kind::New]);
+    assert_eq!(world.told[0].phase, Phase::Start);
+}
+
+#[test]
+fn a_flood_is_one_alert_and_teaches_little() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    for _ in 0..24 {
+        hour(&mut world, &container, &server);
+    }
+    let before = world.profile().bytes();
+    for number in 0..20_000u32 {
+        let mut letters = String::from("/srv/");
+        let mut rest = number;
+        for _ in 0..6 {
+            letters.push(char::from(b'a' + (rest % 26) as u8));
+            rest /= 26;
+        }
+        world.reads(&container, &server, &letters);
+    }
+    let floods = world
+        .kinds()
+        .iter()
+        .filter(|kind| **kind == Kind::Flood)
+        .count();
+    assert_eq!(floods, 1);
+    assert!(world.told.len() <= 21, "{}", world.told.len());
+    assert!(world.profile().bytes() < before + 512 * 1024);
+    // Other classes go on as if nothing were.
+    let child = process(102, "cat", &[], Some(Arc::new(server)));
+    world.exec(&container, &child);
+    assert_eq!(world.told.last().unwrap().class, Class::Arguments);
+}
+
+#[test]
+fn the_same_events_give_the_same_profile() {
+    let run = || {
+        let mut world = World::impatient();
+        for number in [3, 1, 2] {
+            let container = world.container(number, None);
+            let server = server(100 * u32::from(number));
+            world.exec(&container, &server);
+            for file in 0..50 {
+                let file = format!("/var/cache/{}/{file}.html", file * 7919 % 13);
+                world.reads(&container, &server, &file);
+                world.wait(7);
+            }
+        }
+        let told: Vec<String> = world.told.iter().map(ToString::to_string).collect();
+        (format!("{:?}", world.profile()), told)
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn what_the_runtime_does_before_the_first_program_is_nobodys() {
+    let mut world = World::impatient();
+    let container = world.container(1, Some(0));
+    let runtime = process(99, "runc", &["init"], None);
+    world.reads(&container, &runtime, "/etc/passwd");
+    assert_eq!(world.profile().behaviours().count(), 0);
+}

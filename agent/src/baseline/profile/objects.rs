@@ -7,6 +7,9 @@ use super::super::evidence::Seen;
 use super::super::generalise::path::Segments;
 use super::super::generalise::tree::{Merge, Nearest, PathTree};
 
+/// Texts of one class: what is beyond is new each time.
+const MAX_TEXTS: usize = 1_024;
+
 /// The objects of one role, phase and class, with what is known of each.
 #[derive(Clone, Debug)]
 pub(in crate::baseline) enum Objects {
@@ -96,6 +99,14 @@ impl Objects {
         match self {
             Self::Paths(tree) => tree.nodes(),
             Self::Texts(texts) => texts.len(),
+        }
+    }
+
+    /// One more may be kept. Paths become coarser instead.
+    pub(in crate::baseline) fn has_room(&self) -> bool {
+        match self {
+            Self::Paths(_) => true,
+            Self::Texts(texts) => texts.len() < MAX_TEXTS,
         }
     }
 

@@ -1,0 +1,243 @@
+//! What a simulation says.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::super::output::table;
+use crate::alert::printable;
+use crate::baseline::completeness::Lasting;
+use crate::baseline::state::State;
+use crate::baseline::{Class, LearnSettings, Learner, Novel, Phase, Profile, Workload};
+
+/// Novelties that are shown one by one.
+const SHOWN: usize = 100;
+
+/// What was learnt and what was told.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    /// Events that the recorders saw.
+    seen: u64,
+    /// And lost: an instance that lost events did not teach in that window.
+    lost: u64,
+    workloads: Vec<WorkloadReport>,
+    /// What would have been told, in order, the first of them.
+    told: Vec<Told>,
+    /// How much that was in all.
+    told_count: u64,
+    #[serde(skip)]
+    live: BTreeMap<Workload, u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkloadReport {
+    workload: String,
+    instances: usize,
+    windows: u64,
+    starts: u64,
+    seconds: u64,
+    bytes: usize,
+    /// New behaviours that a day is expected to bring, if every class were armed now.
+    expected_a_day: f64,
+    /// With 95 % confidence not more.
+    bound_a_day: f64,
+    classes: Vec<ClassReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct ClassReport {
+    phase: &'static str,
+    class: &'static str,
+    state: &'static str,
+    behaviours: usize,
+    /// A day of one container, or a start.
+    expected: Option<f64>,
+    bound: Option<f64>,
+    armed: String,
+}
+
+/// Something that would have been told.
+#[derive(Debug, Serialize)]
+struct Told {
+    priority: &'static str,
+    kind: &'static str,
+    class: &'static str,
+    phase: &'static str,
+    workload: String,
+    container: String,
+    role: String,
+    object: String,
+    nearest: Option<String>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Told {
+    fn of(novel: &Novel) -> Self {
+        Self {
+            priority: novel.priority().name(),
+            kind: novel.kind.name(),
+            class: novel.class.name(),
+            phase: novel.phase.name(),
+            workload: novel.workload.text().to_owned(),
+            container: novel.container.id.clone(),
+            role: novel.role.text().to_owned(),
+            object: novel.object.clone(),
+            nearest: novel.nearest.as_ref().map(|near| near.pattern.clone()),
+            text: novel.to_string(),
+        }
+    }
+}
+
+impl Report {
+    /// Takes what the learner found.
+    pub(super) fn take(&mut self, learner: &mut Learner) {
+        for novel in learner.take_novel() {
+            self.told_count += 1;
+            if self.told.len() < SHOWN {
+                self.told.push(Told::of(&novel));
+            }
+            self.live
+                .entry(novel.workload.clone())
+                .or_insert_with(|| learner.live(&novel.workload));
+        }
+        for workload in learner.profiles().keys() {
+            let live = learner.live(workload);
+            let most = self.live.entry(workload.clone()).or_default();
+            *most = live.max(*most);
+        }
+    }
+
+    pub(super) fn lost(&mut self, seen: u64, lost: u64) {
+        self.seen += seen;
+        self.lost += lost;
+    }
+
+    /// The captures have ended.
+    pub(super) fn conclude(
+        &mut self,
+        profiles: &BTreeMap<Workload, Profile>,
+        settings: &LearnSettings,
+    ) {
+        for (workload, profile) in profiles {
+            let live = self.live.get(workload).copied().unwrap_or(1).max(1);
+            let report = WorkloadReport::of(workload, profile, live, settings);
+            self.workloads.push(report);
+        }
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        for workload in &self.workloads {
+            out.push_str(&workload.text());
+            out.push('\n');
+        }
+        out.push_str(&format!(
+            "{} new behaviours would have been told\n",
+            self.told_count
+        ));
+        for told in &self.told {
+            out.push_str(&format!("  {}: {}\n", told.priority, printable(&told.text)));
+        }
+        if self.told_count > self.told.len() as u64 {
+            out.push_str(&format!(
+                "  and {} more\n",
+                self.told_count - self.told.len() as u64
+            ));
+        }
+        if self.lost > 0 {
+            out.push_str(&format!(
+                "the recorders lost {} of {} events: some windows were not whole\n",
+                self.lost, self.seen
+            ));
+        }
+        out
+    }
+}
+
+impl WorkloadReport {
+    fn of(workload: &Workload, profile: &Profile, live: u32, settings: &LearnSettings) -> Self {
+        let totals = profile.exposure().totals();
+        let (mut expected_a_day, mut bound_a_day) = (0.0, 0.0);
+        let mut classes = Vec::new();
+        for view in profile.classes() {
+            if let Some(prediction) = view.prediction.filter(|_| view.phase == Phase::Run) {
+                let of_workload = prediction.of_workload(live);
+                expected_a_day += of_workload.expected;
+                bound_a_day += of_workload.bound;
+            }
+            if view.behaviours == 0 {
+                continue;
+            }
+            let eta = profile.eta(view.phase, view.class, live, settings);
+            classes.push(ClassReport {
+                phase: view.phase.name(),
+                class: Class::name(view.class),
+                state: state_name(view.standing.state),
+                behaviours: view.behaviours,
+                expected: view.prediction.map(|prediction| prediction.expected),
+                bound: view.prediction.map(|prediction| prediction.bound),
+                armed: eta.map_or_else(|| "after a whole unit".to_owned(), |eta| eta.to_string()),
+            });
+        }
+        Self {
+            workload: workload.text().to_owned(),
+            instances: profile.exposure().instances().count(),
+            windows: totals.windows,
+            starts: totals.starts,
+            seconds: totals.seconds,
+            bytes: profile.bytes(),
+            expected_a_day,
+            bound_a_day,
+            classes,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut rows = vec![
+            [
+                "", "PHASE", "CLASS", "STATE", "KNOWN", "EXPECTED", "AT MOST", "ARMED",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        ];
+        let number =
+            |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
+        for class in &self.classes {
+            rows.push(vec![
+                String::new(),
+                class.phase.to_owned(),
+                class.class.to_owned(),
+                class.state.to_owned(),
+                class.behaviours.to_string(),
+                number(class.expected),
+                number(class.bound),
+                class.armed.clone(),
+            ]);
+        }
+        format!(
+            "{}: {} instances, {} windows in {}, {} starts, {} KiB\n{}  arming all classes now means \
+             {:.1} alerts a day, at most {:.1} (95 %)\n",
+            printable(&self.workload),
+            self.instances,
+            self.windows,
+            Lasting(self.seconds),
+            self.starts,
+            self.bytes.div_ceil(1024),
+            table(&rows),
+            self.expected_a_day,
+            self.bound_a_day,
+        )
+    }
+}
+
+const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Cold => "cold",
+        State::Learning => "learning",
+        State::Provisional => "provisional",
+        State::Armed => "armed",
+        State::Locked => "locked",
+    }
+}
