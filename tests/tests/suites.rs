@@ -16,6 +16,7 @@ mod alerts;
 #[path = "suites/arguments.rs"]
 mod arguments;
 #[path = "suites/benign.rs"]
+mod baseline;
 mod benign;
 #[path = "suites/calls.rs"]
 mod calls;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
         alerts::TESTS,
         pack::TESTS,
         falco_live::TESTS,
+        baseline::TESTS,
         benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,

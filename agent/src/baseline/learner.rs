@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use foldhash::quality::RandomState;
 
-use self::actors::{Actor, Actors};
+use self::actors::Actors;
 use self::instance::{Instance, Key};
 pub use self::novel::{Evidence, Kind, Novel};
 use super::act::{self, Act, Object};
@@ -223,8 +223,8 @@ impl Learner {
                 return;
             };
             let role = match act.class {
-                Class::Exec => actor.starter,
-                _ => actor.role,
+                Class::Exec => &actor.starter,
+                _ => &actor.own,
             };
             let phase = instance.phase();
             let fingerprint = self.hashers.each_ref().map(|hasher| {
@@ -238,10 +238,10 @@ impl Learner {
             let mut bench = Bench {
                 settings: &self.settings,
                 profile: self.profiles.entry(instance.workload.clone()).or_default(),
-                role: self.actors.role(role),
+                role,
                 instance,
                 path: &mut self.path,
-                actor,
+                tainted: actor.tainted,
                 event,
                 phase,
                 now,
@@ -266,7 +266,7 @@ struct Bench<'a> {
     role: &'a Role,
     instance: &'a mut Instance,
     path: &'a mut Segments,
-    actor: Actor,
+    tainted: bool,
     event: &'a Event<'a>,
     phase: Phase,
     now: u64,
@@ -290,11 +290,12 @@ impl Bench<'_> {
             Some(seen) => self.kind_of_known(&seen, standing.state),
             None => self.kind_of_new(act, standing.state),
         };
+        // Before it is learnt: then it would be nearest to itself.
+        let novel = kind.map(|kind| self.novel(act.class, is_path, &text, kind, standing.state));
         if known.is_some() || self.may_teach(act, standing.state) {
             self.learn(act, is_path, &text, kind);
         }
-        let kind = kind?;
-        Some(self.novel(act.class, is_path, text, kind, standing.state))
+        novel
     }
 
     fn known(&self, class: Class, object: Found<'_>) -> Option<Seen> {
@@ -362,7 +363,7 @@ impl Bench<'_> {
             return false;
         }
         let flooding = self.instance.is_flooding(act.class, self.most(state));
-        !self.actor.tainted && (act.grave || !flooding)
+        !self.tainted && (act.grave || !flooding)
     }
 
     /// New behaviours of one window that are taken one by one.
@@ -383,7 +384,7 @@ impl Bench<'_> {
         let Some(seen) = objects.entry(found(is_path, self.path, text)) else {
             return;
         };
-        if !self.actor.tainted {
+        if !self.tainted {
             seen.observe(self.now, self.instance.id, 0);
             self.instance.saw(Key {
                 role: self.role.clone(),
@@ -398,14 +399,7 @@ impl Bench<'_> {
         }
     }
 
-    fn novel(
-        &self,
-        class: Class,
-        is_path: bool,
-        object: String,
-        kind: Kind,
-        state: State,
-    ) -> Novel {
+    fn novel(&self, class: Class, is_path: bool, object: &str, kind: Kind, state: State) -> Novel {
         let objects = self.profile.roles.get(self.role);
         let objects = objects.and_then(|behaviours| behaviours.get(self.phase, class));
         let nearest = objects
@@ -421,11 +415,11 @@ impl Bench<'_> {
             process: Arc::clone(&self.event.process),
             time: self.event.time,
             role: self.role.clone(),
-            object,
+            object: object.to_owned(),
             nearest,
             evidence: Evidence::of(self.profile.exposure()),
             prediction: self.profile.prediction(self.phase, class).copied(),
-            tainted: self.actor.tainted,
+            tainted: self.tainted,
         }
     }
 }

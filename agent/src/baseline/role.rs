@@ -1,20 +1,19 @@
-//! Roles: who does something in a workload, by the executables that led to it.
+//! Roles: who does something in a workload, by the programs that led to it.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use crate::model::{ExeFile, Layer, Process};
 
-/// Executables of a lineage that are told apart: the acting one and those before it, equal
-/// neighbours counted once. The workload's root stands before them, however far away it is.
+/// Programs of a lineage that are told apart beside the first: the acting one and those before it.
 const LINEAGE: usize = 4;
-/// Ancestors that are looked at: a longer chain is cut, as the process table cuts it.
+/// Ancestors that are looked at of a process that is not known from its start.
 const MAX_ANCESTORS: usize = 64;
 
 /// Where an executable's file comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// The image, or the node's own file.
+    /// The image, a mount, or the node's own file.
     Image,
     /// The writable layer: it came, or was changed, at run time.
     Upper,
@@ -22,8 +21,6 @@ pub enum Origin {
     Memfd,
     /// It had no name left when it was executed.
     Unlinked,
-    /// The kernel did not tell.
-    Unknown,
 }
 
 impl Origin {
@@ -36,7 +33,6 @@ impl Origin {
         } else {
             match exe.layer {
                 Some(Layer::UpperOnly | Layer::CopiedUp) => Self::Upper,
-                // What lies on no overlay is a mount's or the node's own.
                 Some(Layer::Lower) | None => Self::Image,
             }
         }
@@ -49,13 +45,12 @@ impl Origin {
             Self::Upper => "upper",
             Self::Memfd => "memfd",
             Self::Unlinked => "unlinked",
-            Self::Unknown => "unknown",
         }
     }
 
-    /// Nothing that was shipped with the workload: its behaviour is never learnt by itself.
+    /// Nothing that was shipped with the workload.
     pub const fn is_foreign(self) -> bool {
-        matches!(self, Self::Upper | Self::Memfd | Self::Unlinked)
+        !matches!(self, Self::Image)
     }
 }
 
@@ -68,25 +63,118 @@ pub enum Family {
     Outsider,
 }
 
-/// Who acts: a lineage with what matters of the user.
-///
-/// Its text is its identity, also between nodes: `root uid0 /usr/sbin/nginx > /bin/sh [upper]`.
+impl Family {
+    /// The family of a process that nobody in the workload started. The first process of a pid
+    /// namespace is the workload's own; in the node's namespace nobody can tell.
+    pub(super) fn of_first(process: &Process) -> Self {
+        match process.vpid {
+            Some(vpid) if vpid != 1 && vpid != process.exec_id.tgid => Self::Outsider,
+            _ => Self::Root,
+        }
+    }
+}
+
+/// What is kept apart of the user that a process acts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum User {
+    Root,
+    Other,
+    Unknown,
+}
+
+impl User {
+    pub(super) fn of(process: &Process) -> Self {
+        match process.ids {
+            Some(ids) if ids.euid == 0 => Self::Root,
+            Some(_) => Self::Other,
+            None => Self::Unknown,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Root => "uid0",
+            Self::Other => "user",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The programs that led to a process: the first one and the last, equal neighbours once. A child
+/// keeps that of who forked it, also when that one is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lineage {
+    family: Family,
+    /// Oldest first.
+    programs: Vec<Arc<str>>,
+}
+
+impl Lineage {
+    /// Of a process that nobody in the workload started, before its program.
+    pub(super) fn first(process: &Process) -> Self {
+        Self {
+            family: Family::of_first(process),
+            programs: Vec::new(),
+        }
+    }
+
+    /// Of a process that ran before anybody watched, as far as its ancestors are known; `inside`
+    /// tells which of them belong to the workload.
+    pub(super) fn of_found(process: &Process, inside: impl Fn(&Process) -> bool) -> Self {
+        let mut chain: Vec<&Process> = process
+            .ancestors()
+            .take(MAX_ANCESTORS)
+            .take_while(|ancestor| inside(ancestor))
+            .collect();
+        chain.insert(0, process);
+        let first = chain.last().copied().unwrap_or(process);
+        let mut lineage = Self::first(first);
+        for ancestor in chain.iter().rev() {
+            lineage = lineage.with(ancestor);
+        }
+        lineage
+    }
+
+    /// After a program was executed.
+    pub(super) fn with(&self, process: &Process) -> Self {
+        let mut program = String::new();
+        match &process.image.exe {
+            Some(exe) => push_executable(&mut program, &exe.path.bytes, Origin::of(exe)),
+            None => push_escaped(&mut program, &process.comm),
+        }
+        let mut programs = self.programs.clone();
+        if programs.last().is_none_or(|last| **last != *program) {
+            programs.push(program.into());
+        }
+        if programs.len() > LINEAGE + 1 {
+            programs.remove(1);
+        }
+        Self {
+            family: self.family,
+            programs,
+        }
+    }
+
+    /// The role of who has it and acts as that user.
+    pub(super) fn role(&self, user: User) -> Role {
+        let mut text = String::from(match self.family {
+            Family::Root => "root ",
+            Family::Outsider => "outsider ",
+        });
+        text.push_str(user.word());
+        for (place, program) in self.programs.iter().enumerate() {
+            text.push_str(if place == 0 { " " } else { " > " });
+            text.push_str(program);
+        }
+        Role(text.into())
+    }
+}
+
+/// Who acts. Its text is its identity, also between nodes: `root uid0 /usr/sbin/nginx > /bin/sh`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(Arc<str>);
 
 impl Role {
-    /// The role of a process. `inside` tells whether a process belongs to the workload.
-    pub fn of(process: &Process, inside: impl Fn(&Process) -> bool) -> Self {
-        Self::of_lineage(Some(process), process, inside)
-    }
-
-    /// The role of who started a process that has just executed its image: its lineage without the
-    /// image itself.
-    pub fn of_starter(process: &Process, inside: impl Fn(&Process) -> bool) -> Self {
-        let parent = process.parent.as_deref().filter(|parent| inside(parent));
-        Self::of_lineage(parent, process, inside)
-    }
-
     /// A role as it was written.
     pub fn from_text(text: &str) -> Self {
         Self(text.into())
@@ -96,30 +184,6 @@ impl Role {
     pub fn text(&self) -> &str {
         &self.0
     }
-
-    fn of_lineage(
-        newest: Option<&Process>,
-        process: &Process,
-        inside: impl Fn(&Process) -> bool,
-    ) -> Self {
-        let lineage = Lineage::of(newest, &inside);
-        let family = Lineage::of(Some(process), &inside).family();
-        let mut text = String::new();
-        text.push_str(match family {
-            Family::Root => "root",
-            Family::Outsider => "outsider",
-        });
-        text.push_str(match process.ids.map(|ids| ids.euid) {
-            Some(0) => " uid0",
-            Some(_) => " user",
-            None => " unknown",
-        });
-        for (place, step) in lineage.steps().enumerate() {
-            text.push_str(if place == 0 { " " } else { " > " });
-            step.write(&mut text);
-        }
-        Self(text.into())
-    }
 }
 
 impl fmt::Display for Role {
@@ -128,83 +192,10 @@ impl fmt::Display for Role {
     }
 }
 
-/// The processes from the acting one up to the first that is inside.
-struct Lineage<'a> {
-    /// Nearest first.
-    processes: Vec<&'a Process>,
-}
-
-impl<'a> Lineage<'a> {
-    fn of(newest: Option<&'a Process>, inside: &impl Fn(&Process) -> bool) -> Self {
-        let chain = std::iter::successors(newest, |process| process.parent.as_deref());
-        let processes = chain
-            .take(MAX_ANCESTORS)
-            .take_while(|process| inside(process))
-            .collect();
-        Self { processes }
-    }
-
-    /// The first process of a pid namespace is nobody's child in it. A workload without a namespace
-    /// of its own has only one family.
-    fn family(&self) -> Family {
-        let Some(first) = self.processes.last() else {
-            return Family::Root;
-        };
-        match first.vpid {
-            Some(1) | None => Family::Root,
-            Some(vpid) if vpid == first.exec_id.tgid => Family::Root,
-            Some(_) => Family::Outsider,
-        }
-    }
-
-    /// Root first, then the nearest ones, the acting one last; equal neighbours count once.
-    fn steps(&self) -> impl Iterator<Item = Step<'a>> {
-        let mut steps: Vec<Step<'a>> = Vec::new();
-        for process in &self.processes {
-            let step = Step::of(process);
-            if steps.last() != Some(&step) {
-                steps.push(step);
-            }
-        }
-        if steps.len() > LINEAGE + 1 {
-            let root = steps.pop();
-            steps.truncate(LINEAGE);
-            steps.extend(root);
-        }
-        steps.into_iter().rev()
-    }
-}
-
-/// One executable of a lineage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Step<'a> {
-    path: &'a [u8],
-    origin: Origin,
-}
-
-impl<'a> Step<'a> {
-    fn of(process: &'a Process) -> Self {
-        match &process.image.exe {
-            Some(exe) => Self {
-                path: &exe.path.bytes,
-                origin: Origin::of(exe),
-            },
-            None => Self {
-                path: &process.comm,
-                origin: Origin::Unknown,
-            },
-        }
-    }
-
-    fn write(self, text: &mut String) {
-        push_executable(text, self.path, self.origin);
-    }
-}
-
 /// Appends an executable with where it comes from.
 pub(super) fn push_executable(text: &mut String, path: &[u8], origin: Origin) {
     push_escaped(text, path);
-    if !origin.word().is_empty() {
+    if origin.is_foreign() {
         let _ = write!(text, " [{}]", origin.word());
     }
 }
@@ -218,5 +209,43 @@ pub(super) fn push_escaped(text: &mut String, bytes: &[u8]) {
         } else {
             let _ = write!(text, "\\x{byte:02x}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::process;
+
+    #[test]
+    fn a_lineage_keeps_its_first_program_and_its_last_ones() {
+        let first = Process {
+            vpid: Some(1),
+            ..process(100, "init", &[], None)
+        };
+        let mut lineage = Lineage::first(&first);
+        for name in ["init", "a", "a", "b", "c", "d", "e"] {
+            lineage = lineage.with(&process(101, name, &[], None));
+        }
+        assert_eq!(
+            lineage.role(User::Other).text(),
+            "root user /usr/bin/init > /usr/bin/b > /usr/bin/c > /usr/bin/d > /usr/bin/e"
+        );
+    }
+
+    #[test]
+    fn who_was_put_in_from_outside_is_an_outsider() {
+        let shell = Process {
+            vpid: Some(17),
+            ..process(4711, "sh", &[], None)
+        };
+        let role = Lineage::first(&shell).with(&shell).role(User::of(&shell));
+        assert_eq!(role.text(), "outsider uid0 /usr/bin/sh");
+        // In the pid namespace of the node everybody is.
+        let shell = Process {
+            vpid: Some(4711),
+            ..shell
+        };
+        assert_eq!(Family::of_first(&shell), Family::Root);
     }
 }

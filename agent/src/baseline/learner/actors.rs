@@ -1,21 +1,34 @@
 //! Who acts: the role of every process that was executed in a workload.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use gravlens_common::ExecKey;
 
-use super::super::role::Role;
+use super::super::role::{Lineage, Role, User};
 use crate::model::{Event, ExecId, Payload, Process};
 
 /// A process that was executed in an instance, or forked from one that was.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Actor {
+#[derive(Clone, Debug)]
+struct Actor {
     /// Own cgroup id of its container.
     instance: u64,
-    /// Its role, and that of who started its image, by number.
-    pub(super) role: u32,
-    pub(super) starter: u32,
+    lineage: Arc<Lineage>,
+    /// Lineage before the program that it runs.
+    before: Arc<Lineage>,
+    roles: Roles,
     parent: Option<ExecKey>,
+}
+
+/// The roles of an actor.
+#[derive(Clone, Debug)]
+pub(super) struct Roles {
+    user: User,
+    /// Its own.
+    pub(super) own: Role,
+    /// Of who started the program that it runs.
+    pub(super) starter: Role,
     /// It, or who it descends from, has met a rule.
     pub(super) tainted: bool,
 }
@@ -24,12 +37,10 @@ pub(super) struct Actor {
 ///
 /// What the runtime does in a container before it executes the container's own program is its own
 /// business: a process that never executed anything in the container is none of its actors. One that
-/// ran before the agent did is taken for one, as nobody can tell.
+/// ran before anybody watched is taken for one, as nobody can tell.
 #[derive(Debug, Default)]
 pub(super) struct Actors {
-    by_key: HashMap<ExecKey, Actor>,
-    roles: Vec<Role>,
-    numbers: HashMap<Role, u32>,
+    by_key: HashMap<ExecKey, Actor, RandomState>,
 }
 
 impl Actors {
@@ -38,22 +49,8 @@ impl Actors {
         let process = &*event.process;
         let key = process.exec_id.key();
         match event.payload {
-            Payload::Exec => {
-                let tainted = self.previous(process.exec_id).map(|before| before.tainted);
-                self.enter(process, instance, tainted.unwrap_or(false));
-            }
-            Payload::Fork => {
-                let parent = process.parent.as_ref().map(|parent| parent.exec_id.key());
-                if let Some(parent) = parent
-                    && let Some(&actor) = self.by_key.get(&parent)
-                {
-                    let child = Actor {
-                        parent: Some(parent),
-                        ..actor
-                    };
-                    self.by_key.insert(key, child);
-                }
-            }
+            Payload::Exec => self.execute(process, instance),
+            Payload::Fork => self.fork(process),
             Payload::Exit { .. } => {
                 self.by_key.remove(&key);
             }
@@ -61,40 +58,47 @@ impl Actors {
         }
     }
 
-    /// The actor of an event.
-    pub(super) fn of(&mut self, event: &Event<'_>, instance: u64) -> Option<Actor> {
+    /// The roles of who made an event; `None` for nobody of the workload.
+    pub(super) fn of(&mut self, event: &Event<'_>, instance: u64) -> Option<Roles> {
         let process = &*event.process;
-        if let Some(actor) = self.by_key.get(&process.exec_id.key()) {
-            return Some(*actor);
+        let key = process.exec_id.key();
+        if !self.by_key.contains_key(&key) {
+            if !process.seen_late || !process.image.known || is_from_outside(process) {
+                return None;
+            }
+            let inside = |of: &Process| of.cgroup_id == process.cgroup_id;
+            let lineage = Arc::new(Lineage::of_found(process, inside));
+            let before = Arc::clone(&lineage);
+            self.enter(process, instance, before, lineage, false);
         }
-        if !process.seen_late || !process.image.known {
-            return None;
+        let actor = self.by_key.get_mut(&key)?;
+        let user = User::of(process);
+        if actor.roles.user != user {
+            // It acts as another user since.
+            actor.roles = Roles {
+                user,
+                own: actor.lineage.role(user),
+                starter: actor.before.role(user),
+                tainted: actor.roles.tainted,
+            };
         }
-        Some(self.enter(process, instance, false))
+        Some(actor.roles.clone())
     }
 
     /// A rule matched what the process did.
     pub(super) fn taint(&mut self, key: ExecKey) {
-        let Some(actor) = self.by_key.get_mut(&key) else {
-            return;
-        };
-        if std::mem::replace(&mut actor.tainted, true) {
-            return;
+        let mut suspects = vec![key];
+        while let Some(key) = suspects.pop() {
+            let Some(actor) = self.by_key.get_mut(&key) else {
+                continue;
+            };
+            if std::mem::replace(&mut actor.roles.tainted, true) {
+                continue;
+            }
+            let children = self.by_key.iter();
+            let children = children.filter(|(_, actor)| actor.parent == Some(key));
+            suspects.extend(children.map(|(child, _)| *child));
         }
-        let children: Vec<ExecKey> = self
-            .by_key
-            .iter()
-            .filter(|(_, actor)| actor.parent == Some(key))
-            .map(|(child, _)| *child)
-            .collect();
-        for child in children {
-            self.taint(child);
-        }
-    }
-
-    /// The role of that number.
-    pub(super) fn role(&self, number: u32) -> &Role {
-        &self.roles[number as usize]
     }
 
     /// An instance ended.
@@ -102,28 +106,64 @@ impl Actors {
         self.by_key.retain(|_, actor| actor.instance != instance);
     }
 
-    fn enter(&mut self, process: &Process, instance: u64, tainted: bool) -> Actor {
+    /// The child acts in the role of who forked it.
+    fn fork(&mut self, process: &Process) {
         let parent = process.parent.as_ref().map(|parent| parent.exec_id.key());
-        let descends = parent.and_then(|parent| self.by_key.get(&parent));
-        let tainted = tainted || descends.is_some_and(|parent| parent.tainted);
-        let inside = |of: &Process| {
-            std::ptr::eq(of, process)
-                || self.by_key.contains_key(&of.exec_id.key())
-                || of.seen_late && of.cgroup_id == process.cgroup_id
+        let Some(parent) = parent else {
+            return;
         };
-        let (role, starter) = (Role::of(process, inside), Role::of_starter(process, inside));
-        let actor = Actor {
-            instance,
-            role: self.number(role),
-            starter: self.number(starter),
-            parent,
-            tainted,
-        };
-        self.by_key.insert(process.exec_id.key(), actor);
-        actor
+        if let Some(actor) = self.by_key.get(&parent) {
+            let child = Actor {
+                parent: Some(parent),
+                ..actor.clone()
+            };
+            self.by_key.insert(process.exec_id.key(), child);
+        }
     }
 
-    /// Forgets the image that a process ran before, which was `exec_seq` less one.
+    fn execute(&mut self, process: &Process, instance: u64) {
+        let parent = process.parent.as_ref().map(|parent| parent.exec_id.key());
+        let previous = match self.previous(process.exec_id) {
+            Some(previous) => Some(previous),
+            // Its fork was not told.
+            None => parent.and_then(|parent| self.by_key.get(&parent).cloned()),
+        };
+        let (before, tainted) = match previous {
+            Some(previous) => (previous.lineage, previous.roles.tainted),
+            // The runtime's own program, which the container cannot name.
+            None if is_from_outside(process) => return,
+            None => (Arc::new(Lineage::first(process)), false),
+        };
+        let lineage = Arc::new(before.with(process));
+        self.enter(process, instance, before, lineage, tainted);
+    }
+
+    fn enter(
+        &mut self,
+        process: &Process,
+        instance: u64,
+        before: Arc<Lineage>,
+        lineage: Arc<Lineage>,
+        tainted: bool,
+    ) {
+        let user = User::of(process);
+        let roles = Roles {
+            user,
+            own: lineage.role(user),
+            starter: before.role(user),
+            tainted,
+        };
+        let actor = Actor {
+            instance,
+            lineage,
+            before,
+            roles,
+            parent: process.parent.as_ref().map(|parent| parent.exec_id.key()),
+        };
+        self.by_key.insert(process.exec_id.key(), actor);
+    }
+
+    /// Takes the image that a process ran before: its `exec_seq` was less by one.
     fn previous(&mut self, exec_id: ExecId) -> Option<Actor> {
         let exec_seq = exec_id.exec_seq.checked_sub(1)?;
         let before = ExecId {
@@ -132,14 +172,11 @@ impl Actors {
         };
         self.by_key.remove(&before.key())
     }
+}
 
-    fn number(&mut self, role: Role) -> u32 {
-        if let Some(number) = self.numbers.get(&role) {
-            return *number;
-        }
-        let number = self.roles.len() as u32;
-        self.roles.push(role.clone());
-        self.numbers.insert(role, number);
-        number
-    }
+/// The program lies outside of what the process's container can reach: runtimes enter it with one that
+/// is sealed in memory, or the root of a mount that is attached nowhere.
+fn is_from_outside(process: &Process) -> bool {
+    let exe = process.image.exe.as_ref();
+    exe.is_some_and(|exe| exe.path.unreachable || exe.memfd || *exe.path.bytes == *b"/")
 }
