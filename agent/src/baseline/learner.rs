@@ -5,6 +5,7 @@
 
 mod actors;
 mod instance;
+mod judge;
 mod novel;
 #[cfg(test)]
 mod tests;
@@ -17,26 +18,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use foldhash::quality::RandomState;
 
 use self::actors::Actors;
-use self::instance::{Instance, Key};
+use self::instance::Instance;
+use self::judge::Judgement;
 pub use self::novel::{Evidence, Kind, Novel};
-use super::act::{self, Act, Object};
+use super::act;
 use super::class::Class;
-use super::drift::{self, Age};
-use super::evidence::{Marks, NodeId, Seen, Trust};
-use super::generalise::arguments;
+use super::evidence::NodeId;
 use super::generalise::path::Segments;
-use super::profile::{Found, Phase, Profile};
-use super::role::Role;
-use super::state::{self, State};
+use super::profile::Profile;
+use super::state;
 use super::workload::Workload;
 use crate::model::{Container, ContainerView, Event, Payload, Syscall};
-
-/// Shapes of arguments that a role may have before only their flags are told apart.
-const SHAPES: usize = 8;
-/// Instances that vouch for a behaviour that came too late to be learnt.
-const CORROBORATING: usize = 3;
-/// Seconds that they must have known it for.
-const CORROBORATED_AFTER: u64 = 86_400;
 
 /// How to learn.
 #[derive(Clone, Copy, Debug)]
@@ -235,7 +227,7 @@ impl Learner {
             if !instance.is_first(fingerprint) {
                 return;
             }
-            let mut bench = Bench {
+            let mut judgement = Judgement {
                 settings: &self.settings,
                 profile: self.profiles.entry(instance.workload.clone()).or_default(),
                 role,
@@ -246,7 +238,7 @@ impl Learner {
                 phase,
                 now,
             };
-            if let Some(novel) = bench.act(&act) {
+            if let Some(novel) = judgement.act(&act) {
                 self.novel.push(novel);
             }
         });
@@ -257,177 +249,4 @@ impl Learner {
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_secs())
-}
-
-/// Everything that one act is judged with.
-struct Bench<'a> {
-    settings: &'a LearnSettings,
-    profile: &'a mut Profile,
-    role: &'a Role,
-    instance: &'a mut Instance,
-    path: &'a mut Segments,
-    tainted: bool,
-    event: &'a Event<'a>,
-    phase: Phase,
-    now: u64,
-}
-
-impl Bench<'_> {
-    /// Learns an act, or says what is new about it.
-    fn act(&mut self, act: &Act<'_>) -> Option<Novel> {
-        let text = match act.object {
-            Object::Path(path) => {
-                self.path.read(path, self.event.process.vpid);
-                self.path.to_string()
-            }
-            Object::Arguments(argv) => self.arguments(act.class, argv),
-            object => object.text(),
-        };
-        let is_path = matches!(act.object, Object::Path(_));
-        let standing = self.profile.standing(self.phase, act.class);
-        let known = self.known(act.class, found(is_path, self.path, &text));
-        let kind = match known {
-            Some(seen) => self.kind_of_known(&seen, standing.state),
-            None => self.kind_of_new(act, standing.state),
-        };
-        // Before it is learnt: then it would be nearest to itself.
-        let novel = kind.map(|kind| self.novel(act.class, is_path, &text, kind, standing.state));
-        if known.is_some() || self.may_teach(act, standing.state) {
-            self.learn(act, is_path, &text, kind);
-        }
-        novel
-    }
-
-    fn known(&self, class: Class, object: Found<'_>) -> Option<Seen> {
-        let behaviours = self.profile.roles.get(self.role)?;
-        behaviours.get(self.phase, class)?.get(object).copied()
-    }
-
-    /// With many shapes already, only the flags are told apart.
-    fn arguments(&self, class: Class, argv: &[Box<[u8]>]) -> String {
-        let shape = arguments::shape(argv);
-        let behaviours = self.profile.roles.get(self.role);
-        match behaviours.and_then(|behaviours| behaviours.get(self.phase, class)) {
-            Some(objects)
-                if objects.len() >= SHAPES && objects.get(Found::Text(&shape)).is_none() =>
-            {
-                format!("flags {}", arguments::flags_only(argv))
-            }
-            _ => shape,
-        }
-    }
-
-    fn kind_of_new(&mut self, act: &Act<'_>, state: State) -> Option<Kind> {
-        if act.grave {
-            return Some(Kind::Grave);
-        }
-        match self.instance.flood(act.class, self.most(state)) {
-            instance::Flood::No => {}
-            instance::Flood::Begins => return Some(Kind::Flood),
-            instance::Flood::Goes => return None,
-        }
-        match state {
-            State::Cold | State::Learning => None,
-            State::Provisional | State::Armed | State::Locked => Some(Kind::New),
-        }
-    }
-
-    fn kind_of_known(&self, seen: &Seen, state: State) -> Option<Kind> {
-        match seen.trust() {
-            Trust::Accepted => None,
-            Trust::Rejected => Some(Kind::Rejected),
-            Trust::NeverLearnt => Some(Kind::Grave),
-            Trust::Quarantined => {
-                let corroborated = seen.instances.count() >= CORROBORATING
-                    && self.now.saturating_sub(seen.first) >= CORROBORATED_AFTER;
-                (!corroborated).then_some(Kind::Quarantined)
-            }
-            Trust::Learnt if state < State::Armed => None,
-            Trust::Learnt if drift::age(seen, self.profile.exposure.last()) != Age::Known => {
-                Some(Kind::Returning)
-            }
-            Trust::Learnt => (!self.is_established(seen)).then_some(Kind::Unestablished),
-        }
-    }
-
-    /// One appearance is no habit: it takes two units, and two instances where there are so many.
-    fn is_established(&self, seen: &Seen) -> bool {
-        let instances = self.profile.exposure.instances().count();
-        seen.windows.count() >= 2 && seen.instances.count() >= instances.min(2)
-    }
-
-    /// Whether what is new may be kept. A process that a rule has matched teaches nothing, nor does
-    /// a flood, and what cannot be made coarser has a bound.
-    fn may_teach(&self, act: &Act<'_>, state: State) -> bool {
-        if !self.profile.has_room(self.role, self.phase, act.class) {
-            return false;
-        }
-        let flooding = self.instance.is_flooding(act.class, self.most(state));
-        !self.tainted && (act.grave || !flooding)
-    }
-
-    /// New behaviours of one window that are taken one by one.
-    fn most(&self, state: State) -> u32 {
-        match state {
-            State::Cold | State::Learning => self.settings.flood,
-            State::Provisional | State::Armed | State::Locked => self.settings.surge,
-        }
-    }
-
-    fn learn(&mut self, act: &Act<'_>, is_path: bool, text: &str, kind: Option<Kind>) {
-        let objects = self
-            .profile
-            .roles
-            .entry(self.role.clone())
-            .or_default()
-            .entry(self.phase, act.class);
-        let Some(seen) = objects.entry(found(is_path, self.path, text)) else {
-            return;
-        };
-        if !self.tainted {
-            seen.observe(self.now, self.instance.id, 0);
-            self.instance.saw(Key {
-                role: self.role.clone(),
-                class: act.class,
-                object: text.into(),
-            });
-        }
-        match kind {
-            Some(Kind::Grave) => seen.marks = seen.marks.union(Marks::NEVER_LEARNT),
-            Some(Kind::New | Kind::Flood) => seen.marks = seen.marks.union(Marks::QUARANTINED),
-            _ => {}
-        }
-    }
-
-    fn novel(&self, class: Class, is_path: bool, object: &str, kind: Kind, state: State) -> Novel {
-        let objects = self.profile.roles.get(self.role);
-        let objects = objects.and_then(|behaviours| behaviours.get(self.phase, class));
-        let nearest = objects
-            .filter(|_| is_path)
-            .and_then(|objects| objects.nearest(Found::Path(self.path)));
-        Novel {
-            kind,
-            class,
-            phase: self.phase,
-            state,
-            workload: self.instance.workload.clone(),
-            container: Arc::clone(&self.instance.container),
-            process: Arc::clone(&self.event.process),
-            time: self.event.time,
-            role: self.role.clone(),
-            object: object.to_owned(),
-            nearest,
-            evidence: Evidence::of(self.profile.exposure()),
-            prediction: self.profile.prediction(self.phase, class).copied(),
-            tainted: self.tainted,
-        }
-    }
-}
-
-fn found<'a>(is_path: bool, path: &'a Segments, text: &'a str) -> Found<'a> {
-    if is_path {
-        Found::Path(path)
-    } else {
-        Found::Text(text)
-    }
 }

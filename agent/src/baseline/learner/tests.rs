@@ -48,7 +48,7 @@ impl World {
             runtime: Runtime::Docker,
             cgroup_id: 1_000 + u64::from(number),
             cgroup_path: format!("/docker/{number}"),
-            identity: metadata("web:1"),
+            identity: metadata("web"),
             created_boot_ns: born.map(|seconds| seconds * 1_000_000_000),
         })
     }
@@ -198,7 +198,9 @@ fn who_met_a_rule_teaches_nothing_nor_do_its_children() {
 
 #[test]
 fn a_start_is_counted_by_starts() {
-    let mut world = World::impatient();
+    let mut settings = *World::impatient().learner.settings();
+    settings.starts_waived = false;
+    let mut world = World::new(settings);
     for number in 1..=4 {
         let born = world.now;
         let container = world.container(number, Some(born));
