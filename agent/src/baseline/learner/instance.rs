@@ -109,10 +109,14 @@ impl Instance {
 
     /// Whether this did not come before in this unit. When too much came to remember, it may have.
     pub(super) fn is_first(&mut self, fingerprint: [u64; 2]) -> bool {
-        if self.noted.len() >= NOTED {
-            return !self.noted.contains(&fingerprint);
+        // Putting in what is there may make room for more all the same.
+        if self.noted.contains(&fingerprint) {
+            return false;
         }
-        self.noted.insert(fingerprint)
+        if self.noted.len() < NOTED {
+            self.noted.insert(fingerprint);
+        }
+        true
     }
 
     /// It came in this unit.

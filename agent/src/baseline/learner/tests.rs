@@ -283,6 +283,22 @@ fn the_same_events_give_the_same_profile() {
 }
 
 #[test]
+fn what_came_in_the_window_already_allocates_nothing() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    let again = Event {
+        container: ContainerView::Container(Arc::clone(&container)),
+        time: UNIX_EPOCH + Duration::from_secs(EPOCH),
+        ..open(server, "/etc/server.conf", 0)
+    };
+    world.learner.observe(&again, false);
+    let counted = allocation_counter::measure(|| world.learner.observe(&again, false));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
 fn what_the_runtime_does_before_the_first_program_is_nobodys() {
     let mut world = World::impatient();
     let container = world.container(1, Some(0));
