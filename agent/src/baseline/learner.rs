@@ -25,8 +25,8 @@ use super::act;
 use super::class::Class;
 use super::evidence::NodeId;
 use super::generalise::path::Segments;
-use super::profile::Profile;
-use super::state;
+use super::profile::{Phase, Profile};
+use super::state::{self, Flags};
 use super::workload::Workload;
 use crate::model::{Container, ContainerView, Event, Payload, Syscall};
 
@@ -81,7 +81,12 @@ pub struct Learner {
 
 impl Learner {
     /// One that knows these profiles.
-    pub fn new(settings: LearnSettings, profiles: BTreeMap<Workload, Profile>) -> Self {
+    pub fn new(settings: LearnSettings, mut profiles: BTreeMap<Workload, Profile>) -> Self {
+        for profile in profiles.values_mut() {
+            for phase in Phase::ALL {
+                profile.settle(phase, Flags::default(), &settings);
+            }
+        }
         Self {
             settings,
             profiles,

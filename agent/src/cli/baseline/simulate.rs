@@ -14,6 +14,8 @@ use super::super::replay::{RulePaths, each_capture};
 use super::super::rules::{load_options, load_options_of_named};
 use super::super::run::RunArgs;
 use super::super::{Failure, Global, output};
+use super::files;
+use crate::baseline::file::Evidence;
 use crate::baseline::{LearnSettings, Learner, Profile, Workload};
 use crate::capture::Capture;
 use crate::config::OutputFormat;
@@ -49,6 +51,12 @@ pub(in crate::cli) struct SimulateArgs {
     /// Hours to watch before a class is armed, so that what comes once in them has had its chance
     #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
     horizon: f64,
+    /// File with a profile, or folder of them, that is known from the start; also several times
+    #[arg(long, value_name = "PATH")]
+    baselines: Vec<PathBuf>,
+    /// Write what was learnt into this folder, a file for each workload
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
     /// Do not wait for three starts of a container before a class is armed
     #[arg(long)]
     waive_starts: bool,
@@ -74,7 +82,7 @@ pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
     };
     let settings = args.settings();
     let mut report = Report::default();
-    let mut profiles = BTreeMap::new();
+    let mut profiles = files::read(&args.baselines)?;
     let outcome = each_capture(&args.files, |mut capture| {
         let node = capture.header().node.clone();
         let set = rules.load(&node)?;
@@ -87,6 +95,9 @@ pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
     match form {
         OutputFormat::Text => output::text(&report.text())?,
         OutputFormat::Json => output::json(&report)?,
+    }
+    if let Some(folder) = &args.export {
+        files::write(folder, &profiles, Evidence::With, false)?;
     }
     outcome
 }
