@@ -11,8 +11,10 @@
 mod act;
 mod class;
 pub mod completeness;
+pub mod diff;
 pub mod drift;
 pub mod evidence;
+pub mod file;
 pub mod generalise;
 mod learner;
 mod poisson;

@@ -37,7 +37,7 @@
 mod exposure;
 mod sample;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod window;
 
 pub use exposure::{Exposure, NodeExposure, Totals};
@@ -93,6 +93,13 @@ impl Marks {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// Every mark with its name in files.
+    pub const NAMES: [(Self, &'static str); 3] = [
+        (Self::QUARANTINED, "quarantined"),
+        (Self::OWN, "own"),
+        (Self::NEVER_LEARNT, "never_learnt"),
+    ];
 }
 
 /// What a behaviour counts for.
@@ -108,6 +115,28 @@ pub enum Trust {
     Rejected,
     /// Only an operator could make it known.
     NeverLearnt,
+}
+
+impl Trust {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Learnt,
+        Self::Quarantined,
+        Self::Accepted,
+        Self::Rejected,
+        Self::NeverLearnt,
+    ];
+
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Learnt => "learnt",
+            Self::Quarantined => "quarantined",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::NeverLearnt => "never_learnt",
+        }
+    }
 }
 
 /// What is known of one behaviour. The default is the least element: never seen.
@@ -181,6 +210,11 @@ impl Seen {
     /// An operator decided at `time`; a later word replaces an earlier one.
     pub fn decide(&mut self, decision: Decision, time: u64) {
         (self.decided, self.decision) = (self.decided, self.decision).max((time, Some(decision)));
+    }
+
+    /// The operator's word and its time.
+    pub fn decision(&self) -> Option<(Decision, u64)> {
+        Some((self.decision?, self.decided))
     }
 
     /// What it counts for: the operator's word first, then the agent's notes.

@@ -39,6 +39,11 @@ impl Phase {
         }
     }
 
+    /// The phase of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.name() == name)
+    }
+
     /// What is counted in it.
     pub const fn unit(self) -> Unit {
         match self {

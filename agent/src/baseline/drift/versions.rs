@@ -23,7 +23,7 @@ pub struct Versions(
     Vec<Version>,
 );
 
-const MOST: usize = 64;
+const MOST: usize = Versions::MOST;
 
 /// Where the bits go when a list of versions becomes another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,9 @@ impl Remap {
 }
 
 impl Versions {
+    /// How many are kept.
+    pub const MOST: usize = 64;
+
     /// The bit of a version; 0 when it is not one of those kept.
     pub fn bit(&self, version: Version) -> u64 {
         self.0.binary_search(&version).map_or(0, |at| 1 << at)

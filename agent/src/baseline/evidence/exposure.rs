@@ -81,6 +81,24 @@ impl Exposure {
         }
     }
 
+    /// What was exported: see the accessors for the parts. `first` is `u64::MAX` when no window was
+    /// whole, and never before `since`.
+    pub fn from_parts(
+        since: u64,
+        first: u64,
+        last: u64,
+        instances: Sample<16>,
+        nodes: BTreeMap<NodeId, NodeExposure>,
+    ) -> Self {
+        Self {
+            since,
+            first: first.max(since),
+            last,
+            instances,
+            nodes,
+        }
+    }
+
     /// Begins anew: what was watched before `since` says nothing of what is to come, because the
     /// workload has changed. An earlier time than that of the last beginning changes nothing.
     pub fn restart(&mut self, since: u64) {
@@ -145,6 +163,11 @@ impl Exposure {
     /// What each node watched.
     pub fn nodes(&self) -> &BTreeMap<NodeId, NodeExposure> {
         &self.nodes
+    }
+
+    /// Beginning of the earliest whole window; `u64::MAX`: there was none.
+    pub fn first(&self) -> u64 {
+        self.first
     }
 
     /// When something was watched last, for what ages: time in which nobody watched ages nothing.

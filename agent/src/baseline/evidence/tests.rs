@@ -17,7 +17,7 @@ fn decisions() -> impl Strategy<Value = (Decision, u64)> {
     )
 }
 
-fn seen() -> impl Strategy<Value = Seen> {
+pub(in crate::baseline) fn seen() -> impl Strategy<Value = Seen> {
     let marks = prop_oneof![
         Just(Marks::default()),
         Just(Marks::QUARANTINED),
@@ -42,7 +42,7 @@ fn seen() -> impl Strategy<Value = Seen> {
     )
 }
 
-fn exposures() -> impl Strategy<Value = Exposure> {
+pub(in crate::baseline) fn exposures() -> impl Strategy<Value = Exposure> {
     (0..3_u64, vec((ids(), ids(), ids(), ids(), 0..3_u8), 0..8)).prop_map(|(since, watched)| {
         let mut exposure = Exposure::default();
         exposure.restart(since);

@@ -71,6 +71,18 @@ impl Objects {
         }
     }
 
+    /// The pattern that a path, or another pattern, fits.
+    pub(in crate::baseline) fn pattern_of(&self, text: &str) -> Option<String> {
+        match self {
+            Self::Paths(tree) => {
+                let path = Segments::parse(text).ok()?;
+                tree.lookup(&path)?;
+                Some(tree.nearest(&path)?.pattern)
+            }
+            Self::Texts(texts) => texts.contains_key(text).then(|| text.to_owned()),
+        }
+    }
+
     pub(in crate::baseline) fn patterns(&self) -> Vec<(String, &Seen)> {
         match self {
             Self::Paths(tree) => tree.patterns().collect(),
