@@ -109,6 +109,13 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_says_how_many_there_are() {
+        let readme = include_str!("../../../README.md");
+        let said = format!("with {} bundled rules", loaded().set.rules().len());
+        assert!(readme.contains(&said), "README.md does not say: {said}");
+    }
+
+    #[test]
     fn every_sample_is_as_expected() {
         let set = loaded().set;
         for file in bundled_samples() {

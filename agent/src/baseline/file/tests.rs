@@ -78,7 +78,7 @@ fn small() -> Profile {
     builder.profile
 }
 
-const REVIEWED: &str = r"# What a workload does, as Gravlens knows it. Check an edited file with: gravlens baseline diff FILE
+const REVIEWED: &str = r"# What a workload does, as Gravlens knows it. Check an edited file with: gravlens baseline show FILE
 workload: image nginx
 roles:
   - role: root uid0 /usr/sbin/nginx
@@ -97,7 +97,7 @@ roles:
         - tcp {private}:5432
 ";
 
-const WHOLE: &str = r"# What a workload does, as Gravlens knows it. Check an edited file with: gravlens baseline diff FILE
+const WHOLE: &str = r"# What a workload does, as Gravlens knows it. Check an edited file with: gravlens baseline show FILE
 workload: image nginx
 roles:
   - role: root uid0 /usr/sbin/nginx

@@ -9,7 +9,7 @@ use super::quote::{push_item, push_scalar};
 use super::{Evidence, Fingerprint, lines};
 
 const HEAD: &str = "# What a workload does, as Gravlens knows it. \
-                    Check an edited file with: gravlens baseline diff FILE\n";
+                    Check an edited file with: gravlens baseline show FILE\n";
 const BEFORE_EVIDENCE: &str = "# Belongs to the roles as they are. Without this part the file is a \
                                reviewed one: behaviours without a word count as accepted.\n";
 

@@ -122,7 +122,7 @@ impl Objects {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::baseline) fn bytes(&self) -> usize {
         match self {
             Self::Paths(tree) => tree.bytes(),
             Self::Texts(texts) => {

@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn a_file_is_named_for_its_workload() {
         for (workload, name) in [
-            ("image docker.io/library/nginx", "image-docker.io-library-nginx.yaml"),
+            (
+                "image docker.io/library/nginx",
+                "image-docker.io-library-nginx.yaml",
+            ),
             ("pod web/front/nginx", "pod-web-front-nginx.yaml"),
             ("image ../../etc/x", "image-..-..-etc-x.yaml"),
         ] {
