@@ -47,7 +47,7 @@ fn small() -> Profile {
     let mut builder = Builder::default();
     builder.profile.exposure = exposure;
     builder.version(1_690_000_000, 0xd1);
-    let mut add = |phase, class, text, change: &dyn Fn(&mut Seen)| {
+    let mut add = |phase, class, text: &str, change: &dyn Fn(&mut Seen)| {
         let mut seen = Seen::default();
         seen.observe(1_700_000_001, instance, 1);
         seen.count(window.id());

@@ -92,34 +92,36 @@ const PIECES: [&str; 41] = [
     "\u{202e}",
 ];
 
+/// Words that readers take for something else than text, or that are hard to quote.
+const WORDS: [&str; 21] = [
+    "true",
+    "No",
+    "null",
+    "~",
+    "y",
+    "1e3",
+    "0x10",
+    ".inf",
+    "---",
+    "...",
+    "<<",
+    "=",
+    "2020-01-01",
+    "unseen",
+    "[a]",
+    "{a: b}",
+    "\u{feff}",
+    "key:",
+    " a",
+    "a ",
+    "\t",
+];
+
 /// Texts with what is hard to quote, and words that readers take for something else.
 pub(in crate::baseline) fn texts() -> impl Strategy<Value = String> {
-    let words = [
-        "true",
-        "No",
-        "null",
-        "~",
-        "y",
-        "1e3",
-        "0x10",
-        ".inf",
-        "---",
-        "...",
-        "<<",
-        "=",
-        "2020-01-01",
-        "unseen",
-        "[a]",
-        "{a: b}",
-        "\u{feff}",
-        "key:",
-        " a",
-        "a ",
-        "\t",
-    ];
     prop_oneof![
         3 => vec(select(&PIECES[..]), 0..6).prop_map(|pieces| pieces.concat()),
-        1 => select(&words[..]).prop_map(str::to_owned),
+        1 => select(&WORDS[..]).prop_map(str::to_owned),
         1 => any::<String>(),
         1 => vec(any::<char>(), 0..8).prop_map(String::from_iter),
         1 => (0..3_000_usize).prop_map(|length| "long ".repeat(length / 5)),
