@@ -73,10 +73,29 @@ pub struct Learner {
     profiles: BTreeMap<Workload, Profile>,
     /// By own cgroup id.
     instances: BTreeMap<u64, Instance>,
+    populations: BTreeMap<Workload, Population>,
     actors: Actors,
     novel: Vec<Novel>,
     hashers: [RandomState; 2],
     path: Segments,
+}
+
+/// Instances of a workload.
+#[derive(Clone, Copy, Debug, Default)]
+struct Population {
+    now: u32,
+    most: u32,
+}
+
+impl Population {
+    fn enter(&mut self) {
+        self.now += 1;
+        self.most = self.most.max(self.now);
+    }
+
+    fn leave(&mut self) {
+        self.now = self.now.saturating_sub(1);
+    }
 }
 
 impl Learner {
@@ -109,11 +128,12 @@ impl Learner {
         &self.settings
     }
 
-    /// Instances of a workload that are alive.
-    pub fn live(&self, workload: &Workload) -> u32 {
-        let instances = self.instances.values();
-        let live = instances.filter(|instance| instance.workload == *workload);
-        live.count() as u32
+    /// The most instances of each workload that were alive at a time.
+    pub fn most_live(&self) -> BTreeMap<Workload, u32> {
+        let populations = self.populations.iter();
+        populations
+            .map(|(workload, population)| (workload.clone(), population.most))
+            .collect()
     }
 
     /// What was new since this was asked last.
@@ -171,6 +191,9 @@ impl Learner {
             return;
         }
         let before = std::mem::replace(&mut instance.workload, workload.clone());
+        self.populations.remove(&before);
+        let population = self.populations.entry(workload.clone());
+        population.or_default().enter();
         if let Some(learnt) = self.profiles.remove(&before) {
             let profile = self.profiles.entry(workload).or_default();
             profile.merge(&learnt);
@@ -181,7 +204,12 @@ impl Learner {
         let id = container.cgroup_id;
         if !self.instances.contains_key(&id) {
             let instance = Instance::new(container, boot_ns, now, &self.settings);
-            self.profiles.entry(instance.workload.clone()).or_default();
+            let workload = &instance.workload;
+            self.profiles.entry(workload.clone()).or_default();
+            self.populations
+                .entry(workload.clone())
+                .or_default()
+                .enter();
             self.instances.insert(id, instance);
         }
         self.advance(id, now);
@@ -203,6 +231,9 @@ impl Learner {
         let Some(mut instance) = self.instances.remove(&id) else {
             return;
         };
+        if let Some(population) = self.populations.get_mut(&instance.workload) {
+            population.leave();
+        }
         if let Some(unit) = instance.take_start(now) {
             let profile = self.profiles.entry(instance.workload.clone()).or_default();
             unit.settle(profile, instance.id, &self.settings);

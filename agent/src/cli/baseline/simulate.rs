@@ -147,8 +147,10 @@ fn learn(
     };
     replay.finish();
     let (seen, lost) = replay.account();
-    report.lost(seen, lost);
-    let learner = replay.into_learner();
-    let profiles = learner.map_or_else(BTreeMap::new, Learner::into_profiles);
-    Ok((profiles, damage.map_or(Ok(()), |damage| Err(damage.into()))))
+    let end = damage.map_or(Ok(()), |damage| Err(damage.into()));
+    let Some(learner) = replay.into_learner() else {
+        return Ok((BTreeMap::new(), end));
+    };
+    report.ended(&learner, seen, lost);
+    Ok((learner.into_profiles(), end))
 }

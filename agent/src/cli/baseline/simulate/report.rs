@@ -97,18 +97,15 @@ impl Report {
             if self.told.len() < SHOWN {
                 self.told.push(Told::of(&novel));
             }
-            self.live
-                .entry(novel.workload.clone())
-                .or_insert_with(|| learner.live(&novel.workload));
-        }
-        for workload in learner.profiles().keys() {
-            let live = learner.live(workload);
-            let most = self.live.entry(workload.clone()).or_default();
-            *most = live.max(*most);
         }
     }
 
-    pub(super) fn lost(&mut self, seen: u64, lost: u64) {
+    /// A capture has ended.
+    pub(super) fn ended(&mut self, learner: &Learner, seen: u64, lost: u64) {
+        for (workload, live) in learner.most_live() {
+            let most = self.live.entry(workload).or_default();
+            *most = live.max(*most);
+        }
         self.seen += seen;
         self.lost += lost;
     }
