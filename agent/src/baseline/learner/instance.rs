@@ -16,9 +16,13 @@ use super::LearnSettings;
 use crate::model::Container;
 
 /// Behaviours that may come in one window before it no longer counts as whole.
-const WINDOW_KEYS: usize = 16_384;
+const WINDOW_KEYS: usize = 4_096;
 /// Appearances of this window that are remembered; further ones are looked up anew.
-const NOTED: usize = 32_768;
+const NOTED: usize = 8_192;
+/// Room for them that is kept from one unit to the next.
+const NOTED_KEPT: usize = 1_024;
+/// Units that may pass without anything having been taken in: after more, nobody watched.
+const UNWATCHED: u64 = 10;
 
 /// A behaviour in a window: its role, class and general object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,20 +153,29 @@ impl Instance {
             Phase::Start => settings.start_phase,
             Phase::Run => settings.window,
         };
-        let end = self.unit.begin().saturating_add(length.max(1));
-        (end <= now).then(|| self.close(end))
+        let length = length.max(1);
+        let (begin, end) = (self.unit.begin(), self.unit.begin().saturating_add(length));
+        let gap = length.saturating_mul(UNWATCHED);
+        if now > end.saturating_add(gap) || now.saturating_add(gap) < begin {
+            // The clock was set, or nobody watched: what was begun does not count.
+            self.unit.lost();
+            return Some(self.close(now.max(begin), now));
+        }
+        (end <= now).then(|| self.close(end, end))
     }
 
     /// The start phase of an instance that ends in it is over too; of a window nothing counts.
     pub(super) fn take_start(&mut self, now: u64) -> Option<Unit> {
-        (self.phase == Phase::Start).then(|| self.close(now))
+        (self.phase == Phase::Start).then(|| self.close(now, now))
     }
 
-    fn close(&mut self, end: u64) -> Unit {
-        let next = self.window(end);
+    /// Ends the unit, and begins a window.
+    fn close(&mut self, end: u64, begin_next: u64) -> Unit {
+        let next = self.window(begin_next);
         let unit = std::mem::replace(&mut self.unit, next);
         let phase = std::mem::replace(&mut self.phase, Phase::Run);
         self.noted.clear();
+        self.noted.shrink_to(NOTED_KEPT);
         self.new = [0; Class::ALL.len()];
         let (id, begin) = (unit.id(), unit.begin());
         Unit {
@@ -198,7 +211,9 @@ impl Unit {
     /// Counts what came in it, if it was whole.
     fn count(self, profile: &mut Profile, instance: InstanceId, node: NodeId) -> Flags {
         let Some(keys) = self.keys else {
-            profile.exposure.lossy(node, self.end - self.begin);
+            profile
+                .exposure
+                .lossy(node, self.end.saturating_sub(self.begin));
             return Flags {
                 lossy: true,
                 ..Flags::default()

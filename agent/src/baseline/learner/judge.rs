@@ -20,7 +20,7 @@ use crate::model::Event;
 const SHAPES: usize = 8;
 /// Instances that vouch for a behaviour that came too late to be learnt.
 const CORROBORATING: usize = 3;
-/// Seconds that they must have known it for.
+/// Seconds that a behaviour must have been known for before what is unusual about it is forgiven.
 const CORROBORATED_AFTER: u64 = 86_400;
 
 /// Everything that one act is judged with.
@@ -114,10 +114,12 @@ impl Judgement<'_> {
         }
     }
 
-    /// One appearance is no habit: it takes two units, and two instances where there are so many.
+    /// One appearance is no habit: it takes two units, and two instances where there are so many. What
+    /// one instance alone does, as a leader may, takes a day.
     fn is_established(&self, seen: &Seen) -> bool {
         let instances = self.profile.exposure.instances().count();
-        seen.windows.count() >= 2 && seen.instances.count() >= instances.min(2)
+        let lasting = self.now.saturating_sub(seen.first) >= CORROBORATED_AFTER;
+        seen.windows.count() >= 2 && (seen.instances.count() >= instances.min(2) || lasting)
     }
 
     /// Whether what is new may be kept. A process that a rule has matched teaches nothing, nor does

@@ -283,6 +283,24 @@ fn the_same_events_give_the_same_profile() {
 }
 
 #[test]
+fn a_clock_that_is_set_counts_as_no_watching() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    hour(&mut world, &container, &server);
+    let watched = |world: &World| world.profile().exposure().totals().windows;
+    let before = watched(&world);
+    world.wait(10 * 86_400);
+    assert_eq!(watched(&world), before);
+    world.now -= 5 * 86_400;
+    world.wait(1);
+    assert_eq!(watched(&world), before);
+    hour(&mut world, &container, &server);
+    assert_eq!(watched(&world), before + 60);
+}
+
+#[test]
 fn what_came_in_the_window_already_allocates_nothing() {
     let mut world = World::impatient();
     let container = world.container(1, None);
