@@ -15,8 +15,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod alerts;
 #[path = "suites/arguments.rs"]
 mod arguments;
-#[path = "suites/benign.rs"]
+#[path = "suites/baseline.rs"]
 mod baseline;
+#[path = "suites/benign.rs"]
 mod benign;
 #[path = "suites/calls.rs"]
 mod calls;

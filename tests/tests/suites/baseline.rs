@@ -105,7 +105,7 @@ fn check_told(report: &Value, container: &str) -> Result<()> {
         ("file_read", "/etc/shadow"),
         ("exec", "/tmp/dropped [upper]"),
         ("file_create", "/etc/cron-like"),
-        ("net_out", "tcp loopback:4444"),
+        ("net_out", "tcp {loopback}:4444"),
     ] {
         let role = |told: &Value| told["role"].as_str().unwrap_or_default().starts_with("root ");
         let found = |told: &Value| {

@@ -11,6 +11,9 @@ use super::source::{Place, SourceFile, Text};
 /// How deep collections may nest: rule files need four levels.
 const DEPTH: usize = 32;
 
+/// Brackets of a part that are moved to where YAML wants them. More are refused as they stand.
+const MOVED_BRACKETS: usize = 64;
+
 /// A node with its file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'a> {
@@ -80,12 +83,59 @@ fn is_item(line: &str) -> bool {
 }
 
 fn visit_file(file: &Arc<SourceFile>, visit: &mut impl FnMut(Node<'_>)) -> Result<(), YamlError> {
-    let documents = load(&file.text).map_err(|error| YamlError {
+    let mut moved = Arc::clone(file);
+    for _ in 0..MOVED_BRACKETS {
+        match load(&moved.text) {
+            Ok(documents) => {
+                visit_documents(&documents, &moved, visit);
+                return Ok(());
+            }
+            Err(error) => match with_bracket_moved(&moved, error.marker().line()) {
+                Some(again) => moved = Arc::new(again),
+                None => break,
+            },
+        }
+    }
+    let Err(error) = load(&file.text) else {
+        return Ok(());
+    };
+    Err(YamlError {
         place: file.place(*error.marker()),
         reason: format!("this is no valid YAML: {}", error.info()),
         file: Arc::clone(file),
-    })?;
-    for yaml in &documents {
+    })
+}
+
+/// The file with a line, counted from 1, further right if it holds nothing but closing brackets.
+///
+/// YAML wants the bracket that ends a list further right than the key of the list; the parsers that
+/// Falco and others use take it anywhere, and Falco's own rules depend on it.
+fn with_bracket_moved(file: &SourceFile, line: usize) -> Option<SourceFile> {
+    let begin: usize = file
+        .text
+        .split_inclusive('\n')
+        .take(line.checked_sub(1)?)
+        .map(str::len)
+        .sum();
+    let (before, rest) = file.text.split_at_checked(begin)?;
+    let brackets = rest.lines().next()?.trim();
+    if brackets.is_empty() || !brackets.bytes().all(|byte| b"]},".contains(&byte)) {
+        return None;
+    }
+    let rest = rest.trim_start_matches(' ');
+    Some(SourceFile {
+        path: Arc::clone(&file.path),
+        text: format!("{before}{}{rest}", " ".repeat(2 * DEPTH)),
+        lines_before: file.lines_before,
+    })
+}
+
+fn visit_documents(
+    documents: &[MarkedYaml<'_>],
+    file: &Arc<SourceFile>,
+    visit: &mut impl FnMut(Node<'_>),
+) {
+    for yaml in documents {
         match &yaml.data {
             YamlData::Sequence(items) => {
                 for yaml in items {
@@ -98,7 +148,6 @@ fn visit_file(file: &Arc<SourceFile>, visit: &mut impl FnMut(Node<'_>)) -> Resul
             _ => visit(Node { yaml, file }),
         }
     }
-    Ok(())
 }
 
 /// Loads YAML with bounded nesting: the parser's own entry point recurses without a bound.
@@ -217,6 +266,28 @@ impl<'a> Node<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bracket_may_end_a_list_anywhere() {
+        let text = "- list: a\n  items: [\n    x,\n    y\n  ]\n- list: b\n  items: [z,\n]\n- c\n";
+        let mut items = Vec::new();
+        for_each_item(
+            &Arc::from("f.yaml"),
+            text,
+            |node| {
+                let entries = node.entries().unwrap_or_default();
+                let last = entries.last().and_then(|(_, value)| value.items());
+                items.push((
+                    node.place().to_string(),
+                    last.map_or(0, |items| items.len()),
+                ));
+            },
+            |error| panic!("{} {}", error.place, error.reason),
+        );
+        let place = |place: &str| format!("f.yaml:{place}");
+        let expected = [(place("1:3"), 2), (place("6:3"), 1), (place("9:3"), 0)];
+        assert_eq!(items, expected);
+    }
 
     fn scalars(text: &str) -> (Vec<String>, Vec<String>) {
         let (mut found, mut errors) = (Vec::new(), Vec::new());
