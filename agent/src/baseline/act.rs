@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::class::Class;
 use super::generalise::names::peer::{self, PeerClass, Protocol};
+use super::generalise::path::Segments;
 use super::generalise::{arguments, names};
 use super::role::{Origin, push_executable};
 use crate::model::{
@@ -45,6 +46,8 @@ pub(super) enum Object<'a> {
         port: u16,
     },
     Name(&'a str),
+    /// A file whose mode makes whoever executes it another user.
+    SetId(&'a [u8]),
     Call(Syscall, u64),
 }
 
@@ -52,7 +55,7 @@ impl Hash for Object<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         std::mem::discriminant(self).hash(state);
         match self {
-            Self::Path(path) | Self::UnixPeer(path) => path.hash(state),
+            Self::Path(path) | Self::UnixPeer(path) | Self::SetId(path) => path.hash(state),
             Self::Executable(exe) => (&exe.path.bytes, Origin::of(exe)).hash(state),
             Self::Arguments(arguments) => arguments.hash(state),
             Self::Peer {
@@ -69,6 +72,11 @@ impl Hash for Object<'_> {
 }
 
 impl Object<'_> {
+    /// It lies in the folder in which what a name means depends on who asks.
+    pub(super) fn is_in_proc(&self) -> bool {
+        matches!(self, Self::Path(path) if path.starts_with(b"/proc/"))
+    }
+
     /// What is the same of every such object. A path has its types from a tree of its own.
     pub(super) fn text(&self) -> String {
         match *self {
@@ -90,14 +98,8 @@ impl Object<'_> {
                 super::role::push_escaped(&mut text, path);
                 text
             }
-            Self::Port { protocol, port } => {
-                let protocol = match protocol {
-                    Protocol::Tcp => "tcp",
-                    Protocol::Udp => "udp",
-                    Protocol::Other(_) => "other",
-                };
-                format!("{protocol} {}", peer::port_text(port))
-            }
+            Self::SetId(path) => format!("set-id {}", Segments::of(path, None)),
+            Self::Port { protocol, port } => format!("{protocol} {}", peer::port_text(port)),
             Self::Name(name) => names::suffix(name.as_bytes()),
             Self::Call(call, 0) => call.name().to_owned(),
             Self::Call(call, detail) => format!("{} {detail:#x}", call.name()),
@@ -124,7 +126,7 @@ pub(super) fn each<'a>(event: &'a Event<'_>, mut with: impl FnMut(Act<'a>)) {
             let object = Object::Call(event.syscall, u64::from(ids.argument));
             tell(Class::Privilege, object, false);
         }
-        Payload::Call(call) => {
+        Payload::Call(call) if event.result.is_none_or(|result| result >= 0) => {
             if let Some((class, detail, grave)) = rare(event.syscall, call.arguments[0]) {
                 tell(class, Object::Call(event.syscall, detail), grave);
             }
@@ -167,8 +169,7 @@ fn file<'a>(
 /// By its name: `libc.so.6`, `mod_x.so`. The loader and interpreters open these to map them.
 fn is_library(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    memchr::memmem::find(name, b".so")
-        .is_some_and(|at| matches!(name.get(at + 3), None | Some(b'.')))
+    memchr::memmem::find_iter(name, b".so").any(|at| matches!(name.get(at + 3), None | Some(b'.')))
 }
 
 fn paths_call<'a>(
@@ -195,8 +196,12 @@ fn paths_call<'a>(
             tell(Class::FileCreate, object(&paths.first), false);
         }
         Syscall::Chmod | Syscall::Fchmod | Syscall::Fchmodat | Syscall::Fchmodat2 => {
-            let grave = paths.numbers[0] & SET_ID != 0;
-            tell(Class::FileMode, object(&paths.first), grave);
+            let path = &paths.first.path.bytes;
+            if paths.numbers[0] & SET_ID != 0 {
+                tell(Class::Privilege, Object::SetId(path), true);
+            } else {
+                tell(Class::FileMode, Object::Path(path), false);
+            }
         }
         Syscall::Mount
         | Syscall::Umount
@@ -309,6 +314,7 @@ mod tests {
             ("/lib/libc.so.6", true),
             ("/usr/lib/apache2/mod_x.so", true),
             ("/etc/ld.so.cache", true),
+            ("/usr/lib/my.solver.so", true),
             ("/a.sort", false),
             ("/x.so/readme", false),
             ("/home/a.song", false),

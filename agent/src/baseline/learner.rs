@@ -9,18 +9,21 @@ mod judge;
 mod novel;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use foldhash::quality::RandomState;
+use gravlens_common::ExecKey;
 
-use self::actors::Actors;
+use self::actors::{Actors, Roles};
 use self::instance::Instance;
 use self::judge::Judgement;
 pub use self::novel::{Evidence, Kind, Novel};
+use self::waiting::WaitingRoom;
 use super::act;
 use super::class::Class;
 use super::evidence::NodeId;
@@ -43,9 +46,10 @@ pub struct LearnSettings {
     pub state: state::Settings,
     /// Most bytes of one profile: beyond, patterns become coarser.
     pub profile_bytes: usize,
-    /// New behaviours of a class that one instance may teach in one window: more are a flood.
+    /// New behaviours of a class that one instance may teach in one unit: more are a flood, and the
+    /// unit does not count.
     pub flood: u32,
-    /// The same of a class that tells of each: more are told as one.
+    /// Acts of a class that are told of one instance in one unit: more are told as one.
     pub surge: u32,
     /// An operator says that the workloads are not started so often that one could wait for it.
     pub starts_waived: bool,
@@ -59,12 +63,15 @@ impl Default for LearnSettings {
             start_phase: 60,
             state: state::Settings::default(),
             profile_bytes: 256 * 1024,
-            flood: 500,
+            flood: 2_000,
             surge: 20,
             starts_waived: false,
         }
     }
 }
+
+/// Ended instances that are remembered: what comes late from them is no new instance.
+const GONE: usize = 4_096;
 
 /// All profiles, and the instances that teach them.
 #[derive(Debug, Default)]
@@ -74,6 +81,8 @@ pub struct Learner {
     /// By own cgroup id.
     instances: BTreeMap<u64, Instance>,
     populations: BTreeMap<Workload, Population>,
+    waiting: WaitingRoom,
+    gone: VecDeque<u64>,
     actors: Actors,
     novel: Vec<Novel>,
     hashers: [RandomState; 2],
@@ -143,73 +152,103 @@ impl Learner {
 
     /// An event happened; `hit` tells that a rule matched it: then its process, and what descends from
     /// it, teaches nothing any more.
+    ///
+    /// As long as it is not known which workload a container belongs to, its events wait.
     pub fn observe(&mut self, event: &Event<'_>, hit: bool) {
         let ContainerView::Container(container) = &event.container else {
             return;
         };
-        if let Payload::Cgroup(change) = &event.payload {
-            if event.syscall == Syscall::CgroupRmdir && change.cgroup_id == container.cgroup_id {
-                self.ended(container.cgroup_id, seconds(event.time));
-            }
+        let id = container.cgroup_id;
+        if self.gone.contains(&id) {
             return;
         }
-        let now = seconds(event.time);
-        self.enter(container, event.boot_ns, now);
-        self.actors.follow(event, container.cgroup_id);
-        if hit {
-            self.actors.taint(event.exec_id().key());
+        if let Some(workload) = Workload::of(container) {
+            self.release(container, &workload);
+            self.take(event, container, &workload, hit);
+        } else if let Some(crowded) = self.waiting.keep(event, id, hit) {
+            self.release_unidentified(crowded);
         }
-        self.acts(event, container, now);
+    }
+
+    /// A rule matched what a process did, as was found out later.
+    pub fn suspect(&mut self, process: ExecKey) {
+        self.waiting.suspect(process);
+        self.actors.taint(process);
     }
 
     /// Time passed: windows end, also of instances that do nothing.
     pub fn tick(&mut self, time: SystemTime) {
         let now = seconds(time);
+        for id in self.waiting.overdue(now) {
+            self.release_unidentified(id);
+        }
         let ids: Vec<u64> = self.instances.keys().copied().collect();
         for id in ids {
             self.advance(id, now);
         }
     }
 
-    /// Events of a container were lost: the window that it is in does not count.
-    pub fn lost(&mut self, cgroup_id: u64) {
-        if let Some(instance) = self.instances.get_mut(&cgroup_id) {
-            instance.lost();
-        }
+    /// Events were lost: no window of now counts.
+    pub fn lost(&mut self) {
+        self.instances.values_mut().for_each(Instance::lost);
     }
 
-    /// The runtime told more about a container: what it has taught belongs to its workload.
+    /// The runtime told more about a container.
     pub fn identified(&mut self, container: &Arc<Container>) {
-        let Some(workload) = Workload::of(container) else {
-            return;
-        };
-        let Some(instance) = self.instances.get_mut(&container.cgroup_id) else {
-            return;
-        };
-        instance.container = Arc::clone(container);
-        if instance.workload == workload {
-            return;
-        }
-        let before = std::mem::replace(&mut instance.workload, workload.clone());
-        self.populations.remove(&before);
-        let population = self.populations.entry(workload.clone());
-        population.or_default().enter();
-        if let Some(learnt) = self.profiles.remove(&before) {
-            let profile = self.profiles.entry(workload).or_default();
-            profile.merge(&learnt);
+        if let Some(workload) = Workload::of(container) {
+            self.release(container, &workload);
         }
     }
 
-    fn enter(&mut self, container: &Arc<Container>, boot_ns: u64, now: u64) {
+    /// Takes in what waited for the container's workload to be known.
+    fn release(&mut self, container: &Arc<Container>, workload: &Workload) {
+        for (event, hit) in self.waiting.leave(container.cgroup_id) {
+            self.take(&event, container, workload, hit);
+        }
+    }
+
+    /// Nobody said in time which workload these events are of.
+    fn release_unidentified(&mut self, id: u64) {
+        for (event, hit) in self.waiting.leave(id) {
+            if let ContainerView::Container(container) = &event.container {
+                self.take(&event, container, &Workload::of_id(container), hit);
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: &Event<'_>,
+        container: &Arc<Container>,
+        workload: &Workload,
+        hit: bool,
+    ) {
+        let now = seconds(event.time);
+        if let Payload::Cgroup(change) = &event.payload {
+            if event.syscall == Syscall::CgroupRmdir && change.cgroup_id == container.cgroup_id {
+                self.ended(container.cgroup_id, now);
+            }
+            return;
+        }
+        self.enter(container, workload, event.boot_ns, now);
+        self.actors.follow(event, container.cgroup_id);
+        let actor = self.actors.of(event, container.cgroup_id);
+        if hit {
+            self.actors.taint(event.exec_id().key());
+        }
+        if let Some(mut actor) = actor {
+            actor.tainted |= hit;
+            self.acts(event, container.cgroup_id, &actor, now);
+        }
+    }
+
+    fn enter(&mut self, container: &Arc<Container>, workload: &Workload, boot_ns: u64, now: u64) {
         let id = container.cgroup_id;
         if !self.instances.contains_key(&id) {
-            let instance = Instance::new(container, boot_ns, now, &self.settings);
-            let workload = &instance.workload;
+            let instance = Instance::new(container, workload, boot_ns, now, &self.settings);
             self.profiles.entry(workload.clone()).or_default();
-            self.populations
-                .entry(workload.clone())
-                .or_default()
-                .enter();
+            let population = self.populations.entry(workload.clone());
+            population.or_default().enter();
             self.instances.insert(id, instance);
         }
         self.advance(id, now);
@@ -228,24 +267,25 @@ impl Learner {
 
     fn ended(&mut self, id: u64, now: u64) {
         self.advance(id, now);
-        let Some(mut instance) = self.instances.remove(&id) else {
+        let Some(instance) = self.instances.remove(&id) else {
             return;
         };
         if let Some(population) = self.populations.get_mut(&instance.workload) {
             population.leave();
         }
-        if let Some(unit) = instance.take_start(now) {
-            let profile = self.profiles.entry(instance.workload.clone()).or_default();
-            unit.settle(profile, instance.id, &self.settings);
-        }
+        let (teacher, workload) = (instance.id, instance.workload.clone());
+        let profile = self.profiles.entry(workload).or_default();
+        instance
+            .into_last(now)
+            .settle(profile, teacher, &self.settings);
         self.actors.forget(id);
+        if self.gone.len() >= GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(id);
     }
 
-    fn acts(&mut self, event: &Event<'_>, container: &Arc<Container>, now: u64) {
-        let id = container.cgroup_id;
-        let Some(actor) = self.actors.of(event, id) else {
-            return;
-        };
+    fn acts(&mut self, event: &Event<'_>, id: u64, actor: &Roles, now: u64) {
         act::each(event, |act| {
             let Some(instance) = self.instances.get_mut(&id) else {
                 return;
@@ -255,9 +295,11 @@ impl Learner {
                 _ => &actor.own,
             };
             let phase = instance.phase();
+            // What a path below /proc means depends on who asks.
+            let own = act.object.is_in_proc().then_some(event.process.vpid);
             let fingerprint = self.hashers.each_ref().map(|hasher| {
                 let mut hasher = hasher.build_hasher();
-                (role, phase, act.class, &act.object).hash(&mut hasher);
+                (role, phase, act.class, &act.object, own, actor.tainted).hash(&mut hasher);
                 hasher.finish()
             });
             if !instance.is_first(fingerprint) {

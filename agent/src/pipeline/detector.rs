@@ -29,13 +29,9 @@ use crate::detect::RuleSet;
 use crate::enrich::container::{ContainerMessage, ContainerRequest, ContainerTable, TableSettings};
 use crate::enrich::dns::{DnsTable, ResolverRequest};
 use crate::enrich::process_table::ProcessTable;
-use crate::model::{Event, Identity, Priority};
+use crate::model::{Event, Identity};
 use crate::probe::{CounterReader, Probe, ProbeError, RingMeter};
 use crate::telemetry::{Board, Counter, Failure, Gauge, LossAccount, RulesSnapshot};
-
-/// A process that met a rule of this priority teaches a baseline nothing. Less urgent rules match what
-/// workloads do as well.
-const SUSPECT: Priority = Priority::Warning;
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -103,12 +99,16 @@ impl Detector {
         let Rules {
             in_force, snapshot, ..
         } = parts.rules;
+        let mut rulings = Rulings::new(in_force, parts.pending);
+        if parts.learner.is_some() {
+            rulings.watch_suspects();
+        }
         Self {
             sensor: parts.sensor,
             tape: parts.tape,
             processes: ProcessTable::default(),
             containers: ContainerTable::new(parts.containers),
-            rulings: Rulings::new(in_force, parts.pending),
+            rulings,
             rules_snapshot: snapshot,
             ledger: Ledger::default(),
             losses: LossWatch::new(parts.started),
@@ -286,11 +286,23 @@ impl Detector {
     /// Judges an event by the rules in force.
     fn detect(&mut self, event: &Event<'_>, cgroup_id: u64) {
         let (rulings, mut bench) = self.bench();
-        let matched = rulings.judge(event, cgroup_id, &mut bench);
+        rulings.judge(event, cgroup_id, &mut bench);
+        let suspect = self.tell_suspects(event);
         if let Some(learner) = &mut self.learner {
-            let suspect = matched.is_some_and(|priority| priority.at_least(SUSPECT));
             learner.observe(event, suspect);
         }
+    }
+
+    /// Tells the learner who has met a rule. Says whether it was the process of this event.
+    fn tell_suspects(&mut self, event: &Event<'_>) -> bool {
+        let suspects = self.rulings.take_suspects();
+        let Some(learner) = &mut self.learner else {
+            return false;
+        };
+        for process in &suspects {
+            learner.suspect(*process);
+        }
+        suspects.contains(&event.exec_id().key())
     }
 
     /// More is known about the containers of these pairs.

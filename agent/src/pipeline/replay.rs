@@ -188,7 +188,14 @@ impl Replay {
                 self.resolvers.insert(message.owner, message);
                 limited("owners of resolvers", self.resolvers.len(), MAX_OWNERS)?;
             }
-            Input::Account { seen, lost } => (self.seen, self.lost) = (seen, lost),
+            Input::Account { seen, lost } => {
+                if lost > self.lost
+                    && let Some(learner) = self.detector.learner()
+                {
+                    learner.lost();
+                }
+                (self.seen, self.lost) = (seen, lost);
+            }
         }
         self.answer();
         Ok(())

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use gravlens_common::ExecKey;
+
 use super::pending::{Awaited, Limits, Pending, Verdict, Waiting};
 use super::rules::RulesInForce;
 use crate::alert::{Alert, AlertSender};
@@ -17,6 +19,10 @@ use crate::telemetry::{Counter, Failure, QueueDepth};
 /// leaves as it is.
 const MAX_SETS: usize = 8;
 
+/// A process that met a rule of this priority teaches a baseline nothing. Less urgent rules match what
+/// workloads do as well.
+const SUSPECT: Priority = Priority::Warning;
+
 /// The set in force, what it remembers, and what waits under it and those before.
 #[derive(Debug)]
 pub(super) struct Rulings {
@@ -24,6 +30,9 @@ pub(super) struct Rulings {
     outcome: Outcome,
     correlator: Correlator,
     pending: Pending,
+    /// Processes that met a rule of [`SUSPECT`], since they were taken last; `None` while nobody wants
+    /// to know.
+    suspects: Option<Vec<ExecKey>>,
 }
 
 /// What rulings are made of beside the event, and where they go.
@@ -41,7 +50,18 @@ impl Rulings {
             outcome: Outcome::default(),
             correlator: Correlator::default(),
             pending: Pending::new(limits),
+            suspects: None,
         }
+    }
+
+    /// Keeps who meets a rule of some urgency, for whoever learns from the others.
+    pub(super) fn watch_suspects(&mut self) {
+        self.suspects = Some(Vec::new());
+    }
+
+    /// Processes that met a rule of some urgency since this was asked last.
+    pub(super) fn take_suspects(&mut self) -> Vec<ExecKey> {
+        self.suspects.as_mut().map_or_else(Vec::new, std::mem::take)
     }
 
     /// Judges every later event by another set. Its correlations begin to count with it.
@@ -68,24 +88,25 @@ impl Rulings {
         self.pending.depth()
     }
 
-    /// Evaluates the rules on an event and raises, or keeps, what they find. Returns the priority of
-    /// the most urgent rule that matched.
-    pub(super) fn judge(
-        &mut self,
-        event: &Event<'_>,
-        cgroup_id: u64,
-        bench: &mut Bench<'_>,
-    ) -> Option<Priority> {
+    /// Evaluates the rules on an event and raises, or keeps, what they find.
+    pub(super) fn judge(&mut self, event: &Event<'_>, cgroup_id: u64, bench: &mut Bench<'_>) {
         let mut outcome = std::mem::take(&mut self.outcome);
         self.in_force.set.evaluate(event, &mut outcome);
-        let matched = outcome.matched.iter();
-        let priorities = matched.map(|rule| self.in_force.set.rule(*rule).info.priority);
-        let most_urgent = priorities.min();
         if !outcome.is_empty() {
+            for &rule in &outcome.matched {
+                self.suspect(self.in_force.set.rule(rule).info.priority, event);
+            }
             self.rule(event, cgroup_id, &mut outcome, bench);
         }
         self.outcome = outcome;
-        most_urgent
+    }
+
+    fn suspect(&mut self, priority: Priority, event: &Event<'_>) {
+        if let Some(suspects) = &mut self.suspects
+            && priority.at_least(SUSPECT)
+        {
+            suspects.push(event.exec_id().key());
+        }
     }
 
     /// Raises, or keeps, what the rules found.
@@ -194,6 +215,7 @@ impl Rulings {
         bench: &Bench<'_>,
     ) {
         let finding = rules.set.finding(rule, &event);
+        self.suspect(finding.rule.priority, &event);
         let definite = finding.undecided.is_empty();
         // The correlations of a set that is no longer in force have ended with it.
         let correlated = if definite && Arc::ptr_eq(rules, &self.in_force) {

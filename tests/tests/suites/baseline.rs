@@ -15,8 +15,7 @@ use serde_json::Value;
 
 use crate::{Bench, Test};
 
-pub(crate) const TESTS: &[(&str, Test)] =
-    &[("baseline::a_recording_teaches_and_tells", simulated)];
+pub(crate) const TESTS: &[(&str, Test)] = &[("baseline::a_recording_teaches_and_tells", simulated)];
 
 /// What the workload does over and over, and once, when a file tells it to, something else.
 const ROUTINE: &str = "while true; do \
@@ -85,7 +84,10 @@ fn check_learnt(report: &Value) -> Result<()> {
     let workloads = report["workloads"].as_array().context("no workloads")?;
     ensure!(workloads.len() == 1, "{report}");
     let workload = &workloads[0];
-    ensure!(workload["workload"] == "image gravlens-test/busybox", "{workload}");
+    ensure!(
+        workload["workload"] == "image gravlens-test/busybox",
+        "{workload}"
+    );
     ensure!(workload["instances"] == 2, "{workload}");
     ensure!(workload["windows"].as_u64() >= Some(10), "{workload}");
     let classes = workload["classes"].as_array().context("no classes")?;
@@ -107,11 +109,17 @@ fn check_told(report: &Value, container: &str) -> Result<()> {
         ("file_create", "/etc/cron-like"),
         ("net_out", "tcp {loopback}:4444"),
     ] {
-        let role = |told: &Value| told["role"].as_str().unwrap_or_default().starts_with("root ");
-        let found = |told: &Value| {
-            told["class"] == class && told["object"] == object && role(told)
+        let role = |told: &Value| {
+            told["role"]
+                .as_str()
+                .unwrap_or_default()
+                .starts_with("root ")
         };
-        ensure!(told.iter().any(found), "{class} {object} is not told: {report}");
+        let found = |told: &Value| told["class"] == class && told["object"] == object && role(told);
+        ensure!(
+            told.iter().any(found),
+            "{class} {object} is not told: {report}"
+        );
     }
     for told in told {
         ensure!(told["container"] == container, "{told}");

@@ -15,8 +15,6 @@ struct Actor {
     /// Own cgroup id of its container.
     instance: u64,
     lineage: Arc<Lineage>,
-    /// Lineage before the program that it runs.
-    before: Arc<Lineage>,
     roles: Roles,
     parent: Option<ExecKey>,
 }
@@ -46,13 +44,12 @@ pub(super) struct Actors {
 impl Actors {
     /// Keeps up with the life of processes.
     pub(super) fn follow(&mut self, event: &Event<'_>, instance: u64) {
-        let process = &*event.process;
-        let key = process.exec_id.key();
+        let process = &event.process;
         match event.payload {
             Payload::Exec => self.execute(process, instance),
-            Payload::Fork => self.fork(process),
+            Payload::Fork => self.fork(process, instance),
             Payload::Exit { .. } => {
-                self.by_key.remove(&key);
+                self.by_key.remove(&process.exec_id.key());
             }
             _ => {}
         }
@@ -61,26 +58,13 @@ impl Actors {
     /// The roles of who made an event; `None` for nobody of the workload.
     pub(super) fn of(&mut self, event: &Event<'_>, instance: u64) -> Option<Roles> {
         let process = &*event.process;
-        let key = process.exec_id.key();
-        if !self.by_key.contains_key(&key) {
-            if !process.seen_late || !process.image.known || is_from_outside(process) {
-                return None;
-            }
-            let inside = |of: &Process| of.cgroup_id == process.cgroup_id;
-            let lineage = Arc::new(Lineage::of_found(process, inside));
-            let before = Arc::clone(&lineage);
-            self.enter(process, instance, before, lineage, false);
-        }
-        let actor = self.by_key.get_mut(&key)?;
+        self.find(process, instance);
+        let actor = self.by_key.get_mut(&process.exec_id.key())?;
         let user = User::of(process);
         if actor.roles.user != user {
             // It acts as another user since.
-            actor.roles = Roles {
-                user,
-                own: actor.lineage.role(user),
-                starter: actor.before.role(user),
-                tainted: actor.roles.tainted,
-            };
+            actor.roles.user = user;
+            actor.roles.own = actor.lineage.role(user);
         }
         Some(actor.roles.clone())
     }
@@ -106,13 +90,31 @@ impl Actors {
         self.by_key.retain(|_, actor| actor.instance != instance);
     }
 
-    /// The child acts in the role of who forked it.
-    fn fork(&mut self, process: &Process) {
-        let parent = process.parent.as_ref().map(|parent| parent.exec_id.key());
-        let Some(parent) = parent else {
+    /// Enters a process that ran before anybody watched.
+    fn find(&mut self, process: &Process, instance: u64) {
+        let unknown = !self.by_key.contains_key(&process.exec_id.key());
+        if !unknown || !process.seen_late || !process.image.known || is_from_outside(process) {
             return;
-        };
-        if let Some(actor) = self.by_key.get(&parent) {
+        }
+        let inside = |of: &Process| of.cgroup_id == process.cgroup_id;
+        let lineage = Arc::new(Lineage::of_found(process, inside));
+        let starter = lineage.role(User::of(process));
+        self.enter(process, instance, lineage, starter, false);
+    }
+
+    /// The actor that a process was forked from.
+    fn parent(&mut self, process: &Process, instance: u64) -> Option<(ExecKey, &Actor)> {
+        let parent = process.parent.as_deref()?;
+        if parent.cgroup_id == process.cgroup_id {
+            self.find(parent, instance);
+        }
+        let key = parent.exec_id.key();
+        self.by_key.get(&key).map(|actor| (key, actor))
+    }
+
+    /// The child acts in the role of who forked it.
+    fn fork(&mut self, process: &Process, instance: u64) {
+        if let Some((parent, actor)) = self.parent(process, instance) {
             let child = Actor {
                 parent: Some(parent),
                 ..actor.clone()
@@ -122,41 +124,45 @@ impl Actors {
     }
 
     fn execute(&mut self, process: &Process, instance: u64) {
-        let parent = process.parent.as_ref().map(|parent| parent.exec_id.key());
         let previous = match self.previous(process.exec_id) {
             Some(previous) => Some(previous),
             // Its fork was not told.
-            None => parent.and_then(|parent| self.by_key.get(&parent).cloned()),
+            None => self
+                .parent(process, instance)
+                .map(|(_, actor)| actor.clone()),
         };
-        let (before, tainted) = match previous {
-            Some(previous) => (previous.lineage, previous.roles.tainted),
+        let (before, starter, tainted) = match previous {
+            Some(Actor { lineage, roles, .. }) => (lineage, roles.own, roles.tainted),
             // The runtime's own program, which the container cannot name.
             None if is_from_outside(process) => return,
-            None => (Arc::new(Lineage::first(process)), false),
+            None => {
+                let first = Lineage::first(process);
+                let starter = first.role(User::of(process));
+                (Arc::new(first), starter, false)
+            }
         };
         let lineage = Arc::new(before.with(process));
-        self.enter(process, instance, before, lineage, tainted);
+        self.enter(process, instance, lineage, starter, tainted);
     }
 
     fn enter(
         &mut self,
         process: &Process,
         instance: u64,
-        before: Arc<Lineage>,
         lineage: Arc<Lineage>,
+        starter: Role,
         tainted: bool,
     ) {
         let user = User::of(process);
         let roles = Roles {
             user,
             own: lineage.role(user),
-            starter: before.role(user),
+            starter,
             tainted,
         };
         let actor = Actor {
             instance,
             lineage,
-            before,
             roles,
             parent: process.parent.as_ref().map(|parent| parent.exec_id.key()),
         };

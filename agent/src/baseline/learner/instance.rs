@@ -1,5 +1,6 @@
 //! A container that teaches.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -32,13 +33,15 @@ pub(super) struct Key {
     pub(super) object: Box<str>,
 }
 
-/// Whether an instance teaches more than it may.
+/// Whether an act is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flood {
-    No,
-    /// This one is the first too many.
-    Begins,
-    Goes,
+pub(super) enum Telling {
+    /// By itself.
+    One,
+    /// With all that come after it.
+    Many,
+    /// Not any more.
+    None,
 }
 
 /// A container that teaches.
@@ -49,11 +52,12 @@ pub(super) struct Instance {
     pub(super) container: Arc<Container>,
     phase: Phase,
     unit: OpenWindow<Key>,
-    windows: u64,
     /// What came in this unit already.
     noted: HashSet<[u64; 2]>,
     /// New behaviours in this unit, by class.
     new: [u32; Class::ALL.len()],
+    /// Acts that were told of in this unit, by class.
+    told: [u32; Class::ALL.len()],
 }
 
 /// A unit that has ended.
@@ -70,6 +74,7 @@ impl Instance {
     /// One that is seen for the first time.
     pub(super) fn new(
         container: &Arc<Container>,
+        workload: &Workload,
         boot_ns: u64,
         now: u64,
         settings: &LearnSettings,
@@ -86,20 +91,16 @@ impl Instance {
             Phase::Start => now.saturating_sub(age.unwrap_or(0)),
             Phase::Run => now,
         };
-        let mut instance = Self {
+        Self {
             id,
-            workload: Workload::of(container).unwrap_or_else(|| Workload::of_id(container)),
+            workload: workload.clone(),
             container: Arc::clone(container),
             phase,
-            unit: OpenWindow::new(WindowId(id.0), begin, WINDOW_KEYS),
-            windows: 0,
+            unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
             noted: HashSet::new(),
             new: [0; Class::ALL.len()],
-        };
-        if phase == Phase::Run {
-            instance.unit = instance.window(begin);
+            told: [0; Class::ALL.len()],
         }
-        instance
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -128,23 +129,26 @@ impl Instance {
         self.unit.saw(key);
     }
 
-    /// A new behaviour of a class came.
-    pub(super) fn flood(&mut self, class: Class, most: u32) -> Flood {
+    /// Whether one more new behaviour of a class may be learnt in this unit. With the first that may
+    /// not, the unit no longer counts.
+    pub(super) fn may_learn(&mut self, class: Class, most: u32) -> bool {
         let new = &mut self.new[class.index()];
         *new = new.saturating_add(1);
-        match (*new).cmp(&most.saturating_add(1)) {
-            std::cmp::Ordering::Less => Flood::No,
-            std::cmp::Ordering::Equal => {
-                self.unit.lost();
-                Flood::Begins
-            }
-            std::cmp::Ordering::Greater => Flood::Goes,
+        if *new > most {
+            self.unit.lost();
         }
+        *new <= most
     }
 
-    /// More came of a class than the instance may teach in a unit.
-    pub(super) fn is_flooding(&self, class: Class, most: u32) -> bool {
-        self.new[class.index()] > most
+    /// Whether one more act of a class is told in this unit.
+    pub(super) fn tell(&mut self, class: Class, most: u32) -> Telling {
+        let told = &mut self.told[class.index()];
+        *told = told.saturating_add(1);
+        match (*told).cmp(&most.saturating_add(1)) {
+            Ordering::Less => Telling::One,
+            Ordering::Equal => Telling::Many,
+            Ordering::Greater => Telling::None,
+        }
     }
 
     /// The next unit that is over.
@@ -164,19 +168,22 @@ impl Instance {
         (end <= now).then(|| self.close(end, end))
     }
 
-    /// The start phase of an instance that ends in it is over too; of a window nothing counts.
-    pub(super) fn take_start(&mut self, now: u64) -> Option<Unit> {
-        (self.phase == Phase::Start).then(|| self.close(now, now))
+    /// The instance has ended, and with it the unit that it was in. A window that was cut short counts
+    /// for as long as it lasted.
+    pub(super) fn into_last(mut self, now: u64) -> Unit {
+        self.close(now, now)
     }
 
     /// Ends the unit, and begins a window.
     fn close(&mut self, end: u64, begin_next: u64) -> Unit {
-        let next = self.window(begin_next);
+        let id = unit_id(self.id, Phase::Run, begin_next);
+        let next = OpenWindow::new(id, begin_next, WINDOW_KEYS);
         let unit = std::mem::replace(&mut self.unit, next);
         let phase = std::mem::replace(&mut self.phase, Phase::Run);
         self.noted.clear();
         self.noted.shrink_to(NOTED_KEPT);
         self.new = [0; Class::ALL.len()];
+        self.told = [0; Class::ALL.len()];
         let (id, begin) = (unit.id(), unit.begin());
         Unit {
             phase,
@@ -186,13 +193,16 @@ impl Instance {
             keys: unit.close().map(|keys| keys.into_iter().collect()),
         }
     }
+}
 
-    fn window(&mut self, begin: u64) -> OpenWindow<Key> {
-        self.windows += 1;
-        let number = self.windows.to_le_bytes();
-        let id = fingerprint(&[b"window", &self.id.0.to_le_bytes(), &number]);
-        OpenWindow::new(WindowId(id), begin, WINDOW_KEYS)
-    }
+/// A container that is started again keeps its id, so a unit is known by when it began.
+fn unit_id(instance: InstanceId, phase: Phase, begin: u64) -> WindowId {
+    let parts = [
+        phase.name().as_bytes(),
+        &instance.0.to_le_bytes(),
+        &begin.to_le_bytes(),
+    ];
+    WindowId(fingerprint(&parts))
 }
 
 impl Unit {

@@ -12,7 +12,7 @@ use super::super::profile::{Found, Phase, Profile};
 use super::super::role::Role;
 use super::super::state::State;
 use super::LearnSettings;
-use super::instance::{Flood, Instance, Key};
+use super::instance::{Instance, Key, Telling};
 use super::novel::{Evidence, Kind, Novel};
 use crate::model::Event;
 
@@ -21,7 +21,7 @@ const SHAPES: usize = 8;
 /// Instances that vouch for a behaviour that came too late to be learnt.
 const CORROBORATING: usize = 3;
 /// Seconds that a behaviour must have been known for before what is unusual about it is forgiven.
-const CORROBORATED_AFTER: u64 = 86_400;
+const LASTING: u64 = 86_400;
 
 /// Everything that one act is judged with.
 pub(super) struct Judgement<'a> {
@@ -48,16 +48,16 @@ impl Judgement<'_> {
             object => object.text(),
         };
         let is_path = matches!(act.object, Object::Path(_));
-        let standing = self.profile.standing(self.phase, act.class);
+        let state = self.profile.standing(self.phase, act.class).state;
         let known = self.known(act.class, found(is_path, self.path, &text));
         let kind = match known {
-            Some(seen) => self.kind_of_known(&seen, standing.state),
-            None => self.kind_of_new(act, standing.state),
+            Some(seen) => self.kind_of_known(&seen, state),
+            None => kind_of_new(act, state),
         };
         // Before it is learnt: then it would be nearest to itself.
-        let novel = kind.map(|kind| self.novel(act.class, is_path, &text, kind, standing.state));
-        if known.is_some() || self.may_teach(act, standing.state) {
-            self.learn(act, is_path, &text, kind);
+        let novel = kind.and_then(|kind| self.novel(act.class, is_path, &text, kind, state));
+        if known.is_some() || self.may_teach(act, state) {
+            self.learn(act, is_path, &text, kind, state);
         }
         novel
     }
@@ -81,29 +81,13 @@ impl Judgement<'_> {
         }
     }
 
-    fn kind_of_new(&mut self, act: &Act<'_>, state: State) -> Option<Kind> {
-        if act.grave {
-            return Some(Kind::Grave);
-        }
-        match self.instance.flood(act.class, self.most(state)) {
-            Flood::No => {}
-            Flood::Begins => return Some(Kind::Flood),
-            Flood::Goes => return None,
-        }
-        match state {
-            State::Cold | State::Learning => None,
-            State::Provisional | State::Armed | State::Locked => Some(Kind::New),
-        }
-    }
-
     fn kind_of_known(&self, seen: &Seen, state: State) -> Option<Kind> {
         match seen.trust() {
             Trust::Accepted => None,
             Trust::Rejected => Some(Kind::Rejected),
             Trust::NeverLearnt => Some(Kind::Grave),
             Trust::Quarantined => {
-                let corroborated = seen.instances.count() >= CORROBORATING
-                    && self.now.saturating_sub(seen.first) >= CORROBORATED_AFTER;
+                let corroborated = seen.instances.count() >= CORROBORATING && self.is_lasting(seen);
                 (!corroborated).then_some(Kind::Quarantined)
             }
             Trust::Learnt if state < State::Armed => None,
@@ -118,60 +102,93 @@ impl Judgement<'_> {
     /// one instance alone does, as a leader may, takes a day.
     fn is_established(&self, seen: &Seen) -> bool {
         let instances = self.profile.exposure.instances().count();
-        let lasting = self.now.saturating_sub(seen.first) >= CORROBORATED_AFTER;
-        seen.windows.count() >= 2 && (seen.instances.count() >= instances.min(2) || lasting)
+        seen.windows.count() >= 2
+            && (seen.instances.count() >= instances.min(2) || self.is_lasting(seen))
     }
 
-    /// Whether what is new may be kept. A process that a rule has matched teaches nothing, nor does
-    /// a flood, and what cannot be made coarser has a bound.
-    fn may_teach(&self, act: &Act<'_>, state: State) -> bool {
+    fn is_lasting(&self, seen: &Seen) -> bool {
+        self.now.saturating_sub(seen.first) >= LASTING
+    }
+
+    /// Whether what is new may be kept. A process that a rule has matched teaches nothing, and the unit
+    /// in which it did something new shows too little to count. What cannot be made coarser has a
+    /// bound, and so has what comes in one unit.
+    fn may_teach(&mut self, act: &Act<'_>, state: State) -> bool {
+        if self.tainted {
+            self.instance.lost();
+            return false;
+        }
         if !self.profile.has_room(self.role, self.phase, act.class) {
             return false;
         }
-        let flooding = self.instance.is_flooding(act.class, self.most(state));
-        !self.tainted && (act.grave || !flooding)
+        act.grave
+            || state >= State::Armed
+            || self.instance.may_learn(act.class, self.settings.flood)
     }
 
-    /// New behaviours of one window that are taken one by one.
-    fn most(&self, state: State) -> u32 {
-        match state {
-            State::Cold | State::Learning => self.settings.flood,
-            State::Provisional | State::Armed | State::Locked => self.settings.surge,
-        }
-    }
-
-    fn learn(&mut self, act: &Act<'_>, is_path: bool, text: &str, kind: Option<Kind>) {
+    fn learn(
+        &mut self,
+        act: &Act<'_>,
+        is_path: bool,
+        text: &str,
+        kind: Option<Kind>,
+        state: State,
+    ) {
+        let mark = match kind {
+            Some(Kind::Grave) => Some(Marks::NEVER_LEARNT),
+            Some(Kind::New) if state >= State::Armed => Some(Marks::QUARANTINED),
+            _ => None,
+        };
         let objects = self
             .profile
             .roles
             .entry(self.role.clone())
             .or_default()
             .entry(self.phase, act.class);
-        let Some(seen) = objects.entry(found(is_path, self.path, text)) else {
+        let object = found(is_path, self.path, text);
+        let seen = match mark {
+            // Apart from what is learnt: it must not become a pattern with it.
+            Some(_) => objects.entry_apart(object),
+            None => objects.entry(object),
+        };
+        let Some(seen) = seen else {
             return;
         };
-        if !self.tainted {
-            seen.observe(self.now, self.instance.id, 0);
+        if let Some(mark) = mark {
+            seen.marks = seen.marks.union(mark);
+        }
+        if self.tainted {
+            return;
+        }
+        seen.observe(self.now, self.instance.id, 0);
+        if !seen.windows.is_full() {
             self.instance.saw(Key {
                 role: self.role.clone(),
                 class: act.class,
                 object: text.into(),
             });
         }
-        match kind {
-            Some(Kind::Grave) => seen.marks = seen.marks.union(Marks::NEVER_LEARNT),
-            Some(Kind::New | Kind::Flood) => seen.marks = seen.marks.union(Marks::QUARANTINED),
-            _ => {}
-        }
     }
 
-    fn novel(&self, class: Class, is_path: bool, object: &str, kind: Kind, state: State) -> Novel {
+    fn novel(
+        &mut self,
+        class: Class,
+        is_path: bool,
+        object: &str,
+        kind: Kind,
+        state: State,
+    ) -> Option<Novel> {
+        let kind = match self.instance.tell(class, self.settings.surge) {
+            Telling::One => kind,
+            Telling::Many => Kind::Flood,
+            Telling::None => return None,
+        };
         let objects = self.profile.roles.get(self.role);
         let objects = objects.and_then(|behaviours| behaviours.get(self.phase, class));
         let nearest = objects
             .filter(|_| is_path && kind == Kind::New)
             .and_then(|objects| objects.nearest(Found::Path(self.path)));
-        Novel {
+        Some(Novel {
             kind,
             class,
             phase: self.phase,
@@ -186,7 +203,15 @@ impl Judgement<'_> {
             evidence: Evidence::of(self.profile.exposure()),
             prediction: self.profile.prediction(self.phase, class).copied(),
             tainted: self.tainted,
-        }
+        })
+    }
+}
+
+fn kind_of_new(act: &Act<'_>, state: State) -> Option<Kind> {
+    match state {
+        _ if act.grave => Some(Kind::Grave),
+        State::Cold | State::Learning => None,
+        State::Provisional | State::Armed | State::Locked => Some(Kind::New),
     }
 }
 

@@ -10,7 +10,8 @@ use super::{Kind, LearnSettings, Learner, Novel};
 use crate::baseline::{Class, Phase, Profile, Workload};
 use crate::detect::testing::{event, metadata, open, process};
 use crate::model::{
-    CgroupChange, Container, ContainerView, Event, Layer, Payload, Process, Runtime, Syscall,
+    CgroupChange, Container, ContainerView, Event, ExecId, Identity, Layer, Payload, Process,
+    Runtime, Syscall,
 };
 
 const EPOCH: u64 = 1_700_000_000;
@@ -43,14 +44,37 @@ impl World {
     }
 
     fn container(&self, number: u8, born: Option<u64>) -> Arc<Container> {
-        Arc::new(Container {
+        Arc::new(Self::one(number, born))
+    }
+
+    fn one(number: u8, born: Option<u64>) -> Container {
+        Container {
             id: format!("{number:02x}").repeat(32),
             runtime: Runtime::Docker,
             cgroup_id: 1_000 + u64::from(number),
             cgroup_path: format!("/docker/{number}"),
             identity: metadata("web"),
             created_boot_ns: born.map(|seconds| seconds * 1_000_000_000),
-        })
+        }
+    }
+
+    /// Its cgroup is removed.
+    fn ends(&mut self, container: &Arc<Container>, of: &Process) {
+        let gone = CgroupChange {
+            cgroup_id: container.cgroup_id,
+            path: Cow::Borrowed(b"/docker/x"),
+        };
+        let gone = event(of.clone(), Syscall::CgroupRmdir, Payload::Cgroup(gone));
+        self.observe(container, gone, false);
+    }
+
+    /// Patterns of a class.
+    fn patterns(&self, class: Class) -> Vec<String> {
+        let behaviours = self.profile().behaviours();
+        behaviours
+            .filter(|(_, _, of, ..)| *of == class)
+            .map(|(.., pattern, _)| pattern)
+            .collect()
     }
 
     fn observe(&mut self, container: &Arc<Container>, event: Event<'static>, hit: bool) {
@@ -187,13 +211,7 @@ fn who_met_a_rule_teaches_nothing_nor_do_its_children() {
     world.reads(&container, &child, "/etc/passwd");
     world.reads(&container, &shell, "/etc/group");
     world.reads(&container, &server, "/etc/server.conf");
-    let learnt: Vec<String> = world
-        .profile()
-        .behaviours()
-        .filter(|(_, _, class, ..)| *class == Class::FileRead)
-        .map(|(.., pattern, _)| pattern)
-        .collect();
-    assert_eq!(learnt, ["/etc/server.conf"]);
+    assert_eq!(world.patterns(Class::FileRead), ["/etc/server.conf"]);
 }
 
 #[test]
@@ -210,12 +228,7 @@ fn a_start_is_counted_by_starts() {
         world.wait(61);
         world.reads(&container, &server, "/srv/www/index.html");
         world.wait(10);
-        let gone = CgroupChange {
-            cgroup_id: container.cgroup_id,
-            path: Cow::Borrowed(b"/docker/x"),
-        };
-        let gone = event(server.clone(), Syscall::CgroupRmdir, Payload::Cgroup(gone));
-        world.observe(&container, gone, false);
+        world.ends(&container, &server);
     }
     assert_eq!(world.profile().exposure().totals().starts, 4);
     assert_eq!(world.state(Phase::Start, Class::FileRead), State::Armed);
@@ -280,6 +293,136 @@ fn the_same_events_give_the_same_profile() {
         (format!("{:?}", world.profile()), told)
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn what_comes_before_the_workload_is_known_waits_for_it() {
+    let mut world = World::impatient();
+    let known = world.container(1, Some(0));
+    let pending = Arc::new(Container {
+        identity: Identity::Pending,
+        ..World::one(1, Some(0))
+    });
+    let server = server(100);
+    world.exec(&pending, &server);
+    world.reads(&pending, &server, "/etc/server.conf");
+    assert!(world.learner.profiles().is_empty());
+    world.now += 61;
+    world.learner.identified(&known);
+    world.wait(1);
+    assert_eq!(world.patterns(Class::FileRead), ["/etc/server.conf"]);
+    assert_eq!(world.profile().exposure().totals().starts, 1);
+    assert_eq!(world.learner.profiles().len(), 1);
+}
+
+#[test]
+fn of_whom_nobody_knows_anything_has_a_profile_of_its_own() {
+    let mut world = World::impatient();
+    let pending = Arc::new(Container {
+        identity: Identity::Pending,
+        ..World::one(1, Some(0))
+    });
+    world.exec(&pending, &server(100));
+    world.wait(100);
+    let names: Vec<&str> = world
+        .learner
+        .profiles()
+        .keys()
+        .map(Workload::text)
+        .collect();
+    assert_eq!(names, [format!("container {}", pending.id)]);
+}
+
+#[test]
+fn a_container_that_is_started_again_starts_again() {
+    let mut settings = *World::impatient().learner.settings();
+    settings.starts_waived = false;
+    let mut world = World::new(settings);
+    for turn in 0..3 {
+        let container = Arc::new(Container {
+            cgroup_id: 2_000 + turn,
+            ..World::one(1, Some(world.now))
+        });
+        let server = server(100 + turn as u32);
+        world.exec(&container, &server);
+        world.reads(&container, &server, "/etc/server.conf");
+        world.wait(70);
+        world.ends(&container, &server);
+        // What comes late is no new start.
+        world.reads(&container, &server, "/etc/server.conf");
+    }
+    assert_eq!(world.profile().exposure().totals().starts, 3);
+    assert_eq!(world.state(Phase::Start, Class::FileRead), State::Armed);
+}
+
+#[test]
+fn who_ran_before_has_a_lineage_and_so_have_its_children() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let found = Process {
+        seen_late: true,
+        ..server(100)
+    };
+    let parent = Some(Arc::new(found));
+    let child = process(101, "server", &["-g"], parent.clone());
+    world.observe(
+        &container,
+        event(child, Syscall::Clone, Payload::Fork),
+        false,
+    );
+    let tool = process(101, "tool", &[], parent);
+    let tool = Process {
+        exec_id: ExecId {
+            exec_seq: 2,
+            ..tool.exec_id
+        },
+        ..tool
+    };
+    world.exec(&container, &tool);
+    let (role, ..) = world.profile().behaviours().next().unwrap();
+    assert_eq!(role.text(), "root uid0 /usr/bin/server");
+}
+
+#[test]
+fn what_is_quarantined_does_not_make_a_pattern_of_what_is_known() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    for _ in 0..24 {
+        for _ in 0..60 {
+            world.reads(&container, &server, "/srv/1");
+            world.reads(&container, &server, "/srv/2");
+            world.wait(60);
+        }
+    }
+    world.reads(&container, &server, "/srv/3");
+    assert_eq!(world.kinds(), [Kind::New]);
+    world.wait(60);
+    world.reads(&container, &server, "/srv/1");
+    world.reads(&container, &server, "/srv/2");
+    assert_eq!(world.kinds(), [Kind::New]);
+    assert_eq!(
+        world.patterns(Class::FileRead),
+        ["/srv/1", "/srv/2", "/srv/3"]
+    );
+}
+
+#[test]
+fn a_suspect_that_goes_on_keeps_its_workload_from_being_trusted() {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.observe(
+        &container,
+        event(server.clone(), Syscall::Execve, Payload::Exec),
+        true,
+    );
+    for _ in 0..24 {
+        hour(&mut world, &container, &server);
+    }
+    assert!(world.state(Phase::Run, Class::FileRead) < State::Provisional);
+    assert_eq!(world.patterns(Class::FileRead), [""; 0]);
 }
 
 #[test]
