@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::class::Class;
 use super::evidence::{Decision, Seen, Trust};
+use super::file::UNDATED;
 use super::profile::{Behaviours, Objects, Phase, Profile};
 use super::role::Role;
 
@@ -166,7 +167,7 @@ fn compare(one: &Half<'_>, other: &Half<'_>) -> Vec<Change> {
                 Side::One => (own, others),
                 Side::Other => (others, own),
             };
-            if decision(seen) != decision(covering) {
+            if is_decided_otherwise(seen, covering) {
                 // Of one text, both sides come upon it.
                 let side = if equal { Side::One } else { side };
                 changes.insert((text, side), Change::Decided(first, second));
@@ -194,6 +195,11 @@ fn item(pattern: &str, seen: &Seen) -> Item {
     }
 }
 
-fn decision(seen: &Seen) -> Option<Decision> {
-    seen.decision().map(|(decision, _)| decision)
+/// Who keeps a reviewed file vouches for all that is in it: that what was learnt is in such a file is
+/// what both say.
+fn is_decided_otherwise(one: &Seen, other: &Seen) -> bool {
+    let decision = |seen: &Seen| seen.decision().map(|(decision, _)| decision);
+    let vouched = |seen: &Seen| seen.decision() == Some((Decision::Accepted, UNDATED));
+    let agree = |one: &Seen, other: &Seen| vouched(one) && other.trust() == Trust::Learnt;
+    decision(one) != decision(other) && !agree(one, other) && !agree(other, one)
 }

@@ -61,6 +61,9 @@ pub const MAX_BYTES: usize = 16 << 20;
 /// Most behaviours of a file.
 pub const MAX_BEHAVIOURS: usize = 200_000;
 
+/// When a decision was made of which the file tells no time: before any other.
+pub(super) const UNDATED: u64 = 0;
+
 /// Whether a file has the part for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::baseline::evidence::InstanceId;
+use crate::baseline::evidence::{InstanceId, Marks};
 use crate::baseline::file::tests::profiles::{Builder, profiles};
 
 const NGINX: &str = "root uid0 /usr/sbin/nginx";
@@ -93,6 +93,30 @@ fn a_pattern_for_a_behaviour_is_no_difference() {
             "{found}"
         );
     }
+}
+
+#[test]
+fn a_reviewed_file_says_no_more_than_that_it_was_reviewed() {
+    use crate::baseline::file::{Evidence, read};
+    use crate::baseline::workload::Workload;
+
+    let mut learnt = profile(&[
+        (NGINX, Class::FileRead, "/a", None),
+        (NGINX, Class::FileRead, "/b", Some(Decision::Rejected)),
+        (NGINX, Class::Dns, "example.com", Some(Decision::Accepted)),
+    ]);
+    let text = learnt.to_yaml(&Workload::from_text("image nginx"), Evidence::Without);
+    let (_, reviewed) = read(&text, "f.yaml").unwrap();
+    assert_eq!(diff(&reviewed, &learnt), Diff::default());
+    // What came too late is to be decided by somebody.
+    let behaviours = learnt.roles.values_mut().next().unwrap();
+    let objects = behaviours.get_mut(Phase::Run, Class::FileRead).unwrap();
+    objects.each_mut(|seen| seen.marks = seen.marks.union(Marks::QUARANTINED));
+    assert!(
+        diff(&reviewed, &learnt)
+            .to_string()
+            .ends_with("-     accepted: /a\n+     quarantined: /a\n")
+    );
 }
 
 /// The changes as the other side sees them.

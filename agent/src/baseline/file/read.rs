@@ -13,10 +13,7 @@ use super::super::role::Role;
 use super::super::workload::Workload;
 use super::error::{FileError, Place};
 use super::events::{Events, Result, Scalar, shown};
-use super::{Fingerprint, MAX_BEHAVIOURS, MAX_BYTES};
-
-/// When a decision was made of which the file tells no time: before any other.
-const UNDATED: u64 = 0;
+use super::{Fingerprint, MAX_BEHAVIOURS, MAX_BYTES, UNDATED};
 
 /// Reads a file; `file` is its name in messages.
 ///
