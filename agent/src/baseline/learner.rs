@@ -159,12 +159,13 @@ impl Learner {
             return;
         };
         let id = container.cgroup_id;
-        if self.gone.contains(&id) {
-            return;
-        }
-        if let Some(workload) = Workload::of(container) {
+        if self.instances.contains_key(&id) {
+            self.take(event, id, hit);
+        } else if self.gone.contains(&id) {
+            // It came late: its container has ended.
+        } else if let Some(workload) = Workload::of(container) {
             self.release(container, &workload);
-            self.take(event, container, &workload, hit);
+            self.admit(event, container, &workload, hit);
         } else if let Some(crowded) = self.waiting.keep(event, id, hit) {
             self.release_unidentified(crowded);
         }
@@ -203,7 +204,7 @@ impl Learner {
     /// Takes in what waited for the container's workload to be known.
     fn release(&mut self, container: &Arc<Container>, workload: &Workload) {
         for (event, hit) in self.waiting.leave(container.cgroup_id) {
-            self.take(&event, container, workload, hit);
+            self.admit(&event, container, workload, hit);
         }
     }
 
@@ -211,47 +212,50 @@ impl Learner {
     fn release_unidentified(&mut self, id: u64) {
         for (event, hit) in self.waiting.leave(id) {
             if let ContainerView::Container(container) = &event.container {
-                self.take(&event, container, &Workload::of_id(container), hit);
+                self.admit(&event, container, &Workload::of_id(container), hit);
             }
         }
     }
 
-    fn take(
+    /// Takes in an event of a container that may be new.
+    fn admit(
         &mut self,
         event: &Event<'_>,
         container: &Arc<Container>,
         workload: &Workload,
         hit: bool,
     ) {
-        let now = seconds(event.time);
-        if let Payload::Cgroup(change) = &event.payload {
-            if event.syscall == Syscall::CgroupRmdir && change.cgroup_id == container.cgroup_id {
-                self.ended(container.cgroup_id, now);
-            }
-            return;
-        }
-        self.enter(container, workload, event.boot_ns, now);
-        self.actors.follow(event, container.cgroup_id);
-        let actor = self.actors.of(event, container.cgroup_id);
-        if hit {
-            self.actors.taint(event.exec_id().key());
-        }
-        if let Some(mut actor) = actor {
-            actor.tainted |= hit;
-            self.acts(event, container.cgroup_id, &actor, now);
-        }
-    }
-
-    fn enter(&mut self, container: &Arc<Container>, workload: &Workload, boot_ns: u64, now: u64) {
         let id = container.cgroup_id;
-        if !self.instances.contains_key(&id) {
-            let instance = Instance::new(container, workload, boot_ns, now, &self.settings);
+        // What happens to a container as a whole is none of its acts.
+        if !self.instances.contains_key(&id) && !matches!(event.payload, Payload::Cgroup(_)) {
+            let now = seconds(event.time);
+            let instance = Instance::new(container, workload, event.boot_ns, now, &self.settings);
             self.profiles.entry(workload.clone()).or_default();
             let population = self.populations.entry(workload.clone());
             population.or_default().enter();
             self.instances.insert(id, instance);
         }
+        self.take(event, id, hit);
+    }
+
+    fn take(&mut self, event: &Event<'_>, id: u64, hit: bool) {
+        let now = seconds(event.time);
+        if let Payload::Cgroup(change) = &event.payload {
+            if event.syscall == Syscall::CgroupRmdir && change.cgroup_id == id {
+                self.ended(id, now);
+            }
+            return;
+        }
         self.advance(id, now);
+        self.actors.follow(event, id);
+        let actor = self.actors.of(event, id);
+        if hit {
+            self.actors.taint(event.exec_id().key());
+        }
+        if let Some(mut actor) = actor {
+            actor.tainted |= hit;
+            self.acts(event, id, &actor, now);
+        }
     }
 
     /// Ends the units of an instance that are over.
