@@ -3,6 +3,7 @@
 mod merge;
 mod objects;
 mod shrink;
+mod size;
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,6 @@ use super::evidence::{Exposure, Seen};
 use super::learner::LearnSettings;
 use super::role::Role;
 use super::state::{Case, Eta, Flags, Standing, next};
-
-/// Roles of a workload. One more has no profile: what it does is new each time.
-const MAX_ROLES: usize = 512;
 
 /// The part of an instance's life that a behaviour belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +67,10 @@ impl Behaviours {
     pub(super) fn entry(&mut self, phase: Phase, class: Class) -> &mut Objects {
         self.0[phase as usize][class.index()].get_or_insert_with(|| Box::new(Objects::of(class)))
     }
+
+    fn all(&self) -> impl Iterator<Item = &Objects> {
+        self.0.iter().flatten().flatten().map(|objects| &**objects)
+    }
 }
 
 /// All that is known of a workload: a join-semilattice, but for the standings, which follow from the
@@ -82,6 +84,10 @@ pub struct Profile {
     predictions: [[Option<Prediction>; Class::ALL.len()]; Phase::ALL.len()],
     /// It has become too large once, and patterns are coarser since.
     full: bool,
+    /// For how many bytes paths are made coarser, when the settings are known.
+    path_bytes: Option<usize>,
+    /// Bytes of paths, when they were still too many after all was done.
+    least: usize,
 }
 
 /// How a class of a workload stands in a phase.
@@ -118,7 +124,8 @@ impl Profile {
         })
     }
 
-    /// Every behaviour, in canonical order: role, phase, class and pattern.
+    /// Every behaviour, in canonical order: role, phase, class and pattern. Of two with one pattern, of
+    /// which one is learnt and the other kept apart, the learnt one comes first.
     pub fn behaviours(&self) -> impl Iterator<Item = (&Role, Phase, Class, String, &Seen)> {
         self.roles.iter().flat_map(|(role, behaviours)| {
             Phase::ALL.into_iter().flat_map(move |phase| {
@@ -136,25 +143,6 @@ impl Profile {
         self.full
     }
 
-    /// One more object of a role may be kept.
-    pub(super) fn has_room(&self, role: &Role, phase: Phase, class: Class) -> bool {
-        match self.roles.get(role) {
-            None => self.roles.len() < MAX_ROLES,
-            Some(behaviours) => behaviours.get(phase, class).is_none_or(Objects::has_room),
-        }
-    }
-
-    /// About how many bytes of memory it takes.
-    pub fn bytes(&self) -> usize {
-        let roles = self.roles.iter().map(|(role, behaviours)| {
-            let objects = behaviours.0.iter().flatten().flatten();
-            role.text().len()
-                + size_of::<Behaviours>()
-                + objects.map(|objects| objects.bytes()).sum::<usize>()
-        });
-        size_of::<Self>() + roles.sum::<usize>()
-    }
-
     pub(super) fn standing(&self, phase: Phase, class: Class) -> Standing {
         self.standings[phase as usize][class.index()]
     }
@@ -166,6 +154,7 @@ impl Profile {
     /// Estimates anew what is to come in a phase, after a unit of it has ended, and lets the classes
     /// go where that puts them.
     pub(super) fn settle(&mut self, phase: Phase, flags: Flags, settings: &LearnSettings) {
+        self.path_bytes = Some(settings.profile_bytes);
         self.full |= self.shrink(settings.profile_bytes);
         let flags = Flags {
             full: self.full,

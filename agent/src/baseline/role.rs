@@ -1,8 +1,11 @@
 //! Roles: who does something in a workload, by the programs that led to it.
 
-use std::fmt::{self, Write as _};
+mod program;
+
+use std::fmt;
 use std::sync::Arc;
 
+pub(super) use self::program::{push_escaped, push_executable};
 use crate::model::{ExeFile, Layer, Process};
 
 /// Programs of a lineage that are told apart beside the first: the acting one and those before it.
@@ -189,26 +192,6 @@ impl Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// Appends an executable with where it comes from.
-pub(super) fn push_executable(text: &mut String, path: &[u8], origin: Origin) {
-    push_escaped(text, path);
-    if origin.is_foreign() {
-        let _ = write!(text, " [{}]", origin.word());
-    }
-}
-
-/// Appends bytes so that one text stands for one value: what is not printable ASCII, the backslash
-/// and the space are written as `\xNN`.
-pub(super) fn push_escaped(text: &mut String, bytes: &[u8]) {
-    for &byte in bytes {
-        if byte.is_ascii_graphic() && byte != b'\\' {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
     }
 }
 

@@ -149,6 +149,18 @@ impl Segments {
         self.list.is_empty()
     }
 
+    /// The text with every weak value as its shape, but for those of a guarded path.
+    pub fn general_text(&self) -> String {
+        let mut joined = Vec::new();
+        for part in (0..self.len()).map_while(|at| self.part(at)) {
+            if !joined.is_empty() || part.name != RELATIVE {
+                joined.push(b'/');
+            }
+            joined.extend_from_slice(part.general());
+        }
+        text::string(path_text(&joined))
+    }
+
     pub(super) fn part(&self, at: usize) -> Option<Part<'_>> {
         let segment = self.list.get(at)?;
         Some(Part {

@@ -21,6 +21,7 @@
 //! which a guarded path makes use can be generalised for the others.
 
 mod coarsen;
+mod exact;
 mod nearest;
 mod node;
 mod rules;
@@ -28,10 +29,10 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use self::exact::ExactTree;
 pub use self::nearest::Nearest;
 use self::node::{Node, Size, chain};
-use super::path::{Segments, path_text};
-use super::text;
+use super::path::Segments;
 
 /// So many values of one shape under one parent become that shape.
 pub const PROMOTED_AT: usize = 3;
@@ -103,12 +104,7 @@ impl<V: Merge + Default> PathTree<V> {
 
     /// Every pattern with its value, in the order of the texts.
     pub fn patterns(&self) -> impl Iterator<Item = (String, &V)> {
-        let mut found = Vec::new();
-        self.root.visit(&mut Vec::new(), &mut |path, value| {
-            found.push((text::string(path_text(path)), value));
-        });
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        found.into_iter()
+        self.root.patterns().into_iter()
     }
 
     /// Every value, in no order that means anything.

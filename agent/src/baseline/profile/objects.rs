@@ -1,22 +1,33 @@
 //! The objects of one class.
+//!
+//! What is learnt of paths becomes patterns. A behaviour that is not plainly learnt - it waits for a
+//! decision, an operator has made one, or no time makes it ordinary - is kept apart, where nothing
+//! is generalised: what was decided of `/srv/7` says nothing of `/srv/8`, and a path that came too
+//! late makes no pattern with those that were learnt. Each part is a join-semilattice, hence both are.
+//!
+//! What is apart comes first: a path that fits a pattern there is not looked up among the learnt
+//! ones. The same text may be in both; then both are told, the learnt one first, and files keep them
+//! as two behaviours, so that what they give when they are merged does not depend on the order.
 
-use std::collections::BTreeMap;
+mod paths;
+#[cfg(test)]
+mod tests;
+mod texts;
 
+use self::paths::Paths;
+use self::texts::Texts;
 use super::super::class::Class;
-use super::super::evidence::Seen;
+use super::super::evidence::{Marks, Seen, Trust};
 use super::super::generalise::path::Segments;
-use super::super::generalise::tree::{Merge, Nearest, PathTree};
-
-/// Texts of one class: what is beyond is new each time.
-const MAX_TEXTS: usize = 1_024;
+use super::super::generalise::tree::{Merge, Nearest};
 
 /// The objects of one role, phase and class, with what is known of each.
 #[derive(Clone, Debug)]
 pub(in crate::baseline) enum Objects {
     /// Paths, in which values become patterns.
-    Paths(PathTree<Seen>),
-    /// Texts that are general already.
-    Texts(BTreeMap<Box<str>, Seen>),
+    Paths(Paths),
+    /// Texts that are general already: each stands for itself, apart or not.
+    Texts(Texts),
 }
 
 /// An object to look for.
@@ -35,38 +46,64 @@ impl Merge for Seen {
 impl Objects {
     pub(super) fn of(class: Class) -> Self {
         if class.is_of_files() {
-            Self::Paths(PathTree::new())
+            Self::Paths(Paths::default())
         } else {
-            Self::Texts(BTreeMap::new())
+            Self::Texts(Texts::default())
         }
     }
 
     pub(in crate::baseline) fn get(&self, object: Found<'_>) -> Option<&Seen> {
         match (self, object) {
-            (Self::Paths(tree), Found::Path(path)) => tree.lookup(path),
+            (Self::Paths(paths), Found::Path(path)) => paths.get(path),
             (Self::Texts(texts), Found::Text(text)) => texts.get(text),
             _ => None,
         }
     }
 
-    /// The object, put in if it is not there. `None` for an object of the other kind.
+    /// The object, put among the learnt ones if it is not there. `None` for an object of the other
+    /// kind.
     pub(in crate::baseline) fn entry(&mut self, object: Found<'_>) -> Option<&mut Seen> {
         match (self, object) {
-            (Self::Paths(tree), Found::Path(path)) => Some(tree.observe(path).0),
-            (Self::Texts(texts), Found::Text(text)) => {
-                if !texts.contains_key(text) {
-                    texts.insert(text.into(), Seen::default());
-                }
-                texts.get_mut(text)
-            }
+            (Self::Paths(paths), Found::Path(path)) => Some(paths.entry(path)),
+            (Self::Texts(texts), Found::Text(text)) => Some(texts.entry(text)),
             _ => None,
+        }
+    }
+
+    /// The object, put apart if it is not there: for one that gets a mark or a decision. `None` when
+    /// there is no room, and for an object of the other kind.
+    pub(in crate::baseline) fn entry_apart(&mut self, object: Found<'_>) -> Option<&mut Seen> {
+        match (self, object) {
+            (Self::Paths(paths), Found::Path(path)) => paths.entry_apart(path),
+            (Self::Texts(texts), Found::Text(text)) => texts.entry_within_bounds(text),
+            _ => None,
+        }
+    }
+
+    /// Puts in what another profile, or a file, knows of this very object: where it belongs by what
+    /// it counts for, and without a bound.
+    pub(in crate::baseline) fn put(&mut self, object: Found<'_>, seen: &Seen) {
+        match (self, object) {
+            (Self::Paths(paths), Found::Path(path)) => paths.put(path, seen),
+            (Self::Texts(texts), Found::Text(text)) => texts.entry(text).merge(seen),
+            _ => debug_assert!(false, "a class has objects of one kind"),
+        }
+    }
+
+    /// Lets a behaviour that was in quarantine and has become ordinary count as learnt. Says whether
+    /// it was one. Who has not heard of it keeps it in quarantine, and so do both after a merge.
+    pub(in crate::baseline) fn release(&mut self, object: Found<'_>) -> bool {
+        match (self, object) {
+            (Self::Paths(paths), Found::Path(path)) => paths.release(path),
+            (Self::Texts(texts), Found::Text(text)) => texts.release(text),
+            _ => false,
         }
     }
 
     /// What comes nearest to an object that is not there.
     pub(in crate::baseline) fn nearest(&self, object: Found<'_>) -> Option<Nearest> {
         match (self, object) {
-            (Self::Paths(tree), Found::Path(path)) => tree.nearest(path),
+            (Self::Paths(paths), Found::Path(path)) => paths.nearest(path),
             _ => None,
         }
     }
@@ -74,42 +111,36 @@ impl Objects {
     /// The pattern that a path, or another pattern, fits.
     pub(in crate::baseline) fn pattern_of(&self, text: &str) -> Option<String> {
         match self {
-            Self::Paths(tree) => {
-                let path = Segments::parse(text).ok()?;
-                tree.lookup(&path)?;
-                Some(tree.nearest(&path)?.pattern)
-            }
-            Self::Texts(texts) => texts.contains_key(text).then(|| text.to_owned()),
+            Self::Paths(paths) => paths.pattern(&Segments::parse(text).ok()?),
+            Self::Texts(texts) => texts.get(text).map(|_| text.to_owned()),
         }
     }
 
+    /// In the order of the texts, of two with one text the learnt one first.
     pub(in crate::baseline) fn patterns(&self) -> Vec<(String, &Seen)> {
         match self {
-            Self::Paths(tree) => tree.patterns().collect(),
-            Self::Texts(texts) => {
-                let texts = texts.iter();
-                texts.map(|(text, seen)| (text.to_string(), seen)).collect()
-            }
+            Self::Paths(paths) => paths.patterns(),
+            Self::Texts(texts) => texts.patterns(),
         }
     }
 
     pub(super) fn seen(&self) -> Vec<&Seen> {
         match self {
-            Self::Paths(tree) => tree.values(),
-            Self::Texts(texts) => texts.values().collect(),
+            Self::Paths(paths) => paths.seen(),
+            Self::Texts(texts) => texts.seen().collect(),
         }
     }
 
-    pub(in crate::baseline) fn each_mut(&mut self, mut with: impl FnMut(&mut Seen)) {
+    pub(in crate::baseline) fn each_mut(&mut self, with: impl FnMut(&mut Seen)) {
         match self {
-            Self::Paths(tree) => tree.each_value_mut(&mut with),
-            Self::Texts(texts) => texts.values_mut().for_each(with),
+            Self::Paths(paths) => paths.each_mut(with),
+            Self::Texts(texts) => texts.each_mut(with),
         }
     }
 
     pub(in crate::baseline) fn len(&self) -> usize {
         match self {
-            Self::Paths(tree) => tree.nodes(),
+            Self::Paths(paths) => paths.len(),
             Self::Texts(texts) => texts.len(),
         }
     }
@@ -118,31 +149,52 @@ impl Objects {
     pub(in crate::baseline) fn has_room(&self) -> bool {
         match self {
             Self::Paths(_) => true,
-            Self::Texts(texts) => texts.len() < MAX_TEXTS,
+            Self::Texts(texts) => texts.has_room(),
         }
     }
 
-    pub(in crate::baseline) fn bytes(&self) -> usize {
+    /// Makes one pattern of the learnt paths below each directory of that depth, whatever is kept
+    /// apart.
+    pub(in crate::baseline) fn coarsen(&mut self, depth: usize) {
+        if let Self::Paths(paths) = self {
+            paths.coarsen(depth);
+        }
+    }
+
+    /// About how many bytes the learnt paths take, which can be made fewer.
+    pub(super) fn path_bytes(&self) -> usize {
         match self {
-            Self::Paths(tree) => tree.bytes(),
-            Self::Texts(texts) => {
-                let texts = texts.keys();
-                texts
-                    .map(|text| text.len() + size_of::<(Box<str>, Seen)>())
-                    .sum()
-            }
+            Self::Paths(paths) => size_of::<Self>() + paths.learnt_bytes(),
+            Self::Texts(_) => 0,
+        }
+    }
+
+    /// About how many bytes all the rest takes.
+    pub(super) fn fixed_bytes(&self) -> usize {
+        match self {
+            Self::Paths(paths) => paths.apart_bytes(),
+            Self::Texts(texts) => size_of::<Self>() + texts.bytes(),
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Paths(tree), Self::Paths(other)) => tree.merge(other),
-            (Self::Texts(texts), Self::Texts(other)) => {
-                for (text, seen) in other {
-                    texts.entry(text.clone()).or_default().merge(seen);
-                }
-            }
+            (Self::Paths(paths), Self::Paths(other)) => paths.merge(other),
+            (Self::Texts(texts), Self::Texts(other)) => texts.merge(other),
             _ => debug_assert!(false, "a class has objects of one kind"),
         }
     }
+}
+
+/// A behaviour out of quarantine, if it is in no more than that.
+fn released(seen: &Seen) -> Option<Seen> {
+    if seen.trust() != Trust::Quarantined {
+        return None;
+    }
+    let mut released = *seen;
+    released.marks = Marks::default();
+    if seen.marks.has(Marks::OWN) {
+        released.marks = Marks::OWN;
+    }
+    Some(released)
 }

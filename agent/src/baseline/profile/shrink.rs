@@ -1,6 +1,7 @@
-//! Profiles that have become too large: coarser, never switched off.
+//! Profiles with too many paths: coarser, never switched off.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::super::class::Class;
 use super::super::role::Role;
@@ -8,62 +9,75 @@ use super::{Objects, Phase, Profile};
 
 /// Directories that keep their names at first, when what lies below them becomes one pattern.
 const DEPTH: usize = 5;
+/// Directories that keep their names always: `/var/lib/app/{any}` still says something.
+const FLOOR: usize = 3;
 
-/// Objects that can be made coarser.
-type Place = (Role, Phase, Class);
+/// Above what any class of paths is worth.
+const MOST_WORTH: u8 = 8;
+
+/// Objects that may be made coarser: the greatest comes first, of equal ones that of the first role.
+type Place = (usize, Reverse<(Role, Phase, Class)>, usize);
 
 impl Profile {
-    /// Makes patterns coarser until the profile takes no more than so many bytes. Says whether that
-    /// was necessary.
+    /// Makes patterns coarser until the learnt paths take no more than so many bytes, or as few as
+    /// they can. Says whether they took more.
     ///
     /// The turn is that of the objects that take most, those of a class that an attack needs least
-    /// counting more: what one role floods does not make coarser what the others do.
+    /// counting more: what one role floods does not make coarser what the others do. Who takes no
+    /// more than an equal share is left alone.
     pub(super) fn shrink(&mut self, most: usize) -> bool {
-        if self.bytes() <= most {
-            return false;
+        let mut bytes = self.size().paths;
+        // What could not be helped before cannot be helped now.
+        if bytes <= most.max(self.least) {
+            return bytes > most;
         }
-        let mut depths: BTreeMap<Place, usize> = BTreeMap::new();
-        while self.bytes() > most {
-            let Some(place) = self.largest(&depths) else {
-                break;
+        let mut places = self.places(most);
+        while bytes > most
+            && let Some((_, Reverse((role, phase, class)), depth)) = places.pop()
+        {
+            let behaviours = self.roles.get_mut(&role);
+            let Some(objects) = behaviours.and_then(|all| all.get_mut(phase, class)) else {
+                continue;
             };
-            let depth = depths.entry(place.clone()).or_insert(DEPTH);
-            let (role, phase, class) = place;
-            let objects = self.roles.get_mut(&role);
-            if let Some(Objects::Paths(tree)) =
-                objects.and_then(|behaviours| behaviours.get_mut(phase, class))
-            {
-                tree.coarsen(*depth);
+            let before = objects.path_bytes();
+            objects.coarsen(depth);
+            let after = objects.path_bytes();
+            bytes = bytes + after - before;
+            if depth > FLOOR {
+                let place = Reverse((role, phase, class));
+                places.push((weight(after, class), place, depth - 1));
             }
-            *depth -= 1;
         }
+        self.least = if bytes > most { bytes } else { 0 };
         true
     }
 
-    /// The paths whose turn it is; `None` when all are as coarse as they can be.
-    fn largest(&self, depths: &BTreeMap<Place, usize>) -> Option<Place> {
-        let mut largest: Option<(usize, Place)> = None;
+    /// All that take more than an equal share.
+    fn places(&self, most: usize) -> BinaryHeap<Place> {
+        let mut places = Vec::new();
         for (role, behaviours) in &self.roles {
             for phase in Phase::ALL {
                 for class in Class::ALL {
-                    let Some(objects @ Objects::Paths(_)) = behaviours.get(phase, class) else {
-                        continue;
-                    };
-                    let place = (role.clone(), phase, class);
-                    let weight = objects.bytes() * usize::from(MOST_WORTH - class.worth());
-                    let larger = largest.as_ref().is_none_or(|(most, _)| weight > *most);
-                    if larger && depths.get(&place) != Some(&0) {
-                        largest = Some((weight, place));
+                    if let Some(objects @ Objects::Paths(_)) = behaviours.get(phase, class) {
+                        places.push((objects.path_bytes(), role, phase, class));
                     }
                 }
             }
         }
-        largest.map(|(_, place)| place)
+        let share = most / places.len().max(1);
+        let greater = places.into_iter().filter(|(bytes, ..)| *bytes > share);
+        greater
+            .map(|(bytes, role, phase, class)| {
+                let place = Reverse((role.clone(), phase, class));
+                (weight(bytes, class), place, DEPTH)
+            })
+            .collect()
     }
 }
 
-/// Above what any class of paths is worth.
-const MOST_WORTH: u8 = 8;
+fn weight(bytes: usize, class: Class) -> usize {
+    bytes * usize::from(MOST_WORTH - class.worth())
+}
 
 #[cfg(test)]
 mod tests {
@@ -89,27 +103,53 @@ mod tests {
         text
     }
 
+    fn patterns(profile: &Profile, role: &str) -> Vec<String> {
+        profile
+            .behaviours()
+            .filter(|(of, ..)| of.text() == role)
+            .map(|(.., pattern, _)| pattern)
+            .collect()
+    }
+
     #[test]
     fn who_floods_becomes_coarser_and_nobody_else() {
         let mut profile = Profile::default();
         observe(&mut profile, "root uid0 /a", "/srv/www/a/b/index.html");
         for number in 0..5_000 {
             let path = format!(
-                "/usr/share/{}/{}/x.conf",
+                "/usr/share/doc/{}/{}/x.conf",
                 letters(number / 7),
                 letters(number)
             );
             observe(&mut profile, "outsider uid0 /find", &path);
         }
-        assert!(profile.bytes() > 256 * 1024);
+        assert!(profile.size().paths > 256 * 1024);
         assert!(profile.shrink(64 * 1024));
-        assert!(profile.bytes() <= 64 * 1024);
-        let patterns: Vec<String> = profile
-            .behaviours()
-            .filter(|(role, ..)| role.text().starts_with("root"))
-            .map(|(.., pattern, _)| pattern)
-            .collect();
-        assert_eq!(patterns, ["/srv/www/a/b/index.html"]);
+        assert!(profile.size().paths <= 64 * 1024);
+        let kept = patterns(&profile, "root uid0 /a");
+        assert_eq!(kept, ["/srv/www/a/b/index.html"]);
+        let coarse = patterns(&profile, "outsider uid0 /find");
+        assert_eq!(coarse, ["/usr/share/doc/{any}.conf"]);
         assert!(!profile.shrink(64 * 1024));
+    }
+
+    #[test]
+    fn the_first_directories_keep_their_names() {
+        let mut profile = Profile::default();
+        observe(
+            &mut profile,
+            "root uid0 /a",
+            "/srv/www/a/b/c/d/e/index.html",
+        );
+        for number in 0..2_000 {
+            observe(&mut profile, "r", &format!("/etc/{}", letters(number)));
+            observe(&mut profile, "r", &format!("/{}/a/b", letters(number)));
+        }
+        let before = patterns(&profile, "r");
+        // It is told each time, and nothing is done in vain, nor to those that have their share.
+        assert!(profile.shrink(64 * 1024) && profile.shrink(64 * 1024));
+        assert_eq!(patterns(&profile, "r"), before);
+        let kept = patterns(&profile, "root uid0 /a");
+        assert_eq!(kept, ["/srv/www/a/b/c/d/e/index.html"]);
     }
 }

@@ -102,15 +102,16 @@ impl fmt::Display for Protocol {
 
 /// A peer with its protocol and port. `name` is the one that was looked up for the address.
 ///
-/// A name never stands for the metadata service or for this machine, whatever it resolved to. Of
-/// a private address the text says so beside the name (`tcp example.com@private:443`): whoever can
-/// forge an answer could otherwise reach an internal service under a name that is known.
+/// A name never stands for the metadata service or for this machine, whatever it resolved to. Beside
+/// that of a private address stands the network (`tcp example.com@10.1.2.0/24:443`): whoever can
+/// forge an answer could otherwise reach any internal service under a name that is known.
 pub fn text(protocol: Protocol, address: IpAddr, port: u16, name: Option<&[u8]>) -> String {
     let class = PeerClass::of(address);
     let name = name.map(suffix).filter(|name| !name.is_empty());
     let peer = match (class, name) {
         (PeerClass::Public, Some(name)) => name,
-        (PeerClass::Private | PeerClass::LinkLocal | PeerClass::Multicast, Some(name)) => {
+        (PeerClass::Private, Some(name)) => format!("{name}@{}", network(address)),
+        (PeerClass::LinkLocal | PeerClass::Multicast, Some(name)) => {
             format!("{name}@{}", class.name())
         }
         (PeerClass::Private, None) => network(address),
@@ -196,7 +197,15 @@ mod tests {
         assert_eq!(text("fd12:1::5", 5432, None), "tcp [fd12:1::/64]:5432");
         assert_eq!(
             text("10.1.2.3", 443, Some("example.com")),
-            "tcp example.com@private:443"
+            "tcp example.com@10.1.2.0/24:443"
+        );
+        assert_eq!(
+            text("fd12:1::5", 443, Some("example.com")),
+            "tcp example.com@[fd12:1::/64]:443"
+        );
+        assert_eq!(
+            text("fe80::1", 443, Some("example.com")),
+            "tcp example.com@link-local:443"
         );
         assert_eq!(text("127.0.0.1", 40000, None), "tcp {loopback}:{ephemeral}");
         assert_eq!(
@@ -231,7 +240,7 @@ mod tests {
         ) {
             let address = IpAddr::V6(Ipv6Addr::from_bits(address));
             let text = text(Protocol::Tcp, address, port, Some(&name));
-            prop_assert!(text.is_ascii() && text.len() <= 4 * 255 + 40);
+            prop_assert!(text.is_ascii() && text.len() <= 4 * 255 + 64);
         }
     }
 }

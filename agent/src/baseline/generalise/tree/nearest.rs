@@ -1,6 +1,6 @@
 //! The known pattern that a new path is most like.
 
-use super::node::Node;
+use super::node::{Child, Node};
 use super::{Merge, PathTree};
 use crate::baseline::generalise::path::{Form, Part, Segments, path_text};
 use crate::baseline::generalise::text;
@@ -23,7 +23,13 @@ impl<V: Merge + Default> PathTree<V> {
     /// It shares the longest start with the path; of those with the same, each next segment is the
     /// one that looks most like the path's.
     pub fn nearest(&self, path: &Segments) -> Option<Nearest> {
-        let mut node = &self.root;
+        self.root.nearest(path)
+    }
+}
+
+impl<V> Node<V> {
+    pub(super) fn nearest(&self, path: &Segments) -> Option<Nearest> {
+        let mut node = self;
         let mut joined = Vec::new();
         let mut matched = 0;
         while matched < path.len() {
@@ -31,7 +37,7 @@ impl<V: Merge + Default> PathTree<V> {
                 break;
             };
             let child = &node.children[step.child];
-            append(&mut joined, &child.key);
+            child.append_to(&mut joined);
             node = &child.node;
             matched = if step.is_last {
                 path.len()
@@ -43,12 +49,12 @@ impl<V: Merge + Default> PathTree<V> {
         // Below a directory that the path has left, a pattern that goes on is most like it; the
         // directory itself is one when there is none.
         let mut at = matched;
-        while let Some((key, next)) = node.most_like(path.part(at)) {
+        while let Some(child) = node.most_like(path.part(at)) {
             if node.value.is_some() && at >= path.len() {
                 break;
             }
-            append(&mut joined, key);
-            node = next;
+            child.append_to(&mut joined);
+            node = &child.node;
             at += 1;
         }
         node.value.as_ref()?;
@@ -58,11 +64,9 @@ impl<V: Merge + Default> PathTree<V> {
             diverging,
         })
     }
-}
 
-impl<V> Node<V> {
     /// The child that looks most like a segment, the first of several.
-    fn most_like(&self, part: Option<Part<'_>>) -> Option<(&[u8], &Self)> {
+    fn most_like(&self, part: Option<Part<'_>>) -> Option<&Child<V>> {
         let likeness = |key: &[u8], general: &[u8]| {
             part.map_or(0, |part| {
                 common(key.iter(), part.name.iter())
@@ -78,7 +82,7 @@ impl<V> Node<V> {
                 best = Some((like, child));
             }
         }
-        best.map(|(_, child)| (&*child.key, &*child.node))
+        best.map(|(_, child)| child)
     }
 }
 
@@ -86,11 +90,4 @@ fn common<'a>(one: impl Iterator<Item = &'a u8>, other: impl Iterator<Item = &'a
     one.zip(other)
         .take_while(|(one, other)| one == other)
         .count()
-}
-
-fn append(joined: &mut Vec<u8>, key: &[u8]) {
-    if !joined.is_empty() || key != crate::baseline::generalise::path::RELATIVE {
-        joined.push(b'/');
-    }
-    joined.extend_from_slice(key);
 }

@@ -1,6 +1,7 @@
 //! Nodes, and how a path is found among them.
 
-use crate::baseline::generalise::path::{AnyKey, Form, Part, RELATIVE, Segments};
+use crate::baseline::generalise::path::{AnyKey, Form, Part, RELATIVE, Segments, path_text};
+use crate::baseline::generalise::text;
 
 /// A directory or a file.
 #[derive(Clone, Debug)]
@@ -160,18 +161,24 @@ impl<V> Node<V> {
             .binary_search_by(|child| (&*child.key, child.form == Form::Pinned).cmp(&(key, pinned)))
     }
 
+    /// Every pattern with its value, in the order of the texts.
+    pub(super) fn patterns(&self) -> Vec<(String, &V)> {
+        let mut found = Vec::new();
+        self.visit(&mut Vec::new(), &mut |path, value| {
+            found.push((text::string(path_text(path)), value));
+        });
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found
+    }
+
     /// Calls `each` with the text and the value of every pattern.
-    pub(super) fn visit<'a>(&'a self, path: &mut Vec<u8>, each: &mut impl FnMut(&[u8], &'a V)) {
+    fn visit<'a>(&'a self, path: &mut Vec<u8>, each: &mut impl FnMut(&[u8], &'a V)) {
         if let Some(value) = &self.value {
             each(path, value);
         }
         for child in &self.children {
             let length = path.len();
-            // What is not below the root directory has no slash in front.
-            if length > 0 || !child.is_relative() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(&child.key);
+            child.append_to(path);
             child.node.visit(path, each);
             path.truncate(length);
         }
@@ -179,8 +186,13 @@ impl<V> Node<V> {
 }
 
 impl<V> Child<V> {
-    fn is_relative(&self) -> bool {
-        *self.key == *RELATIVE
+    /// Appends its name to the path of its parent. What is not below the root directory has no
+    /// slash in front.
+    pub(super) fn append_to(&self, joined: &mut Vec<u8>) {
+        if !joined.is_empty() || *self.key != *RELATIVE {
+            joined.push(b'/');
+        }
+        joined.extend_from_slice(&self.key);
     }
 }
 

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::baseline::generalise::path::Segments;
+use crate::baseline::generalise::path::{Segments, path_text};
+use crate::baseline::generalise::text;
 
 mod cost;
 
