@@ -85,15 +85,16 @@ fn is_item(line: &str) -> bool {
 fn visit_file(file: &Arc<SourceFile>, visit: &mut impl FnMut(Node<'_>)) -> Result<(), YamlError> {
     let mut moved = Arc::clone(file);
     for _ in 0..MOVED_BRACKETS {
-        match load(&moved.text) {
+        let line = match load(&moved.text) {
             Ok(documents) => {
                 visit_documents(&documents, &moved, visit);
                 return Ok(());
             }
-            Err(error) => match with_bracket_moved(&moved, error.marker().line()) {
-                Some(again) => moved = Arc::new(again),
-                None => break,
-            },
+            Err(error) => error.marker().line(),
+        };
+        match with_bracket_moved(&moved, line) {
+            Some(again) => moved = Arc::new(again),
+            None => break,
         }
     }
     let Err(error) = load(&file.text) else {
