@@ -82,6 +82,8 @@ pub struct Profile {
     predictions: [[Option<Prediction>; Class::ALL.len()]; Phase::ALL.len()],
     /// It has become too large once, and patterns are coarser since.
     full: bool,
+    /// A reviewed file is part of it: it says all that the workload may do. No file tells of it.
+    pub(super) reviewed: bool,
 }
 
 /// How a class of a workload stands in a phase.
@@ -207,7 +209,7 @@ impl Profile {
             prediction,
             flags,
             starts_waived: settings.starts_waived,
-            locked: false,
+            locked: self.reviewed,
         }
     }
 
