@@ -40,7 +40,7 @@ use std::time::Duration;
 use crate::baseline::evidence::{Exposure, Seen, Trust};
 use crate::baseline::poisson;
 
-pub use text::Lasting;
+pub use text::{Lasting, up};
 
 /// Seconds of the period that predictions are for.
 pub const DAY: u64 = 86_400;

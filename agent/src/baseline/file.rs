@@ -29,7 +29,8 @@
 //! merge as profiles do. It belongs to the roles as they were written: a file whose roles were
 //! edited is refused until its evidence is taken out.
 //!
-//! A file without evidence is a reviewed one: each behaviour without a word counts as accepted.
+//! A file without evidence is a reviewed one: each behaviour without a word counts as accepted, and the
+//! classes of the workload are locked, so that what the file does not have is told from the start.
 //! When somebody decided so, it does not tell: a decision of which the time is known outranks it
 //! when the two are merged.
 //!
@@ -49,7 +50,7 @@ mod write;
 use sha2::{Digest as _, Sha256};
 
 pub use self::error::FileError;
-pub use self::folder::{read_bytes, read_folder};
+pub use self::folder::{read_bytes, read_file, read_folder};
 pub(super) use self::quote::push_item;
 pub use self::read::read;
 use super::class::Class;

@@ -88,6 +88,8 @@ pub struct Profile {
     path_bytes: Option<usize>,
     /// Bytes of paths, when they were still too many after all was done.
     least: usize,
+    /// A reviewed file is part of it: it says all that the workload may do. No file tells of it.
+    pub(super) reviewed: bool,
 }
 
 /// How a class of a workload stands in a phase.
@@ -196,7 +198,7 @@ impl Profile {
             prediction,
             flags,
             starts_waived: settings.starts_waived,
-            locked: false,
+            locked: self.reviewed,
         }
     }
 

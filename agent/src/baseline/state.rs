@@ -13,7 +13,7 @@
 //!
 //! | from | if | to |
 //! |---|---|---|
-//! | any | locked by an operator | Locked |
+//! | any | locked by an operator, or by a reviewed file | Locked |
 //! | any | no whole unit yet, nor was the exposure ever restarted | Cold |
 //! | any | no whole unit since the restart | Learning |
 //! | Armed | the exposure was not restarted since | Armed |
@@ -65,6 +65,19 @@ pub enum State {
     Armed,
     /// Closed by an operator.
     Locked,
+}
+
+impl State {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Learning => "learning",
+            Self::Provisional => "provisional",
+            Self::Armed => "armed",
+            Self::Locked => "locked",
+        }
+    }
 }
 
 /// What holds beside the state.
@@ -130,7 +143,7 @@ pub struct Case<'a> {
     pub flags: Flags,
     /// An operator waived the starts.
     pub starts_waived: bool,
-    /// An operator locked the class.
+    /// An operator locked the class, or a reviewed file says all that it may do.
     pub locked: bool,
 }
 

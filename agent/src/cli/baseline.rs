@@ -29,6 +29,9 @@ pub(super) fn run(global: &Global, verb: &BaselineVerb) -> Result<(), Failure> {
         BaselineVerb::Simulate(args) => simulate::run(global, args),
         BaselineVerb::Show(args) => show::run(global, args),
         BaselineVerb::Diff(args) => diff::run(global, args),
-        BaselineVerb::Merge(args) => merge::run(args),
+        BaselineVerb::Merge(args) => merge::run(global, args),
     }
 }
+
+#[cfg(test)]
+mod tests;

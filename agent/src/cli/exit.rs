@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
+use crate::baseline::file::FileError;
 use crate::capture::{CreateError, Damage, Fault, OpenError};
 use crate::config::ConfigError;
 use crate::detect::ReadError;
@@ -92,7 +93,7 @@ impl Failure {
     }
 }
 
-fn exit_of_io(error: &std::io::Error) -> Exit {
+pub(super) fn exit_of_io(error: &std::io::Error) -> Exit {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => Exit::Permission,
         _ => Exit::Failure,
@@ -117,6 +118,12 @@ impl From<ConfigError> for Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
         Self::new(Exit::Usage, error)
     }
 }

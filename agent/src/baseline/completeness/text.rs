@@ -24,8 +24,8 @@ impl Display for Lasting {
     }
 }
 
-/// A bound is rounded up: it must stay one.
-fn up(bound: f64) -> f64 {
+/// A bound to one digit, rounded up: it must stay one.
+pub fn up(bound: f64) -> f64 {
     // Less than the tail of a float must not count as a tenth.
     (bound * 10.0 - 1e-9).ceil() / 10.0
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{FileError, Place};
 use super::events::Result;
+use super::read::too_large;
 use super::{MAX_BYTES, read};
 use crate::baseline::profile::Profile;
 use crate::baseline::workload::Workload;
@@ -17,21 +18,25 @@ use crate::baseline::workload::Workload;
 /// # Errors
 /// The first file that cannot be used.
 pub fn read_folder(folder: &Path) -> Result<BTreeMap<Workload, Profile>> {
-    let failed = |path: &Path, error: &io::Error| {
-        let reason = format!("cannot be read: {error}");
-        FileError::whole(path.display().to_string(), reason)
-    };
     let mut profiles: BTreeMap<Workload, Profile> = BTreeMap::new();
-    let files = files(folder).map_err(|error| failed(folder, &error))?;
+    let files = files(folder).map_err(|error| unreadable(folder, &error))?;
     for path in files {
-        let bytes = contents(&path).map_err(|error| failed(&path, &error))?;
-        let (workload, profile) = read_bytes(&bytes, &path.display().to_string())?;
+        let (workload, profile) = read_file(&path)?;
         match profiles.get_mut(&workload) {
             Some(known) => known.merge(&profile),
             None => drop(profiles.insert(workload, profile)),
         }
     }
     Ok(profiles)
+}
+
+/// Reads a file. No more of it is taken in than a file may have.
+///
+/// # Errors
+/// It cannot be opened or read; see [`read`] for the rest.
+pub fn read_file(path: &Path) -> Result<(Workload, Profile)> {
+    let bytes = contents(path).map_err(|error| unreadable(path, &error))?;
+    read_bytes(&bytes, &path.display().to_string())
 }
 
 /// [`read`] for contents that may be no text.
@@ -41,6 +46,8 @@ pub fn read_folder(folder: &Path) -> Result<BTreeMap<Workload, Profile>> {
 pub fn read_bytes(bytes: &[u8], file: &str) -> Result<(Workload, Profile)> {
     match std::str::from_utf8(bytes) {
         Ok(text) => read(text, file),
+        // The last character may be cut.
+        Err(_) if bytes.len() > MAX_BYTES => Err(too_large(file)),
         Err(error) => {
             let (before, _) = bytes.split_at(error.valid_up_to());
             let last = before.rsplit(|byte| *byte == b'\n').next();
@@ -55,6 +62,11 @@ pub fn read_bytes(bytes: &[u8], file: &str) -> Result<(Workload, Profile)> {
             Err(FileError::at(file, place, reason))
         }
     }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> FileError {
+    let reason = format!("cannot be read: {error}");
+    FileError::whole(path.display().to_string(), reason)
 }
 
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -21,17 +21,21 @@ use super::{Fingerprint, MAX_BEHAVIOURS, MAX_BYTES, UNDATED};
 /// Tells what is wrong, where, and what to write instead.
 pub fn read(text: &str, file: &str) -> Result<(Workload, Profile)> {
     if text.len() > MAX_BYTES {
-        let reason = format!("has more than {} MiB", MAX_BYTES >> 20);
-        return Err(FileError::whole(file, reason));
+        return Err(too_large(file));
     }
     let mut events = Events::new(text, file);
     let mut reader = Reader::default();
     let start = events.document(|events| reader.document(events))?;
     let Some(workload) = reader.workload.take() else {
-        let reason = "no 'workload': write 'workload: NAME', as 'gravlens baseline list' has it";
+        let reason =
+            "no 'workload': write 'workload: NAME', as 'gravlens baseline simulate' names it";
         return Err(events.error(start, reason));
     };
     Ok((workload, reader.profile(&events)?))
+}
+
+pub(super) fn too_large(file: &str) -> FileError {
+    FileError::whole(file, format!("has more than {} MiB", MAX_BYTES >> 20))
 }
 
 /// A behaviour as it stands in a file.
@@ -65,7 +69,8 @@ impl Reader {
             "workload" => {
                 let name = events.scalar("the workload")?;
                 if name.text.is_empty() {
-                    let reason = "the workload needs a name, as 'gravlens baseline list' has it";
+                    let reason =
+                        "the workload needs a name, as 'gravlens baseline simulate' names it";
                     return Err(events.error(name.place, reason));
                 }
                 self.workload = Some(Workload::from_text(&name.text));
@@ -184,7 +189,10 @@ impl Reader {
                 (profile.exposure, profile.versions) = (exposure, versions);
                 Some(recorded.into_iter())
             }
-            None => None,
+            None => {
+                profile.reviewed = true;
+                None
+            }
         };
         for line in &self.lines {
             let seen = match recorded.as_mut().and_then(Iterator::next) {

@@ -5,12 +5,16 @@ mod noise;
 pub(in crate::baseline) mod profiles;
 mod quoting;
 
+use std::collections::BTreeSet;
+
 use self::profiles::Builder;
 use super::*;
+use crate::baseline::LearnSettings;
 use crate::baseline::evidence::{
     Decision, Exposure, InstanceId, Marks, NodeId, OpenWindow, Seen, WindowId,
 };
 use crate::baseline::profile::Profile;
+use crate::baseline::state::{Flags, State};
 use crate::baseline::workload::Workload;
 
 const NGINX: &str = "root uid0 /usr/sbin/nginx";
@@ -201,4 +205,25 @@ workload: 'image nginx'
         "  - role: root uid0 /usr/sbin/nginx\n    run:\n      file_read:\n        - /a\n        - \
          /etc/nginx/nginx.conf\n"
     ));
+}
+
+#[test]
+fn a_reviewed_file_locks_its_workload() {
+    let settings = LearnSettings::default();
+    let settled = |mut profile: Profile| {
+        for phase in Phase::ALL {
+            profile.settle(phase, Flags::default(), &settings);
+        }
+        let states: BTreeSet<State> = profile.classes().map(|view| view.standing.state).collect();
+        Vec::from_iter(states)
+    };
+    let reviewed = read_back(REVIEWED);
+    assert_eq!(settled(reviewed.clone()), [State::Locked]);
+    // Whatever it is put together with.
+    let mut merged = small();
+    assert_ne!(settled(merged.clone()), [State::Locked]);
+    merged.merge(&reviewed);
+    assert_eq!(settled(merged.clone()), [State::Locked]);
+    // Files with evidence are what was watched, which locks nothing.
+    assert_ne!(settled(read_back(&with(&merged))), [State::Locked]);
 }

@@ -13,6 +13,7 @@ impl Profile {
         let mut other = other.clone();
         other.remap(&others);
         self.exposure.merge(&other.exposure);
+        self.reviewed |= other.reviewed;
         for (role, behaviours) in &other.roles {
             self.roles
                 .entry(role.clone())

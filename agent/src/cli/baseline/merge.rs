@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::{Failure, output};
-use super::files;
+use super::super::{Exit, Failure, Global};
+use super::files::{self, Target};
 use crate::baseline::file::Evidence;
+use crate::config::OutputFormat;
 
 /// What to put together, and where.
 #[derive(Debug, Args)]
@@ -18,32 +19,24 @@ pub(in crate::cli) struct MergeArgs {
     /// Files with profiles, or folders of them
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// Write a file for each workload into this folder, instead of printing them
-    #[arg(long, value_name = "FOLDER")]
-    into: Option<PathBuf>,
-    /// Write over files that are there
-    #[arg(long, requires = "into")]
-    force: bool,
+    #[command(flatten)]
+    target: Target,
     /// Leave out the evidence: for review
     #[arg(long)]
     without_evidence: bool,
 }
 
 /// `gravlens baseline merge`
-pub(super) fn run(args: &MergeArgs) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, args: &MergeArgs) -> Result<(), Failure> {
+    if global.document()? == OutputFormat::Json {
+        let message = "merge makes files, which are YAML: 'gravlens baseline show --output json' prints \
+                       what they say";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let evidence = if args.without_evidence {
         Evidence::Without
     } else {
         Evidence::With
     };
-    let profiles = files::read(&args.paths)?;
-    match &args.into {
-        Some(folder) => files::write(folder, &profiles, evidence, args.force),
-        None => {
-            for (workload, profile) in &profiles {
-                output::text(&profile.to_yaml(workload, evidence))?;
-            }
-            Ok(())
-        }
-    }
+    args.target.put(&files::read(&args.paths)?, evidence)
 }

@@ -1,25 +1,32 @@
 //! `baseline show`: what profiles say.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Failure, Global, output};
-use super::files;
+use super::super::{Exit, Failure, Global, output};
+use super::files::{self, Target};
 use crate::baseline::file::Evidence;
+use crate::baseline::{Profile, Workload};
 use crate::config::OutputFormat;
 
 /// Which profiles.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+What is written is a reviewed file: whoever keeps it vouches for the behaviours in it. With --output
+json the behaviours of all workloads are one list.")]
 pub(in crate::cli) struct ShowArgs {
     /// Files with profiles, or folders of them; what several know of one workload is put together
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// A behaviour.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Behaviour<'a> {
     workload: &'a str,
     role: &'a str,
@@ -32,23 +39,58 @@ struct Behaviour<'a> {
 /// `gravlens baseline show`
 pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<(), Failure> {
     let form = global.document()?;
+    if form == OutputFormat::Json && args.target.into.is_some() {
+        let message = "--into writes files, which are YAML: leave out --output json";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let profiles = files::read(&args.paths)?;
-    if form == OutputFormat::Json {
-        let behaviours = profiles.iter().flat_map(|(workload, profile)| {
-            let behaviours = profile.behaviours();
-            behaviours.map(|(role, phase, class, object, seen)| Behaviour {
-                workload: workload.text(),
-                role: role.text(),
-                phase: phase.name(),
-                class: class.name(),
-                object,
-                trust: seen.trust().name(),
+    match form {
+        OutputFormat::Text => args.target.put(&profiles, Evidence::Without),
+        OutputFormat::Json => output::json(&behaviours(&profiles)),
+    }
+}
+
+fn behaviours(profiles: &BTreeMap<Workload, Profile>) -> Vec<Behaviour<'_>> {
+    let behaviours = profiles.iter().flat_map(|(workload, profile)| {
+        let behaviours = profile.behaviours();
+        behaviours.map(|(role, phase, class, object, seen)| Behaviour {
+            workload: workload.text(),
+            role: role.text(),
+            phase: phase.name(),
+            class: class.name(),
+            object,
+            trust: seen.trust().name(),
+        })
+    });
+    behaviours.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::file;
+
+    #[test]
+    fn json_has_every_behaviour_of_every_workload() {
+        let texts = [
+            "workload: image a\nroles:\n- role: r\n  run: {dns: [a.example, rejected: b.example]}\n",
+            "workload: image b\nroles:\n- role: r\n  start: {file_read: [/a]}\n",
+        ];
+        let profiles = texts.map(|text| file::read(text, "f.yaml").unwrap());
+        let profiles = BTreeMap::from(profiles);
+        let behaviour = |workload, phase, class, object, trust| {
+            serde_json::json!({
+                "workload": workload, "role": "r", "phase": phase, "class": class, "object": object,
+                "trust": trust,
             })
-        });
-        return output::json(&behaviours.collect::<Vec<_>>());
+        };
+        assert_eq!(
+            serde_json::to_value(behaviours(&profiles)).unwrap(),
+            serde_json::json!([
+                behaviour("image a", "run", "dns", "a.example", "accepted"),
+                behaviour("image a", "run", "dns", "b.example", "rejected"),
+                behaviour("image b", "start", "file_read", "/a", "accepted"),
+            ])
+        );
     }
-    for (workload, profile) in &profiles {
-        output::text(&profile.to_yaml(workload, Evidence::Without))?;
-    }
-    Ok(())
 }

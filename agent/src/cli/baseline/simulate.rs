@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use sha2::{Digest as _, Sha256};
 
 use self::report::Report;
 use super::super::replay::{RulePaths, each_capture};
@@ -15,12 +16,19 @@ use super::super::rules::{load_options, load_options_of_named};
 use super::super::run::RunArgs;
 use super::super::{Failure, Global, output};
 use super::files;
+use crate::baseline::evidence::NodeId;
 use crate::baseline::file::Evidence;
 use crate::baseline::{LearnSettings, Learner, Profile, Workload};
 use crate::capture::Capture;
 use crate::config::OutputFormat;
 use crate::detect::RuleSet;
 use crate::pipeline::Replay;
+use crate::proto::capture::Header;
+
+/// New behaviours that are told one by one: what people read.
+const TOLD_AS_TEXT: usize = 100;
+/// And what programs read, which has to fit into memory: a capture may have any number.
+const TOLD_AS_JSON: usize = 10_000;
 
 /// What to learn from, and how.
 #[derive(Debug, Args)]
@@ -46,18 +54,26 @@ pub(in crate::cli) struct SimulateArgs {
     start_phase: u64,
     /// Arm a class when at most so many new behaviours a day of one container are to be expected, with
     /// 95 % confidence
-    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = from_zero, allow_negative_numbers = true)]
     arm_bound: f64,
     /// Hours to watch before a class is armed, so that what comes once in them has had its chance
-    #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
+    #[arg(long, value_name = "HOURS", default_value_t = 24.0, value_parser = from_zero, allow_negative_numbers = true)]
     horizon: f64,
-    /// File with a profile, or folder of them, that is known from the start; also several times
+    /// File with a profile, or folder of them, that is known from the start; also several times. What a
+    /// reviewed file, which is one without evidence, does not have is told from the first event on
     #[arg(long, value_name = "PATH")]
     baselines: Vec<PathBuf>,
     /// Write what was learnt into this folder, a file for each workload
     #[arg(long, value_name = "FOLDER")]
     export: Option<PathBuf>,
-    /// Do not wait for three starts of a container before a class is armed
+    /// Write over files that are there
+    #[arg(long, requires = "export")]
+    force: bool,
+    /// How many of the new behaviours to tell one by one [default: 100, or 10000 as JSON]
+    #[arg(long, value_name = "N")]
+    told: Option<usize>,
+    /// Do not wait for three starts of a container before a class is armed. This waives the bound of the
+    /// start phase as well: without starts there is nothing to count
     #[arg(long)]
     waive_starts: bool,
 }
@@ -81,25 +97,25 @@ pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
         },
     };
     let settings = args.settings();
-    let mut report = Report::default();
+    let mut report = Report::telling(args.told.unwrap_or(match form {
+        OutputFormat::Text => TOLD_AS_TEXT,
+        OutputFormat::Json => TOLD_AS_JSON,
+    }));
     let mut profiles = files::read(&args.baselines)?;
-    let outcome = each_capture(&args.files, |mut capture| {
-        let node = capture.header().node.clone();
-        let set = rules.load(&node)?;
-        let known = std::mem::take(&mut profiles);
-        let (learnt, end) = learn(&mut capture, &set, settings, known, &mut report)?;
-        profiles = learnt;
-        end
-    });
+    let outcome = simulate(&args.files, &rules, settings, &mut profiles, &mut report);
+    if report.is_empty() {
+        return outcome;
+    }
     report.conclude(&profiles, &settings);
+    // What takes long is kept before anything is printed: who reads that may go away.
+    let exported = args.export.as_ref().map_or(Ok(()), |folder| {
+        files::write(folder, &profiles, Evidence::With, args.force)
+    });
     match form {
         OutputFormat::Text => output::text(&report.text())?,
         OutputFormat::Json => output::json(&report)?,
     }
-    if let Some(folder) = &args.export {
-        files::write(folder, &profiles, Evidence::With, false)?;
-    }
-    outcome
+    exported.and(outcome)
 }
 
 impl SimulateArgs {
@@ -111,23 +127,56 @@ impl SimulateArgs {
             ..LearnSettings::default()
         };
         settings.state.arm_bound = self.arm_bound;
-        settings.state.horizon = (self.horizon.max(0.0) * 3_600.0) as u64;
+        settings.state.horizon = (self.horizon * 3_600.0) as u64;
         settings
     }
 }
 
-/// What was learnt, and how the capture ended.
-type Learnt = (BTreeMap<Workload, Profile>, Result<(), Failure>);
+fn from_zero(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse::<f64>().ok();
+    let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or("write a number from 0 on, such as 0.5")
+}
+
+/// Learns from captures in turn. `profiles` are what is known before and after, however it ends.
+fn simulate(
+    files: &[PathBuf],
+    rules: &RulePaths,
+    settings: LearnSettings,
+    profiles: &mut BTreeMap<Workload, Profile>,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    each_capture(files, |mut capture| {
+        let set = rules.load(&capture.header().node)?;
+        let settings = LearnSettings {
+            node: node_of(capture.header()),
+            ..settings
+        };
+        learn(&mut capture, &set, settings, profiles, report)
+    })
+}
+
+/// Who watched, for the evidence. Each capture watched for itself, so what two of them watched adds
+/// up; the same capture is the same watching, however often its profiles are merged.
+fn node_of(header: &Header) -> NodeId {
+    let mut digest = Sha256::new();
+    digest.update(header.capture_id.to_le_bytes());
+    digest.update(&header.node);
+    let digest = digest.finalize();
+    let bytes = digest.first_chunk().expect("a digest has 32 bytes");
+    NodeId(u64::from_le_bytes(*bytes))
+}
 
 /// Replays a capture to its end, or to where it is damaged.
 fn learn(
     capture: &mut Capture,
     rules: &Arc<RuleSet>,
     settings: LearnSettings,
-    known: BTreeMap<Workload, Profile>,
+    profiles: &mut BTreeMap<Workload, Profile>,
     report: &mut Report,
-) -> Result<Learnt, Failure> {
-    let learner = Learner::new(settings, known);
+) -> Result<(), Failure> {
+    // A copy, as the replay of a header that is refused gives nothing back.
+    let learner = Learner::new(settings, profiles.clone());
     let replay = Replay::learning(capture.header(), Arc::clone(rules), learner);
     let mut replay = replay.map_err(|fault| capture.damage(fault))?;
     let damage = loop {
@@ -140,17 +189,25 @@ fn learn(
             Ok(None) => break None,
             Err(damage) => break Some(damage),
         }
-        while replay.next_record().is_some() {}
-        if let Some(learner) = replay.learner() {
-            report.take(learner);
-        }
+        take(&mut replay, report);
     };
     replay.finish();
+    // Also what the last input told, and what waited until the end.
+    take(&mut replay, report);
     let (seen, lost) = replay.account();
-    let end = damage.map_or(Ok(()), |damage| Err(damage.into()));
-    let Some(learner) = replay.into_learner() else {
-        return Ok((BTreeMap::new(), end));
-    };
-    report.ended(&learner, seen, lost);
-    Ok((learner.into_profiles(), end))
+    if let Some(learner) = replay.into_learner() {
+        report.ended(&learner, seen, lost);
+        *profiles = learner.into_profiles();
+    }
+    damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
+
+fn take(replay: &mut Replay, report: &mut Report) {
+    while replay.next_record().is_some() {}
+    if let Some(learner) = replay.learner() {
+        report.take(learner);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,7 @@ fn of_the_reviewed_part() {
         (
             "workload: image nginx\n",
             "",
-            "2:1: no 'workload': write 'workload: NAME', as 'gravlens baseline list' has it",
+            "2:1: no 'workload': write 'workload: NAME', as 'gravlens baseline simulate' names it",
         ),
         ("image nginx", "''", "2:11: the workload needs a name"),
         (

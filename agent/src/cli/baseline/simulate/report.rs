@@ -6,12 +6,9 @@ use serde::Serialize;
 
 use super::super::super::output::table;
 use crate::alert::printable;
-use crate::baseline::completeness::Lasting;
+use crate::baseline::completeness::{Lasting, up};
 use crate::baseline::state::State;
 use crate::baseline::{Class, LearnSettings, Learner, Novel, Phase, Profile, Workload};
-
-/// Novelties that are shown one by one.
-const SHOWN: usize = 100;
 
 /// What was learnt and what was told.
 #[derive(Debug, Default, Serialize)]
@@ -25,6 +22,11 @@ pub(super) struct Report {
     told: Vec<Told>,
     /// How much that was in all.
     told_count: u64,
+    /// Most that are told one by one.
+    #[serde(skip)]
+    most: usize,
+    #[serde(skip)]
+    captures: u64,
     #[serde(skip)]
     live: BTreeMap<Workload, u32>,
 }
@@ -37,11 +39,19 @@ struct WorkloadReport {
     starts: u64,
     seconds: u64,
     bytes: usize,
-    /// New behaviours that a day is expected to bring, if every class were armed now.
-    expected_a_day: f64,
-    /// With 95 % confidence not more.
-    bound_a_day: f64,
+    /// What a day is expected to bring, if every class were armed now; `None`: no window was whole.
+    a_day: Option<Rate>,
+    /// The same of a start of one container.
+    a_start: Option<Rate>,
     classes: Vec<ClassReport>,
+}
+
+/// New behaviours to come, of all classes together.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Rate {
+    expected: f64,
+    /// With 95 % confidence not more.
+    bound: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,6 +63,7 @@ struct ClassReport {
     /// A day of one container, or a start.
     expected: Option<f64>,
     bound: Option<f64>,
+    /// `is`, or what that still needs.
     armed: String,
 }
 
@@ -90,11 +101,24 @@ impl Told {
 }
 
 impl Report {
+    /// One that tells so much one by one.
+    pub(super) fn telling(most: usize) -> Self {
+        Self {
+            most,
+            ..Self::default()
+        }
+    }
+
+    /// No capture was replayed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.captures == 0
+    }
+
     /// Takes what the learner found.
     pub(super) fn take(&mut self, learner: &mut Learner) {
         for novel in learner.take_novel() {
             self.told_count += 1;
-            if self.told.len() < SHOWN {
+            if self.told.len() < self.most {
                 self.told.push(Told::of(&novel));
             }
         }
@@ -106,6 +130,7 @@ impl Report {
             let most = self.live.entry(workload).or_default();
             *most = live.max(*most);
         }
+        self.captures += 1;
         self.seen += seen;
         self.lost += lost;
     }
@@ -156,26 +181,36 @@ impl Report {
 impl WorkloadReport {
     fn of(workload: &Workload, profile: &Profile, live: u32, settings: &LearnSettings) -> Self {
         let totals = profile.exposure().totals();
-        let (mut expected_a_day, mut bound_a_day) = (0.0, 0.0);
+        let (mut a_day, mut a_start) = (None, None);
         let mut classes = Vec::new();
         for view in profile.classes() {
-            if let Some(prediction) = view.prediction.filter(|_| view.phase == Phase::Run) {
-                let of_workload = prediction.of_workload(live);
-                expected_a_day += of_workload.expected;
-                bound_a_day += of_workload.bound;
+            if let Some(prediction) = view.prediction {
+                let (rate, of) = match view.phase {
+                    Phase::Run => (&mut a_day, prediction.of_workload(live)),
+                    Phase::Start => (&mut a_start, prediction.of_workload(1)),
+                };
+                let rate: &mut Rate = rate.get_or_insert_default();
+                rate.expected += of.expected;
+                rate.bound += of.bound;
             }
             if view.behaviours == 0 {
                 continue;
             }
-            let eta = profile.eta(view.phase, view.class, live, settings);
+            let armed = match view.standing.state {
+                // A novelty lets the bound rise, but does not undo arming.
+                State::Armed | State::Locked => "is".to_owned(),
+                _ => profile
+                    .eta(view.phase, view.class, live, settings)
+                    .map_or_else(|| "after a whole unit".to_owned(), |eta| eta.to_string()),
+            };
             classes.push(ClassReport {
                 phase: view.phase.name(),
                 class: Class::name(view.class),
-                state: state_name(view.standing.state),
+                state: view.standing.state.name(),
                 behaviours: view.behaviours,
                 expected: view.prediction.map(|prediction| prediction.expected),
                 bound: view.prediction.map(|prediction| prediction.bound),
-                armed: eta.map_or_else(|| "after a whole unit".to_owned(), |eta| eta.to_string()),
+                armed,
             });
         }
         Self {
@@ -185,8 +220,8 @@ impl WorkloadReport {
             starts: totals.starts,
             seconds: totals.seconds,
             bytes: profile.bytes(),
-            expected_a_day,
-            bound_a_day,
+            a_day,
+            a_start,
             classes,
         }
     }
@@ -209,13 +244,12 @@ impl WorkloadReport {
                 class.state.to_owned(),
                 class.behaviours.to_string(),
                 number(class.expected),
-                number(class.bound),
+                number(class.bound.map(up)),
                 class.armed.clone(),
             ]);
         }
         format!(
-            "{}: {} instances, {} windows in {}, {} starts, {} KiB\n{}  arming all classes now means \
-             {:.1} alerts a day, at most {:.1} (95 %)\n",
+            "{}: {} instances, {} windows in {}, {} starts, {} KiB\n{}  {}\n",
             printable(&self.workload),
             self.instances,
             self.windows,
@@ -223,18 +257,36 @@ impl WorkloadReport {
             self.starts,
             self.bytes.div_ceil(1024),
             table(&rows),
-            self.expected_a_day,
-            self.bound_a_day,
+            self.claim(),
         )
+    }
+
+    /// What arming would mean.
+    fn claim(&self) -> String {
+        let of = |rate: &Rate, unit| {
+            let bound = up(rate.bound);
+            format!(
+                "{:.1} alerts a {unit}, at most {bound:.1} (95 %)",
+                rate.expected
+            )
+        };
+        let begin = "arming all classes now means";
+        match (&self.a_day, &self.a_start) {
+            (Some(day), Some(start)) => {
+                let (day, start) = (of(day, "day"), of(start, "start of a container"));
+                format!("{begin} {day}, and {start}")
+            }
+            (Some(day), None) => format!("{begin} {}; no start was seen whole", of(day, "day")),
+            (None, Some(start)) => {
+                let start = of(start, "start of a container");
+                format!("{begin} {start}; no window after it was seen whole")
+            }
+            (None, None) => {
+                "neither a window nor a start was seen whole: nothing can be said".to_owned()
+            }
+        }
     }
 }
 
-const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Cold => "cold",
-        State::Learning => "learning",
-        State::Provisional => "provisional",
-        State::Armed => "armed",
-        State::Locked => "locked",
-    }
-}
+#[cfg(test)]
+mod tests;
