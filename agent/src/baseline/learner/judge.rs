@@ -59,12 +59,24 @@ impl Judgement<'_> {
         if known.is_some() || self.may_teach(act, state) {
             self.learn(act, is_path, &text, kind, state);
         }
+        if kind.is_none() && known.is_some_and(|seen| seen.trust() == Trust::Quarantined) {
+            self.release(act.class, found(is_path, self.path, &text));
+        }
         novel
     }
 
     fn known(&self, class: Class, object: Found<'_>) -> Option<Seen> {
         let behaviours = self.profile.roles.get(self.role)?;
         behaviours.get(self.phase, class)?.get(object).copied()
+    }
+
+    /// Enough instances have known it for long: it is as ordinary as what was learnt.
+    fn release(&mut self, class: Class, object: Found<'_>) {
+        let behaviours = self.profile.roles.get_mut(self.role);
+        let objects = behaviours.and_then(|behaviours| behaviours.get_mut(self.phase, class));
+        if let Some(objects) = objects {
+            objects.release(object);
+        }
     }
 
     /// With many shapes already, only the flags are told apart.
