@@ -63,7 +63,9 @@ fn differences_are_lines() {
 +     rejected: /etc/shadow
 ~     /log/{n} -> /log/1
 -     /tmp/1
-+     rejected: /tmp/{n}
++     rejected: /tmp/1
++     rejected: /tmp/2
++     rejected: /tmp/3
 ~     /var/cache/7 -> /var/cache/{n}
 - root user /bin/old: 1 behaviour
 -   run dns

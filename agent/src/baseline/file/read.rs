@@ -132,7 +132,9 @@ impl Reader {
         let mut texts = BTreeSet::new();
         events.list(&what, |events| {
             let line = self.item(events, phase, class)?;
-            if !texts.insert(line.text.clone()) {
+            // The same path may be learnt and kept apart.
+            let learnt = class.is_of_files() && line.trust == Trust::Learnt;
+            if !texts.insert((learnt, line.text.clone())) {
                 let reason = format!("'{}' stands in this list already", shown(&line.text));
                 return Err(events.error(line.place, reason));
             }
@@ -209,9 +211,7 @@ impl Reader {
             };
             let behaviours = profile.roles.entry(self.roles[line.role].clone());
             let objects = behaviours.or_default().entry(line.phase, line.class);
-            if let Some(known) = objects.entry(object) {
-                known.merge(&seen);
-            }
+            objects.put(object, &seen);
         }
         Ok(profile)
     }

@@ -22,16 +22,21 @@ impl Profile {
         out.push('\n');
         let mut seen = Vec::new();
         let mut fingerprint = Fingerprint::default();
-        push_roles(&mut out, self, |out, (role, phase, class, text, of)| {
-            let trust = match (of.trust(), evidence) {
-                // Who keeps the file vouches for both.
-                (Trust::Accepted, Evidence::Without) => Trust::Learnt,
-                (trust, _) => trust,
-            };
-            push_item(out, trust, &text);
-            fingerprint.add(role.text(), phase, class, trust, &text);
-            seen.push(of);
-        });
+        push_roles(
+            &mut out,
+            self,
+            evidence,
+            |out, (role, phase, class, text, of)| {
+                let trust = match (of.trust(), evidence) {
+                    // Who keeps the file vouches for both.
+                    (Trust::Accepted, Evidence::Without) => Trust::Learnt,
+                    (trust, _) => trust,
+                };
+                push_item(out, trust, &text);
+                fingerprint.add(role.text(), phase, class, trust, &text);
+                seen.push(of);
+            },
+        );
         if evidence == Evidence::With {
             push_evidence(&mut out, self, fingerprint, &seen);
         }
@@ -44,10 +49,20 @@ type Behaviour<'a> = (&'a Role, Phase, Class, String, &'a Seen);
 fn push_roles<'a>(
     out: &mut String,
     profile: &'a Profile,
+    evidence: Evidence,
     mut push: impl FnMut(&mut String, Behaviour<'a>),
 ) {
     let (mut role, mut phase, mut class) = (None, None, None);
-    for behaviour in profile.behaviours() {
+    let mut behaviours = profile.behaviours().peekable();
+    while let Some(behaviour) = behaviours.next() {
+        // Of a path that is learnt and kept apart, the decision is for people.
+        let again = behaviours.peek().is_some_and(|next| {
+            let place = |of: &Behaviour<'a>| (of.0, of.1, of.2);
+            place(next) == place(&behaviour) && next.3 == behaviour.3
+        });
+        if again && evidence == Evidence::Without {
+            continue;
+        }
         if role.is_none() {
             out.push_str("roles:\n");
         }

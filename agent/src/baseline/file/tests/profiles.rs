@@ -42,8 +42,7 @@ impl Builder {
             Found::Text(&text)
         };
         let behaviours = self.profile.roles.entry(Role::from_text(role)).or_default();
-        let known = behaviours.entry(phase, class).entry(found);
-        known.expect("the object is of the class").merge(seen);
+        behaviours.entry(phase, class).put(found, seen);
     }
 }
 

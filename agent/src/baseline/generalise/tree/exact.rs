@@ -15,7 +15,7 @@ use crate::baseline::generalise::text;
 #[derive(Clone, Debug)]
 pub struct ExactTree<V> {
     /// No node of it counts as coarse or guarded: these are for the rules.
-    root: Node<V>,
+    root: Box<Node<V>>,
     size: Size,
     len: usize,
 }
@@ -23,7 +23,7 @@ pub struct ExactTree<V> {
 impl<V> Default for ExactTree<V> {
     fn default() -> Self {
         Self {
-            root: Node::new(),
+            root: Box::new(Node::new()),
             size: Size::default(),
             len: 0,
         }
@@ -38,7 +38,7 @@ impl<V: Merge + Default> ExactTree<V> {
 
     /// The value of that very path or pattern, which is put in if it is not there.
     pub fn entry(&mut self, path: &Segments) -> &mut V {
-        let mut node = &mut self.root;
+        let mut node = &mut *self.root;
         for part in (0..path.len()).map_while(|at| path.part(at)) {
             let place = node.place(part.name, part.form == Form::Pinned);
             let place = place.unwrap_or_else(|place| {
@@ -76,7 +76,7 @@ impl<V: Merge + Default> ExactTree<V> {
     /// The text of the pattern that a path fits.
     pub fn pattern(&self, path: &Segments) -> Option<String> {
         let mut joined = Vec::new();
-        let (mut node, mut at) = (&self.root, 0);
+        let (mut node, mut at) = (&*self.root, 0);
         while at < path.len() {
             let step = way(node, path, at)?;
             let child = &node.children[step.child];
