@@ -60,7 +60,7 @@ impl Judgement<'_> {
             self.learn(act, is_path, &text, kind, state);
         }
         if kind.is_none() && known.is_some_and(|seen| seen.trust() == Trust::Quarantined) {
-            self.release(act.class, found(is_path, self.path, &text));
+            self.release(act.class, is_path, &text);
         }
         novel
     }
@@ -71,11 +71,11 @@ impl Judgement<'_> {
     }
 
     /// Enough instances have known it for long: it is as ordinary as what was learnt.
-    fn release(&mut self, class: Class, object: Found<'_>) {
+    fn release(&mut self, class: Class, is_path: bool, text: &str) {
         let behaviours = self.profile.roles.get_mut(self.role);
         let objects = behaviours.and_then(|behaviours| behaviours.get_mut(self.phase, class));
         if let Some(objects) = objects {
-            objects.release(object);
+            objects.release(found(is_path, self.path, text));
         }
     }
 
