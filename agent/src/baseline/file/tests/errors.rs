@@ -88,7 +88,7 @@ fn of_the_reviewed_part() {
         (
             "role: root uid0 /usr/sbin/nginx",
             "start:",
-            "6:5: 'start' stands at line 4 already",
+            "5:5: 'start' stands at line 4 already",
         ),
         ("image nginx", "*x", "2:11: this is no valid YAML: "),
         (
