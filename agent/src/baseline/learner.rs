@@ -12,7 +12,7 @@ mod tests;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -301,11 +301,8 @@ impl Learner {
             let phase = instance.phase();
             // What a path below /proc means depends on who asks.
             let own = act.object.is_in_proc().then_some(event.process.vpid);
-            let fingerprint = self.hashers.each_ref().map(|hasher| {
-                let mut hasher = hasher.build_hasher();
-                (role, phase, act.class, &act.object, own, actor.tainted).hash(&mut hasher);
-                hasher.finish()
-            });
+            let whole = (role, phase, act.class, &act.object, own, actor.tainted);
+            let fingerprint = self.hashers.each_ref().map(|hasher| hasher.hash_one(whole));
             if !instance.is_first(fingerprint) {
                 return;
             }
