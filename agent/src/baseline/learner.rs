@@ -189,6 +189,13 @@ impl Learner {
         }
     }
 
+    /// Nothing comes any more: what waits is taken in with what is known now.
+    pub fn conclude(&mut self) {
+        for id in self.waiting.overdue(u64::MAX) {
+            self.release_unidentified(id);
+        }
+    }
+
     /// Events were lost: no window of now counts.
     pub fn lost(&mut self) {
         self.instances.values_mut().for_each(Instance::lost);

@@ -260,6 +260,9 @@ impl Detector {
     pub(super) fn conclude(&mut self) {
         let (rulings, mut bench) = self.bench();
         rulings.release_all(&mut bench);
+        if let Some(learner) = &mut self.learner {
+            learner.conclude();
+        }
     }
 
     /// Who learns, if anybody does.
