@@ -1,7 +1,6 @@
 //! What a look-up costs.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use super::*;
 
@@ -44,29 +43,4 @@ fn a_known_path_allocates_nothing() {
         }
     });
     assert_eq!(info.count_total, 0);
-}
-
-#[test]
-#[ignore = "prints times: cargo test --release -- --ignored --nocapture"]
-fn times() {
-    const ROUNDS: u32 = 500_000;
-    let tree = known();
-    println!("{} nodes, {} bytes", tree.nodes(), tree.bytes());
-    for text in KNOWN {
-        let mut path = Segments::of(text.as_bytes(), Some(77));
-        let start = Instant::now();
-        for _ in 0..ROUNDS {
-            black_box(tree.lookup(black_box(&path)));
-        }
-        let lookup = start.elapsed() / ROUNDS;
-        let start = Instant::now();
-        for _ in 0..ROUNDS {
-            path.read(black_box(text.as_bytes()), Some(77));
-            black_box(&path);
-        }
-        println!(
-            "{text}: read {:?}, look-up {lookup:?}",
-            start.elapsed() / ROUNDS
-        );
-    }
 }
