@@ -9,7 +9,8 @@ use clap::Args;
 use super::rules::{load_options, load_options_of_named};
 use super::run::RunArgs;
 use super::{Exit, Failure, Global};
-use crate::capture::{Capture, captures};
+use crate::capture::{Capture, Damage, captures};
+use crate::config::Config;
 use crate::detect::{self, LoadOptions, RuleSet};
 use crate::pipeline::Replay;
 use crate::proto;
@@ -25,6 +26,13 @@ pub(super) struct ReplayArgs {
     /// Captures: a file stands for all parts of its capture, a directory for the captures in it
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleChoice,
+}
+
+/// Rules for captures: those named, or the configured ones.
+#[derive(Debug, Args)]
+pub(super) struct RuleChoice {
     /// Rule file or directory, instead of the configured ones; also several times
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
@@ -33,23 +41,30 @@ pub(super) struct ReplayArgs {
     no_bundled: bool,
 }
 
+impl RuleChoice {
+    /// Where they are, and how they are loaded.
+    pub(super) fn paths(&self, config: &Config) -> RulePaths {
+        let configured = self.rules.is_empty();
+        RulePaths {
+            bundled: config.rules.bundled && !self.no_bundled,
+            paths: if configured {
+                config.rules.paths.clone()
+            } else {
+                self.rules.clone()
+            },
+            options: if configured {
+                load_options(config)
+            } else {
+                load_options_of_named(config)
+            },
+        }
+    }
+}
+
 /// `gravlens replay`
 pub(super) fn run(global: &Global, args: &ReplayArgs) -> Result<(), Failure> {
     let config = global.load(RunArgs::default().flags())?.config;
-    let configured = args.rules.is_empty();
-    let rules = RulePaths {
-        bundled: config.rules.bundled && !args.no_bundled,
-        paths: if configured {
-            config.rules.paths.clone()
-        } else {
-            args.rules.clone()
-        },
-        options: if configured {
-            load_options(&config)
-        } else {
-            load_options_of_named(&config)
-        },
-    };
+    let rules = args.rules.paths(&config);
     let mut stdout = BufWriter::new(io::stdout().lock());
     let mut alerts = 0;
     let outcome = each_capture(&args.files, |mut capture| {
@@ -107,6 +122,20 @@ pub(super) fn replay(
 ) -> Result<(u64, u64), Failure> {
     let replay = Replay::new(capture.header(), Arc::clone(rules));
     let mut replay = replay.map_err(|fault| capture.damage(fault))?;
+    let damage = play(capture, &mut replay, |replay| drain(replay, with))?;
+    match damage {
+        Some(damage) => Err(damage.into()),
+        None => Ok(replay.account()),
+    }
+}
+
+/// Gives a capture to its replay, to its end or to where it is damaged: returns how. `after` takes what
+/// each input made, and what the end does.
+pub(super) fn play(
+    capture: &mut Capture,
+    replay: &mut Replay,
+    mut after: impl FnMut(&mut Replay) -> Result<(), Failure>,
+) -> Result<Option<Damage>, Failure> {
     let damage = loop {
         match capture.next_input() {
             Ok(Some(input)) => {
@@ -117,14 +146,11 @@ pub(super) fn replay(
             Ok(None) => break None,
             Err(damage) => break Some(damage),
         }
-        drain(&mut replay, with)?;
+        after(replay)?;
     };
     replay.finish();
-    drain(&mut replay, with)?;
-    match damage {
-        Some(damage) => Err(damage.into()),
-        None => Ok(replay.account()),
-    }
+    after(replay)?;
+    Ok(damage)
 }
 
 fn drain(

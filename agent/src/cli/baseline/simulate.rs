@@ -11,8 +11,7 @@ use clap::Args;
 use sha2::{Digest as _, Sha256};
 
 use self::report::Report;
-use super::super::replay::{RulePaths, each_capture};
-use super::super::rules::{load_options, load_options_of_named};
+use super::super::replay::{RuleChoice, RulePaths, each_capture, play};
 use super::super::run::RunArgs;
 use super::super::{Failure, Global, output};
 use super::files;
@@ -40,12 +39,8 @@ pub(in crate::cli) struct SimulateArgs {
     /// Captures: a file stands for all parts of its capture, a directory for the captures in it
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Rule file or directory, instead of the configured ones; also several times
-    #[arg(long, value_name = "PATH")]
-    rules: Vec<PathBuf>,
-    /// Leave out the bundled rules
-    #[arg(long)]
-    no_bundled: bool,
+    #[command(flatten)]
+    rules: RuleChoice,
     /// Seconds of a window: what came in it came once
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     window: u64,
@@ -82,20 +77,7 @@ pub(in crate::cli) struct SimulateArgs {
 pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
     let form = global.document()?;
     let config = global.load(RunArgs::default().flags())?.config;
-    let configured = args.rules.is_empty();
-    let rules = RulePaths {
-        bundled: config.rules.bundled && !args.no_bundled,
-        paths: if configured {
-            config.rules.paths.clone()
-        } else {
-            args.rules.clone()
-        },
-        options: if configured {
-            load_options(&config)
-        } else {
-            load_options_of_named(&config)
-        },
-    };
+    let rules = args.rules.paths(&config);
     let settings = args.settings();
     let mut report = Report::telling(args.told.unwrap_or(match form {
         OutputFormat::Text => TOLD_AS_TEXT,
@@ -179,21 +161,10 @@ fn learn(
     let learner = Learner::new(settings, profiles.clone());
     let replay = Replay::learning(capture.header(), Arc::clone(rules), learner);
     let mut replay = replay.map_err(|fault| capture.damage(fault))?;
-    let damage = loop {
-        match capture.next_input() {
-            Ok(Some(input)) => {
-                if let Err(fault) = replay.apply(input) {
-                    break Some(capture.damage(fault));
-                }
-            }
-            Ok(None) => break None,
-            Err(damage) => break Some(damage),
-        }
-        take(&mut replay, report);
-    };
-    replay.finish();
-    // Also what the last input told, and what waited until the end.
-    take(&mut replay, report);
+    let damage = play(capture, &mut replay, |replay| {
+        take(replay, report);
+        Ok(())
+    })?;
     let (seen, lost) = replay.account();
     if let Some(learner) = replay.into_learner() {
         report.ended(&learner, seen, lost);
