@@ -298,10 +298,10 @@ impl Detector {
 
     /// Tells the learner who has met a rule. Says whether it was the process of this event.
     fn tell_suspects(&mut self, event: &Event<'_>) -> bool {
-        let suspects = self.rulings.take_suspects();
         let Some(learner) = &mut self.learner else {
             return false;
         };
+        let suspects = self.rulings.take_suspects();
         for process in &suspects {
             learner.suspect(*process);
         }

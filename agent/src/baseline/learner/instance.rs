@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use sha2::{Digest as _, Sha256};
 
 use super::super::class::Class;
@@ -53,7 +54,7 @@ pub(super) struct Instance {
     phase: Phase,
     unit: OpenWindow<Key>,
     /// What came in this unit already.
-    noted: HashSet<[u64; 2]>,
+    noted: HashSet<[u64; 2], RandomState>,
     /// New behaviours in this unit, by class.
     new: [u32; Class::ALL.len()],
     /// Acts that were told of in this unit, by class.
@@ -97,7 +98,7 @@ impl Instance {
             container: Arc::clone(container),
             phase,
             unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
-            noted: HashSet::new(),
+            noted: HashSet::default(),
             new: [0; Class::ALL.len()],
             told: [0; Class::ALL.len()],
         }

@@ -83,23 +83,28 @@ fn is_item(line: &str) -> bool {
 }
 
 fn visit_file(file: &Arc<SourceFile>, visit: &mut impl FnMut(Node<'_>)) -> Result<(), YamlError> {
+    let error = match load(&file.text) {
+        Ok(documents) => {
+            visit_documents(&documents, file, visit);
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let mut line = error.marker().line();
     let mut moved = Arc::clone(file);
     for _ in 0..MOVED_BRACKETS {
-        let line = match load(&moved.text) {
+        let Some(again) = with_bracket_moved(&moved, line) else {
+            break;
+        };
+        moved = Arc::new(again);
+        line = match load(&moved.text) {
             Ok(documents) => {
                 visit_documents(&documents, &moved, visit);
                 return Ok(());
             }
             Err(error) => error.marker().line(),
         };
-        match with_bracket_moved(&moved, line) {
-            Some(again) => moved = Arc::new(again),
-            None => break,
-        }
     }
-    let Err(error) = load(&file.text) else {
-        return Ok(());
-    };
     Err(YamlError {
         place: file.place(*error.marker()),
         reason: format!("this is no valid YAML: {}", error.info()),
