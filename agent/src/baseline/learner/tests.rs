@@ -129,6 +129,15 @@ fn server(pid: u32) -> Process {
     }
 }
 
+/// A world with a container, older than who watches, in which a server runs.
+fn running() -> (World, Arc<Container>, Process) {
+    let mut world = World::impatient();
+    let container = world.container(1, None);
+    let server = server(100);
+    world.exec(&container, &server);
+    (world, container, server)
+}
+
 /// An hour of a server that reads its two files once a minute.
 fn hour(world: &mut World, container: &Arc<Container>, server: &Process) {
     for _ in 0..60 {
@@ -140,10 +149,7 @@ fn hour(world: &mut World, container: &Arc<Container>, server: &Process) {
 
 #[test]
 fn what_is_watched_long_enough_is_armed_and_news_are_told() {
-    let mut world = World::impatient();
-    let container = world.container(1, None);
-    let server = server(100);
-    world.exec(&container, &server);
+    let (mut world, container, server) = running();
     for _ in 0..24 {
         hour(&mut world, &container, &server);
     }
@@ -196,10 +202,7 @@ fn a_class_that_is_cold_tells_only_what_is_never_ordinary() {
 
 #[test]
 fn who_met_a_rule_teaches_nothing_nor_do_its_children() {
-    let mut world = World::impatient();
-    let container = world.container(1, None);
-    let server = server(100);
-    world.exec(&container, &server);
+    let (mut world, container, server) = running();
     let shell = process(101, "sh", &["-c", "id"], Some(Arc::new(server.clone())));
     world.observe(
         &container,
@@ -244,10 +247,7 @@ fn a_start_is_counted_by_starts() {
 
 #[test]
 fn a_flood_is_one_alert_and_teaches_little() {
-    let mut world = World::impatient();
-    let container = world.container(1, None);
-    let server = server(100);
-    world.exec(&container, &server);
+    let (mut world, container, server) = running();
     for _ in 0..24 {
         hour(&mut world, &container, &server);
     }
@@ -385,10 +385,7 @@ fn who_ran_before_has_a_lineage_and_so_have_its_children() {
 
 #[test]
 fn what_is_quarantined_does_not_make_a_pattern_of_what_is_known() {
-    let mut world = World::impatient();
-    let container = world.container(1, None);
-    let server = server(100);
-    world.exec(&container, &server);
+    let (mut world, container, server) = running();
     for _ in 0..24 {
         for _ in 0..60 {
             world.reads(&container, &server, "/srv/1");
@@ -427,10 +424,7 @@ fn a_suspect_that_goes_on_keeps_its_workload_from_being_trusted() {
 
 #[test]
 fn a_clock_that_is_set_counts_as_no_watching() {
-    let mut world = World::impatient();
-    let container = world.container(1, None);
-    let server = server(100);
-    world.exec(&container, &server);
+    let (mut world, container, server) = running();
     hour(&mut world, &container, &server);
     let watched = |world: &World| world.profile().exposure().totals().windows;
     let before = watched(&world);
@@ -445,10 +439,7 @@ fn a_clock_that_is_set_counts_as_no_watching() {
 
 #[test]
 fn what_came_in_the_window_already_allocates_nothing() {
-    let mut world = World::impatient();
-    let container = world.container(1, None);
-    let server = server(100);
-    world.exec(&container, &server);
+    let (mut world, container, server) = running();
     let again = Event {
         container: ContainerView::Container(Arc::clone(&container)),
         time: UNIX_EPOCH + Duration::from_secs(EPOCH),
