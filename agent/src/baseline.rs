@@ -21,6 +21,7 @@ mod poisson;
 mod profile;
 mod role;
 pub mod state;
+pub mod store;
 mod workload;
 
 pub use class::Class;

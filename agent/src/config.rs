@@ -47,6 +47,8 @@ pub struct Config {
     pub canary: Canary,
     /// Rules.
     pub rules: Rules,
+    /// Baselines.
+    pub baselines: Baselines,
     /// Docker Engine.
     pub docker: Docker,
     /// Container identity.
@@ -147,6 +149,27 @@ impl Rules {
             local: self.local.clone(),
         }
     }
+}
+
+/// Baselines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baselines {
+    /// Learn, and tell what is new.
+    pub enabled: bool,
+    /// Folder of reviewed files; it need not be there.
+    pub dir: Option<PathBuf>,
+    /// Length of a window.
+    pub window: Duration,
+    /// Length of the start phase.
+    pub start_phase: Duration,
+    /// Most new behaviours a day of one instance, with 95 % confidence, for Armed.
+    pub arm_per_day: u32,
+    /// Time to be observed for Armed.
+    pub horizon: Duration,
+    /// Do not wait for starts.
+    pub waive_starts: bool,
+    /// Most bytes of learnt paths of a workload before they are made coarser.
+    pub profile_bytes: usize,
 }
 
 /// Docker Engine.
@@ -368,6 +391,16 @@ impl Default for Config {
                 sigma_min_level: Level::Medium,
                 allow_refused: false,
                 watch: true,
+            },
+            baselines: Baselines {
+                enabled: true,
+                dir: Some("/etc/gravlens/baselines.d".into()),
+                window: Duration::from_mins(1),
+                start_phase: Duration::from_mins(1),
+                arm_per_day: 1,
+                horizon: Duration::from_hours(24),
+                waive_starts: false,
+                profile_bytes: 256 << 10,
             },
             docker: Docker {
                 enabled: true,

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod approvers;
+mod baselines;
 mod clock;
 mod data_path;
 mod detector;
@@ -35,6 +36,7 @@ mod sensor;
 mod start;
 mod tasks;
 
+pub use baselines::BaselineError;
 pub use record::{RecordError, RecordProgress, RecordSettings, RecordState, record};
 pub use replay::Replay;
 pub use run::{RunError, run};

@@ -13,7 +13,9 @@ pub mod service_manager;
 mod status;
 
 pub(crate) use board::boot_id;
-pub use board::{Accounting, AgentFacts, Board, FailedReload, KernelFacts, RuleSetFacts};
+pub use board::{
+    Accounting, AgentFacts, BaselineFacts, Board, FailedReload, KernelFacts, RuleSetFacts,
+};
 pub use counter::{Counter, counters};
 pub use failure::Failure;
 pub(crate) use failure::with_causes;

@@ -1,5 +1,6 @@
 //! A run of steps, each with a header and a deadline, and the table at its end.
 
+mod failures;
 mod follow;
 mod processes;
 mod supervise;
@@ -31,7 +32,7 @@ pub(crate) struct Step {
     pub(crate) deadline: Duration,
     /// Steps without which it says nothing.
     pub(crate) needs: &'static [&'static str],
-    /// Where its standard output is kept; it is shown all the same.
+    /// Where its output is kept; it is shown all the same.
     pub(crate) log: Option<PathBuf>,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) outcome: Outcome,
     pub(crate) seconds: f64,
+    log: Option<PathBuf>,
 }
 
 /// Runs all steps, the later ones too if one fails, within `total`; fails if any failed.
@@ -64,6 +66,7 @@ pub(crate) fn run_each(
                 name: step.name,
                 outcome: Outcome::Failed(format!("not run: {name} failed")),
                 seconds: 0.0,
+                log: None,
             },
             None => {
                 let row = run_step(step, total.saturating_sub(started.elapsed()), &notes)?;
@@ -74,6 +77,7 @@ pub(crate) fn run_each(
         rows.push(row);
     }
     print_shortened(left_out, &fs::read_to_string(&notes).unwrap_or_default());
+    print_failures(&rows);
     conclude(&rows, started.elapsed())
 }
 
@@ -103,7 +107,7 @@ fn run_step(step: Step, left: Duration, notes: &PathBuf) -> Result<Row> {
         println!("+ {}", shown(&command));
         command.env(SHORTENED, notes);
         if let Some(log) = &log {
-            command.stdout(log.try_clone()?);
+            command.stdout(log.try_clone()?).stderr(log.try_clone()?);
         }
         outcome = supervise(&mut command, deadline.saturating_sub(started.elapsed()))
             .with_context(|| format!("step {}", step.name))?;
@@ -115,6 +119,7 @@ fn run_step(step: Step, left: Duration, notes: &PathBuf) -> Result<Row> {
         name: step.name,
         outcome,
         seconds: started.elapsed().as_secs_f64(),
+        log: step.log,
     })
 }
 
@@ -157,6 +162,22 @@ fn print_shortened(left_out: &[String], notes: &str) {
     }
     if lines.is_empty() {
         println!("  nothing");
+    }
+}
+
+/// Repeats what failed: the step itself may stand thousands of lines above.
+fn print_failures(rows: &[Row]) {
+    let failed = rows.iter().filter(|row| row.outcome != Outcome::Passed);
+    for (row, log) in failed.filter_map(|row| Some((row, row.log.as_ref()?))) {
+        println!(
+            "\n----- {} failed; all of it: {} -----",
+            row.name,
+            log.display()
+        );
+        let output = fs::read(log).unwrap_or_default();
+        for line in failures::of(&String::from_utf8_lossy(&output)) {
+            println!("{line}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::integration_test;
-use crate::run::cargo;
+use crate::run::{cargo, workspace_root};
 use crate::steps::{self, Step};
 use crate::vm::Kernel;
 
@@ -155,7 +155,11 @@ pub(crate) fn step(
         commands,
         deadline: Duration::from_secs(minutes * 60),
         needs,
-        log: None,
+        log: Some(
+            workspace_root()
+                .join("target/xtask")
+                .join(format!("{name}.log")),
+        ),
     }
 }
 

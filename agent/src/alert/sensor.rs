@@ -120,7 +120,54 @@ static RULES_NOT_RELOADED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     )
 });
 
+/// Reviewed files say something else.
+static BASELINES_REVIEWED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Baselines reviewed",
+        Priority::Notice,
+        "Reviewed baseline files changed and were taken over: every later event is judged by them.",
+        &[],
+    )
+});
+
+/// Reviewed files cannot be used.
+static BASELINES_NOT_REVIEWED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Reviewed baselines not taken over",
+        Priority::Error,
+        "Reviewed baseline files changed and cannot be used: what they said before stays.",
+        &[],
+    )
+});
+
+/// What was learnt is lost.
+static BASELINES_LOST: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Baselines lost",
+        Priority::Error,
+        "What the agent had learnt of workloads cannot be read any more: it learns anew.",
+        &["T1070", "T1565.001"],
+    )
+});
+
 impl SensorFinding {
+    /// Reviewed files say something else.
+    pub fn baselines_reviewed(workloads: usize, digest: &str) -> Self {
+        let what = format!("Baselines reviewed: {workloads} workloads, digest {digest}");
+        Self::new(&BASELINES_REVIEWED, what)
+    }
+
+    /// Reviewed files cannot be used.
+    pub fn baselines_not_reviewed(why: &str) -> Self {
+        let what = format!("Reviewed baselines not taken over: {why}");
+        Self::new(&BASELINES_NOT_REVIEWED, what)
+    }
+
+    /// What was learnt is lost.
+    pub fn baselines_lost(what: &str) -> Self {
+        Self::new(&BASELINES_LOST, format!("Baselines lost: {what}"))
+    }
+
     /// Another rule set is in force.
     pub fn rules_reloaded(what: &str, set: RuleSetId) -> Self {
         Self {

@@ -50,7 +50,7 @@ mod write;
 use sha2::{Digest as _, Sha256};
 
 pub use self::error::FileError;
-pub use self::folder::{read_bytes, read_file, read_folder};
+pub use self::folder::{folder_digest, merged, read_bytes, read_file, read_folder, read_reviewed};
 pub(super) use self::quote::push_item;
 pub use self::read::read;
 use super::class::Class;

@@ -11,7 +11,7 @@ mod novel;
 mod tests;
 mod waiting;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -78,6 +78,10 @@ const GONE: usize = 4_096;
 pub struct Learner {
     settings: LearnSettings,
     profiles: BTreeMap<Workload, Profile>,
+    /// What reviewed files say.
+    reviewed: BTreeMap<Workload, Profile>,
+    /// Workloads of which more is known than when this was taken last.
+    changed: BTreeSet<Workload>,
     /// By own cgroup id.
     instances: BTreeMap<u64, Instance>,
     populations: BTreeMap<Workload, Population>,
@@ -108,18 +112,52 @@ impl Population {
 }
 
 impl Learner {
-    /// One that knows these profiles.
+    /// One that has learnt these profiles before.
     pub fn new(settings: LearnSettings, mut profiles: BTreeMap<Workload, Profile>) -> Self {
         for profile in profiles.values_mut() {
-            for phase in Phase::ALL {
-                profile.settle(phase, Flags::default(), &settings);
-            }
+            settle(profile, &settings);
         }
         Self {
             settings,
             profiles,
             ..Self::default()
         }
+    }
+
+    /// What reviewed files say from now on. It outranks what was learnt, and their workloads are
+    /// locked; those that had one and have none any more are not.
+    pub fn review(&mut self, reviewed: BTreeMap<Workload, Profile>) {
+        self.reviewed = reviewed;
+        for (workload, profile) in &mut self.profiles {
+            let is_reviewed = self.reviewed.contains_key(workload);
+            if profile.is_reviewed() != is_reviewed {
+                profile.set_reviewed(is_reviewed);
+                settle(profile, &self.settings);
+            }
+        }
+    }
+
+    /// What reviewed files say.
+    pub fn reviewed(&self) -> &BTreeMap<Workload, Profile> {
+        &self.reviewed
+    }
+
+    /// More is known of a workload than before.
+    fn touch(&mut self, workload: &Workload) {
+        if !self.changed.contains(workload) {
+            self.changed.insert(workload.clone());
+        }
+    }
+
+    /// Profiles of which more is known than when this was asked last.
+    pub fn changed(&mut self) -> Vec<(Workload, Profile)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed
+            .filter_map(|workload| {
+                let profile = self.profiles.get(&workload)?.clone();
+                Some((workload, profile))
+            })
+            .collect()
     }
 
     /// Every profile by its workload.
@@ -201,6 +239,13 @@ impl Learner {
         self.instances.values_mut().for_each(Instance::lost);
     }
 
+    /// Events of one container were lost, by its cgroup id: its window of now does not count.
+    pub fn lost_in(&mut self, cgroup_id: u64) {
+        if let Some(instance) = self.instances.get_mut(&cgroup_id) {
+            instance.lost();
+        }
+    }
+
     /// The runtime told more about a container.
     pub fn identified(&mut self, container: &Arc<Container>) {
         if let Some(workload) = Workload::of(container) {
@@ -237,12 +282,25 @@ impl Learner {
         if !self.instances.contains_key(&id) && !matches!(event.payload, Payload::Cgroup(_)) {
             let now = seconds(event.time);
             let instance = Instance::new(container, workload, event.boot_ns, now, &self.settings);
-            self.profiles.entry(workload.clone()).or_default();
+            self.know(workload);
             let population = self.populations.entry(workload.clone());
             population.or_default().enter();
             self.instances.insert(id, instance);
         }
         self.take(event, id, hit);
+    }
+
+    /// A workload has a profile from its first instance on.
+    fn know(&mut self, workload: &Workload) {
+        if self.profiles.contains_key(workload) {
+            return;
+        }
+        let mut profile = Profile::default();
+        if self.reviewed.contains_key(workload) {
+            profile.set_reviewed(true);
+            settle(&mut profile, &self.settings);
+        }
+        self.profiles.insert(workload.clone(), profile);
     }
 
     fn take(&mut self, event: &Event<'_>, id: u64, hit: bool) {
@@ -270,9 +328,15 @@ impl Learner {
         let Some(instance) = self.instances.get_mut(&id) else {
             return;
         };
+        let mut changed = false;
         while let Some(unit) = instance.take_ended(now, &self.settings) {
             let profile = self.profiles.entry(instance.workload.clone()).or_default();
             unit.settle(profile, instance.id, &self.settings);
+            changed = true;
+        }
+        if changed {
+            let workload = instance.workload.clone();
+            self.touch(&workload);
         }
     }
 
@@ -285,6 +349,7 @@ impl Learner {
             population.leave();
         }
         let (teacher, workload) = (instance.id, instance.workload.clone());
+        self.touch(&workload);
         let profile = self.profiles.entry(workload).or_default();
         instance
             .into_last(now)
@@ -315,6 +380,7 @@ impl Learner {
             }
             let mut judgement = Judgement {
                 settings: &self.settings,
+                reviewed: self.reviewed.get(&instance.workload),
                 profile: self.profiles.entry(instance.workload.clone()).or_default(),
                 role,
                 instance,
@@ -328,6 +394,13 @@ impl Learner {
                 self.novel.push(novel);
             }
         });
+    }
+}
+
+/// Lets all classes go where what is known puts them.
+fn settle(profile: &mut Profile, settings: &LearnSettings) {
+    for phase in Phase::ALL {
+        profile.settle(phase, Flags::default(), settings);
     }
 }
 

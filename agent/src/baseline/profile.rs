@@ -88,8 +88,9 @@ pub struct Profile {
     path_bytes: Option<usize>,
     /// Bytes of paths, when they were still too many after all was done.
     least: usize,
-    /// A reviewed file is part of it: it says all that the workload may do. No file tells of it.
-    pub(super) reviewed: bool,
+    /// Of what a file says: it is a reviewed one. Of what was learnt: there is such a file of the
+    /// workload, and it says all that the workload may do. No file that is written tells of it.
+    reviewed: bool,
 }
 
 /// How a class of a workload stands in a phase.
@@ -147,6 +148,38 @@ impl Profile {
 
     pub(super) fn standing(&self, phase: Phase, class: Class) -> Standing {
         self.standings[phase as usize][class.index()]
+    }
+
+    /// How a class stood in an earlier run.
+    pub(super) fn set_standing(&mut self, phase: Phase, class: Class, standing: Standing) {
+        self.standings[phase as usize][class.index()] = standing;
+    }
+
+    /// It has become too large in an earlier run.
+    pub(super) fn set_full(&mut self) {
+        self.full = true;
+    }
+
+    /// A reviewed file says all that the workload may do, or no longer does.
+    pub(super) fn set_reviewed(&mut self, reviewed: bool) {
+        self.reviewed = reviewed;
+    }
+
+    /// A reviewed file says all that the workload may do.
+    pub fn is_reviewed(&self) -> bool {
+        self.reviewed
+    }
+
+    /// What is known of an object of a role.
+    pub(super) fn known(
+        &self,
+        role: &Role,
+        phase: Phase,
+        class: Class,
+        object: Found<'_>,
+    ) -> Option<Seen> {
+        let behaviours = self.roles.get(role)?;
+        behaviours.get(phase, class)?.get(object).copied()
     }
 
     pub(super) fn prediction(&self, phase: Phase, class: Class) -> Option<&Prediction> {

@@ -68,6 +68,20 @@ pub enum State {
 }
 
 impl State {
+    /// Every one, from the least on.
+    pub const ALL: [Self; 5] = [
+        Self::Cold,
+        Self::Learning,
+        Self::Provisional,
+        Self::Armed,
+        Self::Locked,
+    ];
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {

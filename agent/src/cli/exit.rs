@@ -7,7 +7,7 @@ use crate::baseline::file::FileError;
 use crate::capture::{CreateError, Damage, Fault, OpenError};
 use crate::config::ConfigError;
 use crate::detect::ReadError;
-use crate::pipeline::{RecordError, RunError};
+use crate::pipeline::{BaselineError, RecordError, RunError};
 use crate::probe::ProbeError;
 use crate::run_lock::RunLockError;
 use crate::sandbox::SandboxError;
@@ -25,7 +25,7 @@ Exit codes:
   4  this kernel is not supported
   5  another agent runs already
   6  no agent can be reached
-  7  rules were refused
+  7  rules, or reviewed baselines, were refused
   8  a recording is damaged or cut off: what comes before was used";
 
 /// Exit codes.
@@ -45,7 +45,7 @@ pub enum Exit {
     AlreadyRunning = 5,
     /// No agent answers.
     Unreachable = 6,
-    /// Rules were refused.
+    /// Rules, or reviewed baselines, were refused.
     RulesRefused = 7,
     /// A capture is damaged or was cut off; what comes before was used.
     Damaged = 8,
@@ -164,7 +164,9 @@ impl From<RunError> for Failure {
             RunError::Lock(RunLockError::StateDir(StateDirError::Io { source, .. }))
             | RunError::Bind(BindError::Io { source, .. } | BindError::Tcp { source, .. })
             | RunError::Io { source, .. } => exit_of_io(source),
-            RunError::RulesRefused(_) => Exit::RulesRefused,
+            RunError::RulesRefused(_) | RunError::Baselines(BaselineError::Refused(_)) => {
+                Exit::RulesRefused
+            }
             RunError::Lock(RunLockError::StateDir(StateDirError::Untrusted { .. }))
             | RunError::ReadRules(_)
             | RunError::Bind(BindError::NotASocket(_) | BindError::Credentials(_)) => Exit::Usage,

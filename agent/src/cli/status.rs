@@ -107,6 +107,15 @@ fn summary(status: &GetStatusResponse) -> Vec<Vec<String>> {
             ),
         ),
     ];
+    if let Some(baselines) = &status.baselines {
+        rows.push(row(
+            "baselines",
+            format!(
+                "{} workloads learnt before, {} reviewed",
+                baselines.learnt_workloads, baselines.reviewed_workloads
+            ),
+        ));
+    }
     if let Some(failed) = rules::failed_reload(&set) {
         rows.push(row("not reloaded", failed));
     }

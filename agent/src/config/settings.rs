@@ -111,8 +111,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "sensor.approvers",
-        about: "drop events in the kernel that no rule can want, counted as suppressed; without it \
-                every event reaches the agent",
+        about: "drop events in the kernel that no rule can want, counted as suppressed; only while \
+                baselines are off, as they want every event",
         kind: Kind::Bool,
         get: |c| Value::Bool(c.sensor.approvers),
         set: |c, v| c.sensor.approvers = v.into_bool(),
@@ -217,6 +217,70 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Bool,
         get: |c| Value::Bool(c.rules.watch),
         set: |c, v| c.rules.watch = v.into_bool(),
+    },
+    Setting {
+        key: "baselines.enabled",
+        about: "learn what each workload does, and tell what is new",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.baselines.enabled),
+        set: |c, v| c.baselines.enabled = v.into_bool(),
+    },
+    Setting {
+        key: "baselines.dir",
+        about: "folder of reviewed baselines, which outrank what was learnt and lock their workloads; \
+                read anew when its files change; it need not be there",
+        kind: Kind::Path { optional: true },
+        get: |c| optional_path(c.baselines.dir.as_deref()),
+        set: |c, v| c.baselines.dir = v.into_optional_path(),
+    },
+    Setting {
+        key: "baselines.window_seconds",
+        about: "length of a window: what came in it came once",
+        kind: Kind::Integer { min: 1, max: 3_600 },
+        get: |c| Value::Number(c.baselines.window.as_secs()),
+        set: |c, v| c.baselines.window = Duration::from_secs(v.into_number()),
+    },
+    Setting {
+        key: "baselines.start_seconds",
+        about: "time from a container's start that is its start phase",
+        kind: Kind::Integer { min: 1, max: 3_600 },
+        get: |c| Value::Number(c.baselines.start_phase.as_secs()),
+        set: |c, v| c.baselines.start_phase = Duration::from_secs(v.into_number()),
+    },
+    Setting {
+        key: "baselines.arm_per_day",
+        about: "a class is armed when at most so many new behaviours a day of one container are to be \
+                expected, with 95 % confidence",
+        kind: Kind::Integer {
+            min: 1,
+            max: 100_000,
+        },
+        get: |c| Value::Number(c.baselines.arm_per_day.into()),
+        set: |c, v| c.baselines.arm_per_day = v.into_u32(),
+    },
+    Setting {
+        key: "baselines.horizon_hours",
+        about: "time to watch before a class is armed, so that what comes once in it has had its chance",
+        kind: Kind::Integer { min: 0, max: 8_760 },
+        get: |c| Value::Number(c.baselines.horizon.as_secs() / 3_600),
+        set: |c, v| c.baselines.horizon = Duration::from_hours(v.into_number()),
+    },
+    Setting {
+        key: "baselines.waive_starts",
+        about: "arm classes of workloads that were started less than three times",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.baselines.waive_starts),
+        set: |c, v| c.baselines.waive_starts = v.into_bool(),
+    },
+    Setting {
+        key: "baselines.profile_bytes",
+        about: "memory that the learnt paths of a workload may take before they are made coarser",
+        kind: Kind::Size {
+            min: 16 << 10,
+            max: 64 << 20,
+        },
+        get: |c| count(c.baselines.profile_bytes),
+        set: |c, v| c.baselines.profile_bytes = v.into_usize(),
     },
     Setting {
         key: "docker.enabled",

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::baselines::{Keeper, Reviewed, keeper};
 use super::clock::Reading;
 use super::detector::{self, Detector, Guard, Sensor, Tape};
 use super::inputs::Inputs;
@@ -20,6 +21,8 @@ use super::sensor::{Attached, Watching};
 use super::start;
 use super::tasks::{self, LastCall, Stages};
 use crate::alert::{AlertSender, AlertStage};
+use crate::baseline::Learner;
+use crate::baseline::store::BaselineStore;
 use crate::canary::Watch;
 use crate::config::{self, Config};
 use crate::downtime::Pulse;
@@ -62,6 +65,15 @@ pub(super) struct Parts {
     pub(super) new_rules: mpsc::Receiver<NewRules>,
     /// Where the inputs go as well.
     pub(super) recording: Option<Recording>,
+    /// Who learns, where it is kept, and what is reviewed meanwhile.
+    pub(super) baselines: Option<Learning>,
+}
+
+/// The baselines' part of a data path.
+pub(super) struct Learning {
+    pub(super) learner: Learner,
+    pub(super) store: BaselineStore,
+    pub(super) reviewed: mpsc::Receiver<Reviewed>,
 }
 
 /// A data path that is ready to run.
@@ -73,6 +85,7 @@ pub(super) struct DataPath {
     inputs: Inputs,
     conclude: oneshot::Sender<LastCall>,
     stage: AlertStage,
+    keeper: Option<Keeper>,
     runtimes: Runtimes,
     lookups: Lookups,
 }
@@ -113,6 +126,12 @@ impl DataPath {
         let mut gauges = Vec::from(batches.gauges());
         gauges.push(queue_gauge("messages", &messages, WhenFull::Wait));
         gauges.push(queue_gauge("resolvers", &resolver_messages, WhenFull::Wait));
+        let (mut learner, mut kept, mut kept_by, mut reviewed) = (None, None, None, None);
+        if let Some(learning) = parts.baselines {
+            let (sender, keeper) = keeper(learning.store);
+            learner = Some(learning.learner);
+            (kept, kept_by, reviewed) = (Some(sender), Some(keeper), Some(learning.reviewed));
+        }
         let detector = detector::Parts {
             sensor: Some(Sensor {
                 probe,
@@ -130,7 +149,8 @@ impl DataPath {
             gauges,
             started: parts.started,
             guard: Guard::new(parts.watch, Some(integrity)),
-            learner: None,
+            learner,
+            kept,
         };
         let detector = bootstrap(detector, parts.begun, &scope)?;
         let inputs = Inputs {
@@ -142,6 +162,7 @@ impl DataPath {
             scans: messages.clone(),
             questions: parts.questions,
             rules: parts.new_rules,
+            reviewed,
             unwatched: hooks.unwatched(),
             recording: parts.recording,
         };
@@ -153,6 +174,7 @@ impl DataPath {
             inputs,
             conclude,
             stage: parts.stage,
+            keeper: kept_by,
             runtimes: Runtimes {
                 requests: request_queue,
                 messages,
@@ -190,6 +212,7 @@ impl DataPath {
             ingest: ingest::run(self.rings, self.batches, draining),
             detector: self.inputs.run(self.detector, pulse),
             alerts: self.stage.run(),
+            keeper: self.keeper.map(Keeper::run),
             helpers,
         })
     }

@@ -1,6 +1,7 @@
 //! The detection task: owns process table, container table, rules in force and what waits.
 
 mod answers;
+mod baselines;
 mod dns;
 mod guard;
 mod records;
@@ -10,7 +11,7 @@ mod tape;
 pub(super) use guard::Guard;
 pub(super) use tape::{Job, Tape};
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::approvers;
+use super::baselines::Changed;
 use super::clock::{Reading, WallClock};
 use super::ledger::Ledger;
 use super::pending::{Awaited, Limits};
@@ -51,6 +53,8 @@ pub(super) struct Parts {
     pub(super) guard: Guard,
     /// Who learns what workloads do.
     pub(super) learner: Option<Learner>,
+    /// Where what is learnt is kept.
+    pub(super) kept: Option<mpsc::Sender<Changed>>,
 }
 
 /// The kernel's side.
@@ -92,6 +96,9 @@ pub(super) struct Detector {
     repair: repair::Repair,
     guard: Guard,
     learner: Option<Learner>,
+    kept: Option<mpsc::Sender<Changed>>,
+    /// Events lost by cgroup, as of the last account.
+    lost_events: HashMap<u64, u64>,
 }
 
 impl Detector {
@@ -128,6 +135,8 @@ impl Detector {
             repair: repair::Repair::default(),
             guard: parts.guard,
             learner: parts.learner,
+            kept: parts.kept,
+            lost_events: HashMap::new(),
         }
     }
 
@@ -254,6 +263,7 @@ impl Detector {
             let (rulings, mut bench) = self.bench();
             rulings.release(waiting, &mut bench);
         }
+        self.keep_baselines_finally(until).await;
     }
 
     /// Nothing comes any more of what is replayed: what waits leaves as it is.

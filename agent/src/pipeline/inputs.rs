@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::baselines::Reviewed;
 use super::clock::Reading;
 use super::detector::Detector;
 use super::record::Recording;
@@ -37,6 +38,8 @@ pub(super) struct Inputs {
     pub(super) scans: mpsc::Sender<ContainerMessage>,
     pub(super) questions: mpsc::Receiver<Query>,
     pub(super) rules: mpsc::Receiver<NewRules>,
+    /// What reviewed baselines say from then on; `None` when baselines are off.
+    pub(super) reviewed: Option<mpsc::Receiver<Reviewed>>,
     /// Since when the hooks are detached.
     pub(super) unwatched: Arc<OnceLock<Moment>>,
     /// Where the inputs go as well.
@@ -78,6 +81,7 @@ impl Inputs {
                     // Who reloads may have ended meanwhile.
                     let _ = new.taken.send(());
                 }
+                Some(reviewed) = next(&mut self.reviewed) => detector.review(reviewed),
                 () = sleep_until(ticked + pause) => {}
             }
             let now = Instant::now();
@@ -134,6 +138,14 @@ impl Inputs {
             Ok(message) => drop(scans.blocking_send(message)),
             Err(error) => tracing::warn!(message = "Cannot list the cgroups.", %error),
         });
+    }
+}
+
+/// The next thing of a queue that may not be there.
+async fn next<T>(queue: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match queue {
+        Some(queue) => queue.recv().await,
+        None => None,
     }
 }
 

@@ -225,6 +225,7 @@ async fn follow(
             questions: mpsc::channel(1).1,
             new_rules: mpsc::channel(1).1,
             recording: Some(recording),
+            baselines: None,
         },
     )?;
     let stop = StopSignals::new()?;

@@ -132,6 +132,7 @@ impl Replay {
                 started: begun.wall,
                 guard: Guard::new(Err("a replay has none".to_owned()), None),
                 learner,
+                kept: None,
             },
             begun,
         );

@@ -8,15 +8,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::approvers;
+use super::baselines::{self, BaselineError, Baselines, Review};
 use super::clock::Reading;
-use super::data_path::{self, ALERTS, DataPath, nanos};
+use super::data_path::{self, ALERTS, DataPath, Learning, nanos};
 use super::outputs::{self, OutputError};
 use super::reload::{self, Reloader};
 use super::rules::{RuleLoader, Rules};
 use super::sensor::Attached;
 use super::start::{self, hook_status};
 use super::tasks::Sinks;
-use crate::alert::{self, Filter, Spool, Start, StartError, StoreError, Subscription};
+use crate::alert::{
+    self, AlertSender, Filter, SensorFinding, Spool, Start, StartError, StoreError, Subscription,
+};
 use crate::canary::{Canary, Watch};
 use crate::config::{self, Config};
 use crate::detect::ReadError;
@@ -33,6 +36,8 @@ use crate::telemetry::{AgentFacts, Board, service_manager};
 
 /// Rule sets under way to detection; *wait* when full.
 const NEW_RULES: usize = 1;
+/// Reviewed baselines under way to detection; *wait* when full.
+const REVIEWED: usize = 1;
 
 /// Why the agent did not start, or ended.
 #[derive(Debug, Error)]
@@ -73,6 +78,9 @@ pub enum RunError {
     /// A sink cannot read the stream.
     #[error(transparent)]
     Subscribe(#[from] StartError),
+    /// Baselines cannot begin.
+    #[error(transparent)]
+    Baselines(#[from] BaselineError),
     /// The operating system.
     #[error("{what}: {source}")]
     Io {
@@ -109,6 +117,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     let stage = stage.limited(config.alerts);
     let (queries, questions) = query::channel();
     let (reloads, reload_requests) = asked_reload::channel();
+    let baselines = baselines::open(&config.baselines, &config.state_dir)?;
     let (new_rules, rule_queue) = mpsc::channel(NEW_RULES);
 
     // Before the hooks: what brings it to its cgroup is nobody's event.
@@ -139,6 +148,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     facts.blind_spots = sensor.probe.blind_spots(&sensor.topics);
     facts.blind_spots.extend(start::unproven(&watch));
     facts.scope_cgroup.clone_from(&sensor.probe.scope().path);
+    facts.baselines = baselines.as_ref().map(|baselines| baselines.facts.clone());
     let board = Board::new(facts);
     let services = Services::new(
         spool.clone(),
@@ -160,6 +170,13 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         alerts: alerts.downgrade(),
         pace: reload::Pace::USUAL,
     });
+    let (learning, review) = match baselines {
+        Some(baselines) => {
+            let (learning, review) = learn(baselines, config, &board, &alerts)?;
+            (Some(learning), review)
+        }
+        None => (None, None),
+    };
     let unwatched = sensor.hooks.unwatched();
     let path = DataPath::new(
         config,
@@ -175,6 +192,7 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
             questions,
             new_rules: rule_queue,
             recording: None,
+            baselines: learning,
         },
     )?;
     // What can fail comes before the stages, which from then on are stopped in order.
@@ -186,7 +204,10 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
         sandbox::drop_capabilities_of_the_start()?;
         sandbox::filter_calls()?;
     }
-    let stages = path.start(config, Some(Arc::clone(&pulse)), reloader.run());
+    let helpers = async {
+        tokio::join!(reloader.run(), reviewing(review));
+    };
+    let stages = path.start(config, Some(Arc::clone(&pulse)), helpers);
     let mut sinks = sinks(server, services, printed);
     outputs.spawn(&mut sinks);
     service_manager::ready();
@@ -201,6 +222,44 @@ pub async fn run(config: &Config, started: SystemTime) -> Result<(), RunError> {
     pulse.stop(unwatched.get());
     drop(canary);
     Ok(())
+}
+
+/// Tells what of the store is lost, and makes the ways from the reviewed files to the learner.
+fn learn(
+    baselines: Baselines,
+    config: &Config,
+    board: &Board,
+    alerts: &AlertSender,
+) -> Result<(Learning, Option<Review>), RunError> {
+    for lost in &baselines.lost {
+        tracing::error!(message = "Baselines are lost.", what = lost);
+        // The queue is empty.
+        let _ = alerts.sensor(SensorFinding::baselines_lost(lost));
+    }
+    let (sender, reviewed) = mpsc::channel(REVIEWED);
+    let review = match &config.baselines.dir {
+        Some(folder) => Some(Review {
+            folder: folder.clone(),
+            seen: baselines.reviewed.digest().to_owned(),
+            hangup: signal(SignalKind::hangup()).map_err(io("cannot wait for SIGHUP"))?,
+            reviewed: sender,
+            board: board.clone(),
+            alerts: alerts.downgrade(),
+        }),
+        None => None,
+    };
+    let learning = Learning {
+        learner: baselines.learner,
+        store: baselines.store,
+        reviewed,
+    };
+    Ok((learning, review))
+}
+
+async fn reviewing(review: Option<Review>) {
+    if let Some(review) = review {
+        review.run().await;
+    }
 }
 
 fn start_canary(config: &config::Canary, probe: &Probe) -> Result<Canary, String> {

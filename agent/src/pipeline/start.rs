@@ -39,7 +39,8 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
         bulk_bytes: config.rings.bulk_bytes,
         compat_calls: config.sensor.compat_calls,
         trampolines: config.sensor.trampolines,
-        approvers: config.sensor.approvers,
+        // A baseline wants what no rule does.
+        approvers: config.sensor.approvers && !config.baselines.enabled,
         limit: (config.limits.events_per_second > 0).then_some(EventLimit {
             per_second: config.limits.events_per_second,
             burst: config.limits.burst,

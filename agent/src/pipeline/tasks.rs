@@ -110,12 +110,13 @@ pub(super) struct Stages<H> {
     ingest: Task<Result<(), IngestError>>,
     detector: Task<()>,
     alerts: Task<()>,
+    keeper: Task<()>,
     helpers: JoinHandle<()>,
     limit: Duration,
 }
 
 /// What the data path is made of.
-pub(super) struct Parts<H, I, D, A, R> {
+pub(super) struct Parts<H, I, D, A, K, R> {
     /// Dropping it detaches the programs.
     pub(super) hooks: H,
     /// Tells ingest to drain the rings, until when.
@@ -125,16 +126,19 @@ pub(super) struct Parts<H, I, D, A, R> {
     pub(super) ingest: I,
     pub(super) detector: D,
     pub(super) alerts: A,
+    /// Keeps what is learnt, until detection has ended.
+    pub(super) keeper: Option<K>,
     /// Clients of container runtimes, look-ups, the reload of rules.
     pub(super) helpers: R,
 }
 
 impl<H: Send + 'static> Stages<H> {
-    pub(super) fn spawn<I, D, A, R>(parts: Parts<H, I, D, A, R>) -> Self
+    pub(super) fn spawn<I, D, A, K, R>(parts: Parts<H, I, D, A, K, R>) -> Self
     where
         I: Future<Output = Result<(), IngestError>> + Send + 'static,
         D: Future<Output = ()> + Send + 'static,
         A: Future<Output = ()> + Send + 'static,
+        K: Future<Output = ()> + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
         Self {
@@ -144,6 +148,10 @@ impl<H: Send + 'static> Stages<H> {
             ingest: Task::spawn("ingest", parts.ingest),
             detector: Task::spawn("detection", parts.detector),
             alerts: Task::spawn("alert", parts.alerts),
+            keeper: Task {
+                name: "baseline store",
+                handle: parts.keeper.map(tokio::spawn),
+            },
             helpers: tokio::spawn(parts.helpers),
             limit: STOP_LIMIT,
         }
@@ -178,6 +186,7 @@ impl<H: Send + 'static> Stages<H> {
             },
             _ = self.detector.ended() => RunError::TaskEnded(self.detector.name),
             _ = self.alerts.ended() => RunError::TaskEnded(self.alerts.name),
+            _ = self.keeper.ended() => RunError::TaskEnded(self.keeper.name),
         }
     }
 
@@ -202,11 +211,12 @@ impl<H: Send + 'static> Stages<H> {
         let detector = self.detector.finish(deadline).await;
         self.helpers.abort();
         let alerts = self.alerts.finish(deadline).await;
+        let keeper = self.keeper.finish(deadline).await;
         let outcome = ingest.and(detector.map(drop)).and(alerts.map(drop));
         if let Err(error) = &outcome {
             tracing::error!(message = "Not everything reached the spool.", %error);
         }
-        outcome
+        outcome.and(keeper.map(drop))
     }
 }
 

@@ -74,10 +74,23 @@ pub struct AgentFacts {
     /// What the kernel drops since no rule can want it, and which rules keep the rest whole; empty
     /// when it keeps everything.
     pub approvers: Vec<ClassSummary>,
+    /// What baselines are made of; `None` when they are off.
+    pub baselines: Option<BaselineFacts>,
     /// Hooks.
     pub hooks: Vec<HookStatus>,
     /// What cannot be seen on this kernel.
     pub blind_spots: Vec<String>,
+}
+
+/// What baselines are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaselineFacts {
+    /// Workloads that the store knew at the start.
+    pub learnt_workloads: usize,
+    /// Workloads of reviewed files.
+    pub reviewed_workloads: usize,
+    /// Digest of these files; empty when there are none.
+    pub reviewed_digest: String,
 }
 
 impl AgentFacts {
@@ -100,6 +113,7 @@ impl AgentFacts {
             rules: RuleSetFacts::default(),
             failed_reload: None,
             approvers: Vec::new(),
+            baselines: None,
             hooks: Vec::new(),
             blind_spots: Vec::new(),
         }

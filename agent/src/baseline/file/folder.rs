@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
 
 use super::error::{FileError, Place};
 use super::events::Result;
@@ -13,21 +16,12 @@ use crate::baseline::profile::Profile;
 use crate::baseline::workload::Workload;
 
 /// Reads every `*.yaml` and `*.yml` of a folder in the order of their names, hidden ones left out.
-/// What several files know of one workload is merged.
 ///
 /// # Errors
 /// The first file that cannot be used.
-pub fn read_folder(folder: &Path) -> Result<BTreeMap<Workload, Profile>> {
-    let mut profiles: BTreeMap<Workload, Profile> = BTreeMap::new();
+pub fn read_folder(folder: &Path) -> Result<Vec<(Workload, Profile)>> {
     let files = files(folder).map_err(|error| unreadable(folder, &error))?;
-    for path in files {
-        let (workload, profile) = read_file(&path)?;
-        match profiles.get_mut(&workload) {
-            Some(known) => known.merge(&profile),
-            None => drop(profiles.insert(workload, profile)),
-        }
-    }
-    Ok(profiles)
+    files.iter().map(|path| read_file(path)).collect()
 }
 
 /// Reads a file. No more of it is taken in than a file may have.
@@ -62,6 +56,73 @@ pub fn read_bytes(bytes: &[u8], file: &str) -> Result<(Workload, Profile)> {
             Err(FileError::at(file, place, reason))
         }
     }
+}
+
+/// [`read_folder`] for reviewed files alone, with [`folder_digest`] of what was read.
+///
+/// # Errors
+/// The first file that cannot be used, or has evidence.
+pub fn read_reviewed(folder: &Path) -> Result<(Vec<(Workload, Profile)>, String)> {
+    let mut digest = Sha256::new();
+    let mut profiles = Vec::new();
+    for path in files(folder).map_err(|error| unreadable(folder, &error))? {
+        let bytes = contents(&path).map_err(|error| unreadable(&path, &error))?;
+        add_file(&mut digest, &path, &bytes);
+        let name = path.display().to_string();
+        let (workload, profile) = read_bytes(&bytes, &name)?;
+        if !profile.is_reviewed() {
+            let reason = "this is no reviewed file, for it has evidence: take the part 'evidence' out, \
+                          or import it with 'gravlens baseline import'";
+            return Err(FileError::whole(name, reason));
+        }
+        profiles.push((workload, profile));
+    }
+    Ok((profiles, in_hex(digest)))
+}
+
+/// Digest of the names and contents of a folder's files, those that cannot be read included; empty
+/// where there is no folder.
+pub fn folder_digest(folder: &Path) -> String {
+    let mut digest = Sha256::new();
+    match files(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return String::new(),
+        Err(error) => digest.update(error.to_string()),
+        Ok(files) => {
+            for path in files {
+                match contents(&path) {
+                    Ok(bytes) => add_file(&mut digest, &path, &bytes),
+                    Err(error) => add_file(&mut digest, &path, error.to_string().as_bytes()),
+                }
+            }
+        }
+    }
+    in_hex(digest)
+}
+
+fn add_file(digest: &mut Sha256, path: &Path, bytes: &[u8]) {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    for part in [name, bytes] {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+}
+
+fn in_hex(digest: Sha256) -> String {
+    let bytes = digest.finalize();
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    format!("sha256:{}", digits.collect::<String>())
+}
+
+/// What several files know of one workload, put together.
+pub fn merged(files: impl IntoIterator<Item = (Workload, Profile)>) -> BTreeMap<Workload, Profile> {
+    let mut known: BTreeMap<Workload, Profile> = BTreeMap::new();
+    for (workload, profile) in files {
+        match known.get_mut(&workload) {
+            Some(known) => known.merge(&profile),
+            None => drop(known.insert(workload, profile)),
+        }
+    }
+    known
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> FileError {

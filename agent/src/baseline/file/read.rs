@@ -192,7 +192,7 @@ impl Reader {
                 Some(recorded.into_iter())
             }
             None => {
-                profile.reviewed = true;
+                profile.set_reviewed(true);
                 None
             }
         };

@@ -8,6 +8,7 @@ use super::super::drift::{self, Age};
 use super::super::evidence::{Marks, Seen, Trust};
 use super::super::generalise::arguments;
 use super::super::generalise::path::Segments;
+use super::super::generalise::tree::Nearest;
 use super::super::profile::{Found, Phase, Profile};
 use super::super::role::Role;
 use super::super::state::State;
@@ -27,6 +28,8 @@ const LASTING: u64 = 86_400;
 pub(super) struct Judgement<'a> {
     pub(super) settings: &'a LearnSettings,
     pub(super) profile: &'a mut Profile,
+    /// What a reviewed file says of the workload.
+    pub(super) reviewed: Option<&'a Profile>,
     pub(super) role: &'a Role,
     pub(super) instance: &'a mut Instance,
     pub(super) path: &'a mut Segments,
@@ -56,7 +59,7 @@ impl Judgement<'_> {
         };
         // Before it is learnt: then it would be nearest to itself.
         let novel = kind.and_then(|kind| self.novel(act.class, is_path, &text, kind, state));
-        if known.is_some() || self.may_teach(act, state) {
+        if kind != Some(Kind::Rejected) && (known.is_some() || self.may_teach(act, state)) {
             self.learn(act, is_path, &text, kind, state);
         }
         if kind.is_none() && known.is_some_and(|seen| seen.trust() == Trust::Quarantined) {
@@ -65,9 +68,12 @@ impl Judgement<'_> {
         novel
     }
 
+    /// What was reviewed outranks what was learnt.
     fn known(&self, class: Class, object: Found<'_>) -> Option<Seen> {
-        let behaviours = self.profile.roles.get(self.role)?;
-        behaviours.get(self.phase, class)?.get(object).copied()
+        let known = |profile: &Profile| profile.known(self.role, self.phase, class, object);
+        self.reviewed
+            .and_then(known)
+            .or_else(|| known(self.profile))
     }
 
     /// Enough instances have known it for long: it is as ordinary as what was learnt.
@@ -195,11 +201,9 @@ impl Judgement<'_> {
             Telling::Many => Kind::Flood,
             Telling::None => return None,
         };
-        let objects = self.profile.roles.get(self.role);
-        let objects = objects.and_then(|behaviours| behaviours.get(self.phase, class));
-        let nearest = objects
-            .filter(|_| is_path && kind == Kind::New)
-            .and_then(|objects| objects.nearest(Found::Path(self.path)));
+        let nearest = (is_path && kind == Kind::New)
+            .then(|| self.nearest(class))
+            .flatten();
         Some(Novel {
             kind,
             class,
@@ -216,6 +220,20 @@ impl Judgement<'_> {
             prediction: self.profile.prediction(self.phase, class).copied(),
             tainted: self.tainted,
         })
+    }
+}
+
+impl Judgement<'_> {
+    /// What comes nearest to the path at hand, of what was reviewed if anything was.
+    fn nearest(&self, class: Class) -> Option<Nearest> {
+        let nearest = |profile: &Profile| {
+            let behaviours = profile.roles.get(self.role)?;
+            let objects = behaviours.get(self.phase, class)?;
+            objects.nearest(Found::Path(self.path))
+        };
+        self.reviewed
+            .and_then(nearest)
+            .or_else(|| nearest(self.profile))
     }
 }
 

@@ -14,18 +14,42 @@ use crate::cli::{Exit, Failure, output};
 
 /// What files and folders know, by workload; of one that several know of, together.
 pub(super) fn read(paths: &[PathBuf]) -> Result<BTreeMap<Workload, Profile>, Failure> {
-    let mut known: BTreeMap<Workload, Profile> = BTreeMap::new();
+    Ok(file::merged(read_each(paths)?))
+}
+
+/// What files know, by what stands behind it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Those with evidence.
+    pub(super) learnt: BTreeMap<Workload, Profile>,
+    /// Those without.
+    pub(super) reviewed: BTreeMap<Workload, Profile>,
+}
+
+impl Known {
+    /// What files and folders know.
+    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let files = read_each(paths)?;
+        let (reviewed, learnt): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|(_, profile)| profile.is_reviewed());
+        Ok(Self {
+            learnt: file::merged(learnt),
+            reviewed: file::merged(reviewed),
+        })
+    }
+}
+
+fn read_each(paths: &[PathBuf]) -> Result<Vec<(Workload, Profile)>, Failure> {
+    let mut files = Vec::new();
     for path in paths {
-        let profiles = if path.is_dir() {
-            file::read_folder(path)?
+        if path.is_dir() {
+            files.extend(file::read_folder(path)?);
         } else {
-            BTreeMap::from([read_one(path)?])
-        };
-        for (workload, profile) in profiles {
-            known.entry(workload).or_default().merge(&profile);
+            files.push(read_one(path)?);
         }
     }
-    Ok(known)
+    Ok(files)
 }
 
 /// What one file knows.

@@ -3,7 +3,6 @@
 
 mod report;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,10 +13,10 @@ use self::report::Report;
 use super::super::replay::{RuleChoice, RulePaths, each_capture, play};
 use super::super::run::RunArgs;
 use super::super::{Failure, Global, output};
-use super::files;
+use super::files::{self, Known};
 use crate::baseline::evidence::NodeId;
 use crate::baseline::file::Evidence;
-use crate::baseline::{LearnSettings, Learner, Profile, Workload};
+use crate::baseline::{LearnSettings, Learner};
 use crate::capture::Capture;
 use crate::config::OutputFormat;
 use crate::detect::RuleSet;
@@ -83,15 +82,15 @@ pub(super) fn run(global: &Global, args: &SimulateArgs) -> Result<(), Failure> {
         OutputFormat::Text => TOLD_AS_TEXT,
         OutputFormat::Json => TOLD_AS_JSON,
     }));
-    let mut profiles = files::read(&args.baselines)?;
-    let outcome = simulate(&args.files, &rules, settings, &mut profiles, &mut report);
+    let mut known = Known::read(&args.baselines)?;
+    let outcome = simulate(&args.files, &rules, settings, &mut known, &mut report);
     if report.is_empty() {
         return outcome;
     }
-    report.conclude(&profiles, &settings);
+    report.conclude(&known.learnt, &settings);
     // What takes long is kept before anything is printed: who reads that may go away.
     let exported = args.export.as_ref().map_or(Ok(()), |folder| {
-        files::write(folder, &profiles, Evidence::With, args.force)
+        files::write(folder, &known.learnt, Evidence::With, args.force)
     });
     match form {
         OutputFormat::Text => output::text(&report.text())?,
@@ -120,12 +119,12 @@ fn from_zero(text: &str) -> Result<f64, &'static str> {
     number.ok_or("write a number from 0 on, such as 0.5")
 }
 
-/// Learns from captures in turn. `profiles` are what is known before and after, however it ends.
+/// Learns from captures in turn. `known` is what is known before and after, however it ends.
 fn simulate(
     files: &[PathBuf],
     rules: &RulePaths,
     settings: LearnSettings,
-    profiles: &mut BTreeMap<Workload, Profile>,
+    known: &mut Known,
     report: &mut Report,
 ) -> Result<(), Failure> {
     each_capture(files, |mut capture| {
@@ -134,7 +133,7 @@ fn simulate(
             node: node_of(capture.header()),
             ..settings
         };
-        learn(&mut capture, &set, settings, profiles, report)
+        learn(&mut capture, &set, settings, known, report)
     })
 }
 
@@ -154,11 +153,12 @@ fn learn(
     capture: &mut Capture,
     rules: &Arc<RuleSet>,
     settings: LearnSettings,
-    profiles: &mut BTreeMap<Workload, Profile>,
+    known: &mut Known,
     report: &mut Report,
 ) -> Result<(), Failure> {
     // A copy, as the replay of a header that is refused gives nothing back.
-    let learner = Learner::new(settings, profiles.clone());
+    let mut learner = Learner::new(settings, known.learnt.clone());
+    learner.review(known.reviewed.clone());
     let replay = Replay::learning(capture.header(), Arc::clone(rules), learner);
     let mut replay = replay.map_err(|fault| capture.damage(fault))?;
     let damage = play(capture, &mut replay, |replay| {
@@ -168,7 +168,7 @@ fn learn(
     let (seen, lost) = replay.account();
     if let Some(learner) = replay.into_learner() {
         report.ended(&learner, seen, lost);
-        *profiles = learner.into_profiles();
+        known.learnt = learner.into_profiles();
     }
     damage.map_or(Ok(()), |damage| Err(damage.into()))
 }

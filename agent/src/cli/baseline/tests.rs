@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Parser as _;
 
 use super::super::{Cli, Exit, Failure, Verb};
+use crate::baseline::file;
 
 const A: &str = "workload: image a\nroles:\n- role: r\n  run: {dns: [a.example]}\n";
 const MORE_OF_A: &str = "workload: image a\nroles:\n- role: r\n  run: {dns: [b.example]}\n";
@@ -89,7 +90,7 @@ fn what_prints_files_prints_one() {
 #[test]
 fn files_of_a_folder_are_written_for_review_and_as_one() {
     let folder = folder(&[("1.yaml", A), ("2.yaml", MORE_OF_A), ("3.yaml", B)]);
-    let known = |folder: &Path| crate::baseline::file::read_folder(folder).unwrap();
+    let known = |folder: &Path| file::merged(file::read_folder(folder).unwrap());
     for words in ["show ./ --into ./shown", "merge ./ --into ./merged"] {
         gravlens(folder.path(), words).unwrap();
         refused(folder.path(), words);

@@ -140,6 +140,10 @@ impl Detector {
         self.give_up_barriers();
         let fresh = self.take_accounts();
         self.publish(fresh);
+        if fresh {
+            self.tell_learner_of_losses();
+        }
+        self.keep_baselines();
         self.fold_removed();
         self.look_for_lost_cgroups();
         self.look_at_canary();

@@ -72,6 +72,7 @@ fn stages(journal: &Journal, detection: Detection) -> Stages<FakeHooks> {
             while alert_queue.recv().await.is_some() {}
             three.note("stored");
         },
+        keeper: None::<std::future::Ready<()>>,
         helpers: pending(),
     });
     // Its smallest share leaves a busy machine time enough.

@@ -5,9 +5,9 @@ use crate::model::{ClassSummary, Kept};
 use crate::proto;
 use crate::sinks::reload::{ReloadAnswer, ReloadOutcome};
 use crate::telemetry::{
-    CanaryStatus, CgroupCounts, EventCounts, FailedReload, HookStatus, IntegrityStatus,
-    KernelFacts, LossAccount, QueueDepth, RingUsage, RuleEntry, RuleSetFacts, RuleState,
-    TopicState, counters,
+    BaselineFacts, CanaryStatus, CgroupCounts, EventCounts, FailedReload, HookStatus,
+    IntegrityStatus, KernelFacts, LossAccount, QueueDepth, RingUsage, RuleEntry, RuleSetFacts,
+    RuleState, TopicState, counters,
 };
 
 /// How far a subscription has come.
@@ -40,6 +40,16 @@ pub(super) fn rule_set(
             standing: failed.standing,
         }),
         without_events: facts.without_events,
+    }
+}
+
+/// What baselines are made of.
+pub(super) fn baselines(facts: &BaselineFacts) -> proto::BaselineStatus {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    proto::BaselineStatus {
+        learnt_workloads: count(facts.learnt_workloads),
+        reviewed_workloads: count(facts.reviewed_workloads),
+        reviewed_digest: facts.reviewed_digest.clone(),
     }
 }
 

@@ -86,6 +86,7 @@ impl Answers {
             canary: Some(convert::canary(&snapshot.canary)),
             integrity: Some(convert::integrity(&snapshot.integrity)),
             kept_events: facts.approvers.iter().map(convert::kept_events).collect(),
+            baselines: facts.baselines.as_ref().map(convert::baselines),
         }
     }
 

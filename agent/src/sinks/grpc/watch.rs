@@ -215,6 +215,7 @@ impl Open {
             newest_sequence: bounds.newest,
             heartbeat_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
             agent_started: Some(timestamp(facts.started)),
+            baselines: facts.baselines.as_ref().map(convert::baselines),
         }))
     }
 

@@ -161,6 +161,29 @@ struct Hello<'a> {
     newest_sequence: u64,
     /// Seconds between heartbeats.
     heartbeat_seconds: u32,
+    /// What baselines are made of; `null` when they are off.
+    baselines: Option<Baselines<'a>>,
+}
+
+/// What baselines are made of. What reviewed files say outranks what was learnt.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Baselines<'a> {
+    /// Workloads that were known from the store when the agent started.
+    learnt_workloads: u32,
+    /// Workloads that reviewed files are about: they are locked.
+    reviewed_workloads: u32,
+    /// Digest of these files; empty when there are none.
+    reviewed_digest: &'a str,
+}
+
+impl<'a> From<&'a proto::BaselineStatus> for Baselines<'a> {
+    fn from(baselines: &'a proto::BaselineStatus) -> Self {
+        Self {
+            learnt_workloads: baselines.learnt_workloads,
+            reviewed_workloads: baselines.reviewed_workloads,
+            reviewed_digest: &baselines.reviewed_digest,
+        }
+    }
 }
 
 /// The rule set in numbers.
@@ -288,6 +311,7 @@ impl<'a> From<&'a proto::Hello> for Hello<'a> {
             oldest_sequence: hello.oldest_sequence,
             newest_sequence: hello.newest_sequence,
             heartbeat_seconds: hello.heartbeat_seconds,
+            baselines: hello.baselines.as_ref().map(Baselines::from),
         }
     }
 }

@@ -475,6 +475,11 @@ fn hello() -> proto::Hello {
         newest_sequence: 0,
         heartbeat_seconds: 5,
         agent_started: at(0),
+        baselines: Some(proto::BaselineStatus {
+            learnt_workloads: 4,
+            reviewed_workloads: 1,
+            reviewed_digest: "sha256:0033".into(),
+        }),
     }
 }
 

@@ -22,7 +22,7 @@ fn files_of_one_workload_are_merged() {
         (".hidden.yaml", "not: [ours"),
     ]);
     fs::create_dir(folder.path().join("d.yaml")).unwrap();
-    let profiles = read_folder(folder.path()).unwrap();
+    let profiles = merged(read_folder(folder.path()).unwrap());
     let names: Vec<&str> = profiles.keys().map(Workload::text).collect();
     assert_eq!(names, ["image nginx", "image redis"]);
     let mut both = read_back(REVIEWED);

@@ -96,6 +96,7 @@ fn file_name(workload: &Workload) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::file;
 
     fn name(workload: &str) -> String {
         file_name(&Workload::from_text(workload))
@@ -145,7 +146,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &two, Evidence::With, false).unwrap();
         assert_eq!(names(folder.path()).len(), 2);
-        let read = crate::baseline::file::read_folder(folder.path()).unwrap();
+        let read = file::merged(file::read_folder(folder.path()).unwrap());
         assert!(read.keys().eq(two.keys()));
     }
 

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::baseline::{Profile, Workload};
 use crate::capture::{CaptureWriter, sample};
 use crate::cli::Exit;
 use crate::detect::LoadOptions;
@@ -22,7 +24,7 @@ fn stored(name: &str) -> Vec<u8> {
 /// A folder with captures, and how a simulation of them in the order of their names ends.
 struct Simulation {
     folder: tempfile::TempDir,
-    profiles: BTreeMap<Workload, Profile>,
+    known: Known,
     report: Report,
 }
 
@@ -31,7 +33,10 @@ impl Simulation {
         let read = |text: &&str| crate::baseline::file::read(text, "f.yaml").unwrap();
         Self {
             folder: tempfile::tempdir().unwrap(),
-            profiles: reviewed.iter().map(read).collect(),
+            known: Known {
+                reviewed: reviewed.iter().map(read).collect(),
+                ..Known::default()
+            },
             report: Report::telling(2),
         }
     }
@@ -51,9 +56,9 @@ impl Simulation {
             options: LoadOptions::default(),
         };
         let settings = LearnSettings::default();
-        let (profiles, report) = (&mut self.profiles, &mut self.report);
-        let outcome = simulate(&paths, &rules, settings, profiles, report);
-        report.conclude(profiles, &settings);
+        let (known, report) = (&mut self.known, &mut self.report);
+        let outcome = simulate(&paths, &rules, settings, known, report);
+        report.conclude(&known.learnt, &settings);
         outcome.err().map(|failure| failure.exit())
     }
 
@@ -62,7 +67,7 @@ impl Simulation {
     }
 
     fn names(&self) -> Vec<&str> {
-        self.profiles.keys().map(Workload::text).collect()
+        self.known.learnt.keys().map(Workload::text).collect()
     }
 }
 
