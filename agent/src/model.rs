@@ -4,6 +4,7 @@
 //! "the kernel gave no value", never a zero.
 
 mod approval;
+mod baseline;
 mod call;
 mod container;
 mod dns;
@@ -14,6 +15,10 @@ mod process;
 mod unix_name;
 
 pub use approval::{ClassSummary, Kept};
+pub use baseline::{
+    BaselineEvidence, BaselineExposure, BaselineKind, BaselineNearest, BaselinePhase,
+    BaselinePrediction, BaselineState, PredictedPer,
+};
 pub use call::{Argument, Call, parameters};
 pub use container::{
     Container, ContainerMetadata, ContainerView, Identity, Mount, Runtime, pod_labels,

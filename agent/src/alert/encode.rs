@@ -1,5 +1,6 @@
 //! Alerts as protobuf messages.
 
+mod baseline;
 mod dns;
 mod event;
 mod paths;
@@ -51,6 +52,7 @@ pub(super) fn alert(id: String, alert: &Alert) -> proto::Alert {
         undecided: finding.undecided.iter().map(term).collect(),
         ancestors_truncated: ancestors.next().is_some(),
         near_exceptions: finding.near_exceptions.iter().map(near).collect(),
+        baseline: finding.baseline.as_deref().map(baseline::evidence),
     }
 }
 

@@ -168,6 +168,7 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
                     ..term()
                 },
             }],
+            baseline: None,
         },
         event: Event {
             number: 1,

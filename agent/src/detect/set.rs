@@ -194,6 +194,7 @@ impl RuleSet {
             near_exceptions: terms.near(&rule.exceptions),
             evidence: terms.evidence,
             undecided: terms.undecided,
+            baseline: None,
         }
     }
 }

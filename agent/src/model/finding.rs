@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::BaselineEvidence;
+
 /// Falco's priorities, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the variants are Falco's own words")]
@@ -79,7 +81,7 @@ pub struct RuleInfo {
     pub tags: Vec<String>,
     /// ATT&CK technique ids among the tags (`T1059`, `T1059.004`).
     pub attack_ids: Vec<String>,
-    /// Rule language: `falco` or `sigma`.
+    /// Rule language: `falco` or `sigma`; of built-in ones `baseline` or `built-in`.
     pub language: &'static str,
     /// File that defined the rule.
     pub file: String,
@@ -132,8 +134,8 @@ pub struct NearException {
     pub failed: MatchedTerm,
 }
 
-/// A rule that matched an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A rule that matched an event, or what is new about it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// The rule.
     pub rule: Arc<RuleInfo>,
@@ -146,4 +148,6 @@ pub struct Finding {
     pub undecided: Vec<MatchedTerm>,
     /// Exceptions that nearly applied, in the order of the rule.
     pub near_exceptions: Vec<NearException>,
+    /// What a baseline says; then the rule is built in.
+    pub baseline: Option<Box<BaselineEvidence>>,
 }
