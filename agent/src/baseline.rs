@@ -3,12 +3,13 @@
 //! ```text
 //! event -> act (class, object) -> generalise -> learner -> profile (role, phase, class, pattern)
 //!                                                 |            evidence, completeness, state, drift
-//!                                                 +-> novel: what is told
+//!                                                 +-> novel: what is told -> alert
 //! ```
 //!
 //! Nothing here reads a clock: the time comes with events and ticks.
 
 mod act;
+pub mod alert;
 mod class;
 pub mod completeness;
 pub mod diff;

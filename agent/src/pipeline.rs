@@ -37,6 +37,7 @@ mod start;
 mod tasks;
 
 pub use baselines::BaselineError;
+pub(crate) use baselines::learn_settings;
 pub use record::{RecordError, RecordProgress, RecordSettings, RecordState, record};
 pub use replay::Replay;
 pub use run::{RunError, run};

@@ -1,8 +1,9 @@
 //! Equal alerts told once, and counted: the first leaves at once, those that follow are rolled up.
 //!
-//! Alerts are equal when rule, rule set, container, event type and evidence are. While equal ones
-//! come, each window tells how many there were, as an addition to the first; a window without any
-//! ends it, and the next one is a new alert.
+//! Alerts are equal when rule, rule set, container, event type and evidence are, and those of a
+//! baseline when container, class, phase, role, object and priority are. While equal ones come, each
+//! window tells how many there were, as an addition to the first; a window without any ends it, and the
+//! next one is a new alert.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::Alert;
-use crate::model::ContainerView;
+use crate::model::{BaselineEvidence, BaselineKind, ContainerView};
 
 /// Alerts whose repetitions are counted at a time; what comes beyond them leaves as it is.
 const MAX_OPEN: usize = 16_384;
@@ -29,26 +30,56 @@ impl Key {
             digest.update((text.len() as u64).to_le_bytes());
             digest.update(text);
         };
-        let rule = &alert.finding.rule;
-        add(&rule.name);
-        add(&rule.set_digest);
         match &alert.event.container {
             ContainerView::Host => add("host"),
             ContainerView::Container(container) => add(&container.id),
             ContainerView::Unknown { cgroup_id, .. } => add(&cgroup_id.to_string()),
         }
-        add(alert.event.syscall.name());
-        for term in &alert.finding.evidence {
-            add(&term.field);
-            add(&term.operator);
-            add(&term.operand);
-            add(if term.negated { "not" } else { "" });
-            // No value differs from an empty one.
-            add(term.value.as_ref().map_or("-", |_| "+"));
-            add(term.value.as_deref().unwrap_or_default());
+        match &alert.finding.baseline {
+            Some(evidence) => {
+                add(alert.finding.rule.priority.name());
+                add_behaviour(evidence, add);
+            }
+            None => add_match(alert, add),
         }
-        digest.update(alert.set_generation.to_le_bytes());
         Self(digest.finalize().into())
+    }
+}
+
+/// What a rule matched.
+fn add_match(alert: &Alert, mut add: impl FnMut(&str)) {
+    let rule = &alert.finding.rule;
+    add("rule");
+    add(&rule.name);
+    add(&rule.set_digest);
+    add(&alert.set_generation.to_string());
+    add(alert.event.syscall.name());
+    for term in &alert.finding.evidence {
+        add(&term.field);
+        add(&term.operator);
+        add(&term.operand);
+        add(if term.negated { "not" } else { "" });
+        // No value differs from an empty one.
+        add(term.value.as_ref().map_or("-", |_| "+"));
+        add(term.value.as_deref().unwrap_or_default());
+    }
+}
+
+/// What a baseline says. No rule set and no call made it, and which of the behaviours of a flood comes
+/// first is chance.
+fn add_behaviour(evidence: &BaselineEvidence, mut add: impl FnMut(&str)) {
+    let kind = match evidence.kind {
+        // What is quarantined was told when it was new.
+        BaselineKind::Quarantined => BaselineKind::New,
+        kind => kind,
+    };
+    add("baseline");
+    add(&(kind as u8).to_string());
+    add(evidence.class);
+    add(&(evidence.phase as u8).to_string());
+    if kind != BaselineKind::Flood {
+        add(&evidence.role);
+        add(&evidence.object);
     }
 }
 
@@ -202,10 +233,13 @@ impl<T: Clone> Open<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::alert::sample;
+    use crate::model::{BaselinePhase, Priority, Syscall};
 
     const WINDOW: Duration = Duration::from_secs(60);
 
@@ -263,6 +297,49 @@ mod tests {
         let mut everything = Dedup::new(None);
         assert!(take(&mut everything, &alert("one"), 1, now));
         assert!(take(&mut everything, &alert("one"), 2, now));
+    }
+
+    #[tokio::test]
+    async fn a_behaviour_is_told_once_whatever_shows_it() {
+        let now = Instant::now();
+        let mut dedup = Dedup::new(Some(WINDOW));
+        let told = |edit: &dyn Fn(&mut Alert, &mut BaselineEvidence)| {
+            let mut evidence = sample::behaviour();
+            let mut alert = sample::alert_of(evidence.clone());
+            edit(&mut alert, &mut evidence);
+            alert.finding.baseline = Some(Box::new(evidence));
+            alert
+        };
+        assert!(take(&mut dedup, &told(&|_, _| {}), 1, now));
+        // It comes again, by another call, under another rule set, with more evidence.
+        let again = told(&|alert, evidence| {
+            alert.event.syscall = Syscall::Openat2;
+            alert.set_generation += 1;
+            evidence.kind = BaselineKind::Quarantined;
+            evidence.watched.windows += 1;
+            evidence.predicted = None;
+        });
+        assert!(!take(&mut dedup, &again, 2, now));
+        let edits: [&dyn Fn(&mut Alert, &mut BaselineEvidence); 7] = [
+            &|_, evidence| evidence.object.push('-'),
+            &|_, evidence| evidence.role.push_str(" > /bin/cat"),
+            &|_, evidence| evidence.class = "file_write",
+            &|_, evidence| evidence.phase = BaselinePhase::Start,
+            &|_, evidence| evidence.kind = BaselineKind::Rejected,
+            &|alert, _| alert.event.container = sample::unknown_view(7, None),
+            &|alert, _| Arc::make_mut(&mut alert.finding.rule).priority = Priority::Notice,
+        ];
+        for edit in edits {
+            assert!(take(&mut dedup, &told(edit), 3, now));
+        }
+        let flood = |object: &str| {
+            told(&|_, evidence| {
+                evidence.kind = BaselineKind::Flood;
+                evidence.object = object.to_owned();
+            })
+        };
+        assert!(take(&mut dedup, &flood("/a"), 4, now));
+        assert!(!take(&mut dedup, &flood("/b"), 5, now));
     }
 
     #[tokio::test]

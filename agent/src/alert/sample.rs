@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use super::{Alert, Facts, Stored};
 use crate::model::{
-    Capabilities, Container, ContainerMetadata, ContainerView, Event, EventFlags, ExeFile, ExecId,
-    Finding, Identity, Ids, Image, Layer, MatchedTerm, NearException, Open, Path, Payload,
-    Priority, Process, Provenance, RuleInfo, Runtime, Syscall, Tty,
+    BaselineEvidence, BaselineExposure, BaselineKind, BaselineNearest, BaselinePhase,
+    BaselinePrediction, BaselineState, Capabilities, Container, ContainerMetadata, ContainerView,
+    Event, EventFlags, ExeFile, ExecId, Finding, Identity, Ids, Image, Layer, MatchedTerm,
+    NearException, Open, Path, Payload, PredictedPer, Priority, Process, Provenance, RuleInfo,
+    Runtime, Syscall, Tty,
 };
 use crate::proto;
 
@@ -198,6 +200,58 @@ pub(crate) fn alert_in(container: ContainerView) -> Alert {
         late: false,
         set_generation: 3,
     }
+}
+
+/// What a baseline says of the event of [`alert_in`].
+pub(crate) fn behaviour() -> BaselineEvidence {
+    BaselineEvidence {
+        kind: BaselineKind::New,
+        workload: "image docker.io/nginx".into(),
+        class: "file_read",
+        phase: BaselinePhase::Run,
+        state: BaselineState::Armed,
+        role: "root uid0 /bin/nginx > /bin/sh".into(),
+        object: "/etc/shadow".into(),
+        nearest: Some(BaselineNearest {
+            pattern: "/etc/nginx/nginx.conf".into(),
+            diverging: Some("shadow".into()),
+        }),
+        watched: BaselineExposure {
+            windows: 1_440,
+            instances: 2,
+            starts: 3,
+            seconds: 86_400,
+        },
+        predicted: Some(BaselinePrediction {
+            per: PredictedPer::Day,
+            expected: 0.25,
+            bound: 0.75,
+        }),
+        tainted: false,
+    }
+}
+
+/// The alert of a baseline about the event of [`alert_in`].
+pub(crate) fn alert_of(evidence: BaselineEvidence) -> Alert {
+    let mut alert = alert_in(container_view());
+    alert.finding = Finding {
+        rule: Arc::new(RuleInfo {
+            name: "Baseline: new behaviour (file_read)".into(),
+            description: "A workload did what it never did.".into(),
+            tags: ["baseline", "file_read", "T1005"].map(Into::into).into(),
+            attack_ids: vec!["T1005".into()],
+            language: "baseline",
+            file: String::new(),
+            line: 0,
+            ..rule()
+        }),
+        output: format!("Baseline of {}: {}", evidence.workload, evidence.object),
+        evidence: Vec::new(),
+        undecided: Vec::new(),
+        near_exceptions: Vec::new(),
+        baseline: Some(Box::new(evidence)),
+    };
+    alert
 }
 
 /// Epoch of [`stored`].

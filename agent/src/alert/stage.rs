@@ -28,6 +28,11 @@ const BATCH: usize = 512;
 /// Time after which a stage without inputs looks for records that are too old, or were lost.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Window in which behaviours that a baseline told of are counted, unless that of other alerts is
+/// longer. Where they go on they come once in each window of the baseline, a minute or longer, and
+/// nobody needs to be told as often what was told already.
+const BEHAVIOURS: Duration = Duration::from_secs(3_600);
+
 /// The task that owns the spool's writer.
 #[derive(Debug)]
 pub struct AlertStage {
@@ -37,6 +42,8 @@ pub struct AlertStage {
     writer: SpoolWriter,
     awaiting: Awaiting,
     repeats: Dedup<Sent>,
+    /// Of behaviours that a baseline told of.
+    behaviours: Dedup<Sent>,
     throttle: Throttle,
     drops_told: u64,
     /// Alerts that the next commit stores.
@@ -48,7 +55,8 @@ pub struct AlertStage {
 /// How much is told of alerts that come in masses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlertLimits {
-    /// Equal alerts are counted for so long before the count is told; `None`: each is told.
+    /// Equal alerts are counted for so long before the count is told, those of a baseline for an hour at
+    /// least; `None`: each is told.
     pub dedup: Option<Duration>,
     /// Alerts that a rule may tell in a minute; `None`: all.
     pub per_minute: Option<NonZeroU32>,
@@ -71,6 +79,7 @@ pub fn channel(writer: SpoolWriter, capacity: usize) -> (AlertSender, AlertStage
         writer,
         awaiting: Awaiting::default(),
         repeats: Dedup::new(None),
+        behaviours: Dedup::new(None),
         throttle: Throttle::new(None),
         drops_told: 0,
         uncommitted: 0,
@@ -85,6 +94,7 @@ impl AlertStage {
     pub fn limited(self, limits: AlertLimits) -> Self {
         Self {
             repeats: Dedup::new(limits.dedup),
+            behaviours: Dedup::new(limits.dedup.map(|window| window.max(BEHAVIOURS))),
             throttle: Throttle::new(limits.per_minute),
             ..self
         }
@@ -109,7 +119,8 @@ impl AlertStage {
             if !open {
                 self.writer.insist();
                 // What has been counted and not told.
-                let (rolled, kept) = (self.repeats.finish(), self.throttle.finish());
+                let (mut rolled, kept) = (self.repeats.finish(), self.throttle.finish());
+                rolled.extend(self.behaviours.finish());
                 self.tell_counts(rolled, kept);
             }
             self = self.store_off_thread(inputs).await;
@@ -154,7 +165,11 @@ impl AlertStage {
 
     /// When a count of alerts that were not sent is to be told.
     fn next_count(&self) -> Option<Instant> {
-        let times = [self.repeats.next_end(), self.throttle.next_tell()];
+        let times = [
+            self.repeats.next_end(),
+            self.behaviours.next_end(),
+            self.throttle.next_tell(),
+        ];
         times.into_iter().flatten().min()
     }
 
@@ -163,7 +178,8 @@ impl AlertStage {
             self.handle(input);
         }
         let now = Instant::now();
-        let (rolled, kept) = (self.repeats.ended(now), self.throttle.due(now));
+        let (mut rolled, kept) = (self.repeats.ended(now), self.throttle.due(now));
+        rolled.extend(self.behaviours.ended(now));
         self.tell_counts(rolled, kept);
         self.tell_drops();
         let lost = self.writer.take_lost();
@@ -226,7 +242,7 @@ impl AlertStage {
 
     fn take_alert(&mut self, alert: &Alert) {
         let now = Instant::now();
-        let key = match self.repeats.take(alert) {
+        let key = match self.repeats_of(alert).take(alert) {
             Repeat::Counted => {
                 self.counts.rolled_up.fetch_add(1, Ordering::AcqRel);
                 return;
@@ -240,7 +256,15 @@ impl AlertStage {
         }
         let sent = self.store_alert(alert);
         if let Some(key) = key {
-            self.repeats.told(key, sent, now);
+            self.repeats_of(alert).told(key, sent, now);
+        }
+    }
+
+    /// Who counts what repeats such an alert.
+    fn repeats_of(&mut self, alert: &Alert) -> &mut Dedup<Sent> {
+        match alert.finding.baseline {
+            Some(_) => &mut self.behaviours,
+            None => &mut self.repeats,
         }
     }
 

@@ -40,6 +40,7 @@ use std::time::Duration;
 use crate::baseline::evidence::{Exposure, Seen, Trust};
 use crate::baseline::poisson;
 
+pub(super) use text::counted;
 pub use text::{Lasting, up};
 
 /// Seconds of the period that predictions are for.

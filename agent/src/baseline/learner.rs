@@ -255,17 +255,29 @@ impl Learner {
 
     /// Takes in what waited for the container's workload to be known.
     fn release(&mut self, container: &Arc<Container>, workload: &Workload) {
-        for (event, hit) in self.waiting.leave(container.cgroup_id) {
+        let before = self.novel.len();
+        for (mut event, hit) in self.waiting.leave(container.cgroup_id) {
+            event.container = ContainerView::Container(Arc::clone(container));
             self.admit(&event, container, workload, hit);
         }
+        self.waited_since(before);
     }
 
     /// Nobody said in time which workload these events are of.
     fn release_unidentified(&mut self, id: u64) {
+        let before = self.novel.len();
         for (event, hit) in self.waiting.leave(id) {
             if let ContainerView::Container(container) = &event.container {
                 self.admit(&event, container, &Workload::of_id(container), hit);
             }
+        }
+        self.waited_since(before);
+    }
+
+    /// What is new behind that place is so late because its event waited.
+    fn waited_since(&mut self, place: usize) {
+        for novel in &mut self.novel[place..] {
+            novel.waited = true;
         }
     }
 

@@ -8,6 +8,8 @@ mod simulate;
 
 use clap::Subcommand;
 
+pub(super) use self::files::Known;
+pub(super) use self::simulate::node_of;
 use super::{Failure, Global};
 
 /// What to do with baselines.

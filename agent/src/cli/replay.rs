@@ -1,4 +1,4 @@
-//! `replay`: the alerts that rules make of captures.
+//! `replay`: the alerts that rules, and baselines, make of captures.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::baseline::{Known, node_of};
 use super::rules::{load_options, load_options_of_named};
 use super::run::RunArgs;
 use super::{Exit, Failure, Global};
+use crate::baseline::{LearnSettings, Learner};
 use crate::capture::{Capture, Damage, captures};
 use crate::config::Config;
 use crate::detect::{self, LoadOptions, RuleSet};
-use crate::pipeline::Replay;
+use crate::pipeline::{Replay, learn_settings};
 use crate::proto;
+use crate::proto::capture::Header;
 use crate::proto::record::Body;
 use crate::sinks::render;
 
@@ -28,6 +31,10 @@ pub(super) struct ReplayArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     rules: RuleChoice,
+    /// File with a profile, or folder of them: tell what the workloads do that is new to it as well; also
+    /// several times. What no profile is of is learnt from the captures
+    #[arg(long, value_name = "PATH")]
+    baselines: Vec<PathBuf>,
 }
 
 /// Rules for captures: those named, or the configured ones.
@@ -65,12 +72,19 @@ impl RuleChoice {
 pub(super) fn run(global: &Global, args: &ReplayArgs) -> Result<(), Failure> {
     let config = global.load(RunArgs::default().flags())?.config;
     let rules = args.rules.paths(&config);
+    let mut baselines = match args.baselines.as_slice() {
+        [] => None,
+        paths => Some(Baselines {
+            known: Known::read(paths)?,
+            settings: learn_settings(&config.baselines),
+        }),
+    };
     let mut stdout = BufWriter::new(io::stdout().lock());
     let mut alerts = 0;
     let outcome = each_capture(&args.files, |mut capture| {
         let node = capture.header().node.clone();
         let set = rules.load(&node)?;
-        let (seen, lost) = replay(&mut capture, &set, &mut |record| {
+        let (seen, lost) = replay(&mut capture, &set, baselines.as_mut(), &mut |record| {
             alerts += u64::from(matches!(record.body, Some(Body::Alert(_))));
             match render::record(record, global.output, &node) {
                 Some(text) => Ok(stdout.write_all(text.as_bytes())?),
@@ -113,19 +127,49 @@ pub(super) fn each_capture(
     outcome
 }
 
-/// Replays a capture to its end, or to where it is damaged, and hands out the records. Returns how
-/// many events the recorder saw and lost.
+/// Baselines to tell by.
+pub(super) struct Baselines {
+    /// What they know, and what they have learnt from one capture for the next.
+    known: Known,
+    /// How they learn.
+    settings: LearnSettings,
+}
+
+impl Baselines {
+    fn learner(&self, header: &Header) -> Learner {
+        let settings = LearnSettings {
+            node: node_of(header),
+            ..self.settings
+        };
+        // A copy, as the replay of a header that is refused gives nothing back.
+        let mut learner = Learner::new(settings, self.known.learnt.clone());
+        learner.review(self.known.reviewed.clone());
+        learner
+    }
+}
+
+/// Replays a capture to its end, or to where it is damaged, and hands out the records: with baselines,
+/// what is new to them as well. Returns how many events the recorder saw and lost.
 pub(super) fn replay(
     capture: &mut Capture,
     rules: &Arc<RuleSet>,
+    baselines: Option<&mut Baselines>,
     with: &mut dyn FnMut(&proto::Record) -> Result<(), Failure>,
 ) -> Result<(u64, u64), Failure> {
-    let replay = Replay::new(capture.header(), Arc::clone(rules));
+    let (header, set) = (capture.header(), Arc::clone(rules));
+    let replay = match &baselines {
+        Some(baselines) => Replay::telling(header, set, baselines.learner(header)),
+        None => Replay::new(header, set),
+    };
     let mut replay = replay.map_err(|fault| capture.damage(fault))?;
     let damage = play(capture, &mut replay, |replay| drain(replay, with))?;
+    let account = replay.account();
+    if let (Some(baselines), Some(learner)) = (baselines, replay.into_learner()) {
+        baselines.known.learnt = learner.into_profiles();
+    }
     match damage {
         Some(damage) => Err(damage.into()),
-        None => Ok(replay.account()),
+        None => Ok(account),
     }
 }
 
@@ -192,102 +236,4 @@ impl RulePaths {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::capture::sample;
-    use crate::config::Config;
-    use crate::detect::Level;
-
-    fn story() -> Vec<u8> {
-        let stored = "/../tests/corpora/capture/story";
-        fs::read([env!("CARGO_MANIFEST_DIR"), stored].concat()).unwrap()
-    }
-
-    /// Replays what lies there; the ids of the alerts, and how it ended.
-    fn ids(path: PathBuf) -> (Vec<String>, Option<Exit>) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("rules.yaml");
-        fs::write(&file, sample::RULES).unwrap();
-        let rules = RulePaths {
-            bundled: true,
-            paths: vec![file],
-            options: LoadOptions::default(),
-        };
-        let mut ids = Vec::new();
-        let outcome = each_capture(&[path], |mut capture| {
-            let set = rules.load(&capture.header().node)?;
-            let account = replay(&mut capture, &set, &mut |record| {
-                if let Some(Body::Alert(alert)) = &record.body {
-                    ids.push(alert.id.clone());
-                }
-                Ok(())
-            })?;
-            assert_eq!(account, (12, 1));
-            Ok(())
-        });
-        (ids, outcome.err().map(|failure| failure.exit()))
-    }
-
-    #[test]
-    fn a_damaged_capture_is_used_up_to_the_damage() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("b");
-        fs::write(&path, story()).unwrap();
-        let (whole, exit) = ids(folder.path().to_owned());
-        assert_eq!(exit, None);
-        assert!(whole.len() > 5, "{whole:?}");
-        let mut cut = story();
-        cut.truncate(cut.len() - 40);
-        fs::write(&path, cut).unwrap();
-        let (before, exit) = ids(path.clone());
-        assert_eq!(exit, Some(Exit::Damaged));
-        // What waits when the capture ends leaves then, so only the begin is the same.
-        let same = before
-            .iter()
-            .zip(&whole)
-            .take_while(|(one, other)| one == other);
-        let same = same.count();
-        assert!(same >= 5 && before.len() <= whole.len(), "{before:?}");
-    }
-
-    #[test]
-    fn rules_that_are_refused_and_files_that_are_none_have_their_codes() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("rules.yaml");
-        fs::write(&file, sample::RULES.replace("proc.name", "proc.nmae")).unwrap();
-        let rules = RulePaths {
-            bundled: false,
-            paths: vec![file.clone()],
-            options: LoadOptions::default(),
-        };
-        let failure = rules.load("node").unwrap_err();
-        assert_eq!(failure.exit(), Exit::RulesRefused);
-        assert!(failure.to_string().contains("proc.name"), "{failure}");
-        assert_eq!(ids(file).1, Some(Exit::Usage));
-        let absent = folder.path().join("absent");
-        assert_eq!(ids(absent).1, Some(Exit::Failure));
-    }
-
-    #[test]
-    fn the_least_level_of_sigma_is_the_configured_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("low.yaml");
-        let text = "title: Low\nlevel: low\nlogsource: {category: process_creation}\ndetection:\n  \
-                    s: {Image: x}\n  condition: s\n";
-        fs::write(&file, text).unwrap();
-        let enabled = |level| {
-            let mut config = Config::default();
-            config.rules.sigma_min_level = level;
-            let rules = RulePaths {
-                bundled: false,
-                paths: vec![file.clone()],
-                options: load_options_of_named(&config),
-            };
-            let set = rules.load("node").unwrap();
-            set.rules().filter(|rule| rule.enabled).count()
-        };
-        assert_eq!((enabled(Level::Low), enabled(Level::Medium)), (1, 0));
-    }
-}
+mod tests;

@@ -142,7 +142,13 @@ fn can_have_exceptions(rule: &str, language: &str) -> Result<(), Failure> {
     if ["falco", "sigma"].contains(&language) {
         return Ok(());
     }
-    let why = format!("'{rule}' tells of the sensor itself: there are no exceptions of it");
+    let why = match language {
+        "baseline" => format!(
+            "'{rule}' tells what is new to a baseline: there are no exceptions of it; what is ordinary \
+             has to be in the workload's profile"
+        ),
+        _ => format!("'{rule}' tells of the sensor itself: there are no exceptions of it"),
+    };
     Err(Failure::new(Exit::Failure, why))
 }
 

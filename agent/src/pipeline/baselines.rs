@@ -85,7 +85,7 @@ pub(super) fn open(
 }
 
 /// How to learn, but for who does.
-fn learn_settings(settings: &config::Baselines) -> LearnSettings {
+pub(crate) fn learn_settings(settings: &config::Baselines) -> LearnSettings {
     LearnSettings {
         window: settings.window.as_secs(),
         start_phase: settings.start_phase.as_secs(),

@@ -150,6 +150,7 @@ impl DataPath {
             started: parts.started,
             guard: Guard::new(parts.watch, Some(integrity)),
             learner,
+            tells_news: true,
             kept,
         };
         let detector = bootstrap(detector, parts.begun, &scope)?;

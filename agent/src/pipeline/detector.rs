@@ -4,6 +4,7 @@ mod answers;
 mod baselines;
 mod dns;
 mod guard;
+mod learning;
 mod records;
 mod repair;
 mod tape;
@@ -53,6 +54,9 @@ pub(super) struct Parts {
     pub(super) guard: Guard,
     /// Who learns what workloads do.
     pub(super) learner: Option<Learner>,
+    /// What the learner finds new is raised as alerts. Else it stays with the learner, for whoever takes
+    /// it from there.
+    pub(super) tells_news: bool,
     /// Where what is learnt is kept.
     pub(super) kept: Option<mpsc::Sender<Changed>>,
 }
@@ -96,6 +100,7 @@ pub(super) struct Detector {
     repair: repair::Repair,
     guard: Guard,
     learner: Option<Learner>,
+    tells_news: bool,
     kept: Option<mpsc::Sender<Changed>>,
     /// Events lost by cgroup, as of the last account.
     lost_events: HashMap<u64, u64>,
@@ -135,6 +140,7 @@ impl Detector {
             repair: repair::Repair::default(),
             guard: parts.guard,
             learner: parts.learner,
+            tells_news: parts.tells_news,
             kept: parts.kept,
             lost_events: HashMap::new(),
         }
@@ -161,9 +167,7 @@ impl Detector {
             if container.identity != Identity::Pending {
                 self.alerts.identified(Arc::clone(container));
             }
-            if let Some(learner) = &mut self.learner {
-                learner.identified(container);
-            }
+            self.learn_identity(container);
         }
     }
 
@@ -209,10 +213,7 @@ impl Detector {
         self.ask_runtimes();
         let (rulings, mut bench) = self.bench();
         rulings.tick(&mut bench);
-        let time = self.time();
-        if let Some(learner) = &mut self.learner {
-            learner.tick(time);
-        }
+        self.learn_time();
     }
 
     /// Judges every later event by another rule set. What waits stays with the one that saw it.
@@ -263,6 +264,7 @@ impl Detector {
             let (rulings, mut bench) = self.bench();
             rulings.release(waiting, &mut bench);
         }
+        self.finish_learning(until).await;
         self.keep_baselines_finally(until).await;
     }
 
@@ -270,19 +272,7 @@ impl Detector {
     pub(super) fn conclude(&mut self) {
         let (rulings, mut bench) = self.bench();
         rulings.release_all(&mut bench);
-        if let Some(learner) = &mut self.learner {
-            learner.conclude();
-        }
-    }
-
-    /// Who learns, if anybody does.
-    pub(super) fn learner(&mut self) -> Option<&mut Learner> {
-        self.learner.as_mut()
-    }
-
-    /// Gives back who learnt, if anybody did.
-    pub(super) fn into_learner(self) -> Option<Learner> {
-        self.learner
+        self.conclude_learning();
     }
 
     /// Wall-clock time of the newest event or tick.
@@ -300,22 +290,7 @@ impl Detector {
     fn detect(&mut self, event: &Event<'_>, cgroup_id: u64) {
         let (rulings, mut bench) = self.bench();
         rulings.judge(event, cgroup_id, &mut bench);
-        let suspect = self.tell_suspects(event);
-        if let Some(learner) = &mut self.learner {
-            learner.observe(event, suspect);
-        }
-    }
-
-    /// Tells the learner who has met a rule. Says whether it was the process of this event.
-    fn tell_suspects(&mut self, event: &Event<'_>) -> bool {
-        let Some(learner) = &mut self.learner else {
-            return false;
-        };
-        let suspects = self.rulings.take_suspects();
-        for process in &suspects {
-            learner.suspect(*process);
-        }
-        suspects.contains(&event.exec_id().key())
+        self.learn(event);
     }
 
     /// More is known about the containers of these pairs.

@@ -181,7 +181,12 @@ impl Pending {
 
     /// Whether the wait of this pair went beyond the grace.
     pub(super) fn is_late(&self, waiting: &Waiting, now_ns: u64) -> bool {
-        now_ns > waiting.since_ns.saturating_add(self.limits.grace_ns)
+        self.is_beyond_grace(waiting.since_ns, now_ns)
+    }
+
+    /// Whether a wait since then went beyond the grace.
+    pub(super) fn is_beyond_grace(&self, since_ns: u64, now_ns: u64) -> bool {
+        now_ns > since_ns.saturating_add(self.limits.grace_ns)
     }
 
     /// Takes what waits under the oldest sets, where there are more than so many. That counts as

@@ -69,15 +69,24 @@ impl Replay {
     /// # Errors
     /// The header says something that no recorder says.
     pub fn new(header: &Header, rules: Arc<RuleSet>) -> Result<Self, Fault> {
-        Self::with(header, rules, None)
+        Self::with(header, rules, None, false)
     }
 
-    /// Begins a replay from which something learns what the workloads do.
+    /// Begins a replay that tells what the workloads do that is new, among the alerts of the rules.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn telling(header: &Header, rules: Arc<RuleSet>, learner: Learner) -> Result<Self, Fault> {
+        Self::with(header, rules, Some(learner), true)
+    }
+
+    /// Begins a replay from which something learns what the workloads do. What is new stays with the
+    /// learner.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn learning(header: &Header, rules: Arc<RuleSet>, learner: Learner) -> Result<Self, Fault> {
-        Self::with(header, rules, Some(learner))
+        Self::with(header, rules, Some(learner), false)
     }
 
     /// Who learns, if anybody does.
@@ -90,7 +99,12 @@ impl Replay {
         self.detector.into_learner()
     }
 
-    fn with(header: &Header, rules: Arc<RuleSet>, learner: Option<Learner>) -> Result<Self, Fault> {
+    fn with(
+        header: &Header,
+        rules: Arc<RuleSet>,
+        learner: Option<Learner>,
+        tells_news: bool,
+    ) -> Result<Self, Fault> {
         let begun = decode_reading(header.begun.unwrap_or_default())?;
         let begun = Reading {
             boot_ns: begun.0,
@@ -132,6 +146,7 @@ impl Replay {
                 started: begun.wall,
                 guard: Guard::new(Err("a replay has none".to_owned()), None),
                 learner,
+                tells_news,
                 kept: None,
             },
             begun,

@@ -12,7 +12,7 @@ use crate::alert::{Alert, AlertSender};
 use crate::detect::{Correlated, Correlator, Outcome, RuleIndex, Truth};
 use crate::enrich::container::ContainerTable;
 use crate::enrich::dns::{DnsTable, awaits_resolvers};
-use crate::model::{Event, Priority};
+use crate::model::{Event, Priority, RuleSetId};
 use crate::telemetry::{Counter, Failure, QueueDepth};
 
 /// Sets that may be kept at a time for what waits under them; with more, what waits under the oldest
@@ -71,6 +71,16 @@ impl Rulings {
         for waiting in self.pending.take_beyond_sets(MAX_SETS) {
             self.release(waiting, bench);
         }
+    }
+
+    /// The set in force.
+    pub(super) fn in_force(&self) -> RuleSetId {
+        self.in_force.id()
+    }
+
+    /// Whether what came then has waited for longer than the grace.
+    pub(super) fn is_beyond_grace(&self, since_ns: u64, now_ns: u64) -> bool {
+        self.pending.is_beyond_grace(since_ns, now_ns)
     }
 
     /// Pairs of event and rule that wait.

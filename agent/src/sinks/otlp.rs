@@ -3,6 +3,7 @@
 
 mod alert;
 mod attributes;
+mod baseline;
 mod container;
 mod event;
 mod failures;

@@ -109,3 +109,37 @@ fn bytes_that_are_no_text_are_marked() {
     assert!(process.escaped);
     assert_eq!(process.args[2], "\\xff");
 }
+
+#[test]
+fn what_a_baseline_says_is_told_and_nothing_that_it_does_not_know() {
+    let encoded = alert("id".into(), &sample::alert_of(sample::behaviour()));
+    assert_eq!(encoded.rule.unwrap().language, "baseline");
+    let told = encoded.baseline.unwrap();
+    assert_eq!(told.kind(), proto::BaselineKind::New);
+    assert_eq!(told.phase(), proto::BaselinePhase::Run);
+    assert_eq!(told.state(), proto::BaselineState::Armed);
+    assert_eq!(told.workload, "image docker.io/nginx");
+    assert_eq!(
+        (told.class.as_str(), told.object.as_str()),
+        ("file_read", "/etc/shadow")
+    );
+    let nearest = told.nearest.unwrap();
+    assert_eq!(nearest.diverging.as_deref(), Some("shadow"));
+    let watched = told.watched.unwrap();
+    assert_eq!((watched.windows, watched.instances), (1_440, 2));
+    assert_eq!((watched.starts, watched.seconds), (3, 86_400));
+    let predicted = told.predicted.unwrap();
+    assert_eq!(predicted.per(), proto::baseline_prediction::Per::Day);
+    assert_eq!((predicted.expected, predicted.bound), (0.25, 0.75));
+    let unknown = model::BaselineEvidence {
+        nearest: None,
+        predicted: None,
+        ..sample::behaviour()
+    };
+    let told = alert("id".into(), &sample::alert_of(unknown))
+        .baseline
+        .unwrap();
+    assert!(told.nearest.is_none() && told.predicted.is_none());
+    let by_rule = alert("id".into(), &sample::alert_in(ContainerView::Host));
+    assert!(by_rule.baseline.is_none());
+}

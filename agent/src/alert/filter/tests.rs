@@ -299,3 +299,17 @@ fn selectors() -> impl Strategy<Value = proto::Selector> {
             },
         )
 }
+
+#[test]
+fn what_a_baseline_tells_is_chosen_by_kind_class_and_technique() {
+    let alert = sample::alert_of(sample::behaviour());
+    let facts = Facts::alert(&alert.finding.rule, &alert.event.container, "openat");
+    assert!(allow(|s| s.rules = list(&["Baseline:*"])).admits(&facts));
+    assert!(allow(|s| s.rules = list(&["Baseline: new behaviour*"])).admits(&facts));
+    assert!(!allow(|s| s.rules = list(&["Baseline: flood*"])).admits(&facts));
+    assert!(allow(|s| s.tags = list(&["file_read"])).admits(&facts));
+    assert!(!allow(|s| s.tags = list(&["exec"])).admits(&facts));
+    assert!(!deny(|s| s.tags = list(&["baseline"])).admits(&facts));
+    assert!(deny(|s| s.tags = list(&["baseline"])).admits(&known()));
+    assert!(allow(|s| s.attack_ids = list(&["T1005"])).admits(&facts));
+}

@@ -4,6 +4,7 @@ use super::*;
 use crate::alert::{
     Downtime, Filter, LossWatch, Spool, SpoolLimits, Start, Step, Subscription, sample,
 };
+use crate::model::BaselineKind;
 use crate::proto::record::Body;
 use crate::telemetry::{EventCounts, LossAccount};
 
@@ -295,4 +296,40 @@ async fn a_roll_up_comes_when_its_window_ends() {
     drop(sender);
     stage.await.unwrap();
     assert_eq!(spool.bounds().newest, 2);
+}
+
+/// What is quarantined comes once in each window of the baseline, which is as long as that of equal
+/// alerts or longer.
+#[tokio::test(start_paused = true)]
+async fn a_behaviour_that_goes_on_is_told_by_the_hour() {
+    let (sender, stage) = channel_of(64);
+    let stage = stage.limited(AlertLimits {
+        dedup: Some(Duration::from_secs(60)),
+        per_minute: None,
+    });
+    let spool = Arc::clone(stage.writer.spool());
+    let stage = tokio::spawn(stage.run());
+    sender.raise(sample::alert_of(sample::behaviour()));
+    for _ in 0..29 {
+        tokio::time::sleep(Duration::from_secs(119)).await;
+        let mut again = sample::behaviour();
+        again.kind = BaselineKind::Quarantined;
+        sender.raise(sample::alert_of(again));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(spool.bounds().newest, 1);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(spool.bounds().newest, 2);
+    drop(sender);
+    stage.await.unwrap();
+    let mut subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
+    let steps = std::iter::from_fn(|| match subscription.step() {
+        Step::Record(record) => Some(record.decode().unwrap()),
+        _ => None,
+    });
+    let records: Vec<_> = steps.collect();
+    let baseline = alert_of(&records[0]).baseline.as_ref().unwrap();
+    assert_eq!(baseline.kind(), proto::BaselineKind::New);
+    let news = amends(&records)[0].roll_up.as_ref().unwrap();
+    assert_eq!(news.count, 29);
 }

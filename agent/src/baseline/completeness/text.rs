@@ -39,7 +39,8 @@ fn expectation(f: &mut Formatter<'_>, unit: Unit, expected: f64, bound: f64) -> 
     write!(f, "{expected:.1} expected, at most {bound:.1} a {period}")
 }
 
-fn counted(count: u64, name: &str) -> String {
+/// A number of things.
+pub(in crate::baseline) fn counted(count: u64, name: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {name}{plural}")
 }

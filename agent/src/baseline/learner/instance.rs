@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use sha2::{Digest as _, Sha256};
@@ -50,7 +49,6 @@ pub(super) enum Telling {
 pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) workload: Workload,
-    pub(super) container: Arc<Container>,
     phase: Phase,
     unit: OpenWindow<Key>,
     /// What came in this unit already.
@@ -74,7 +72,7 @@ pub(super) struct Unit {
 impl Instance {
     /// One that is seen for the first time.
     pub(super) fn new(
-        container: &Arc<Container>,
+        container: &Container,
         workload: &Workload,
         boot_ns: u64,
         now: u64,
@@ -95,7 +93,6 @@ impl Instance {
         Self {
             id,
             workload: workload.clone(),
-            container: Arc::clone(container),
             phase,
             unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
             noted: HashSet::default(),

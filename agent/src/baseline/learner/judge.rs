@@ -1,7 +1,5 @@
 //! What is made of an act: it is known, it is learnt, or something is new about it.
 
-use std::sync::Arc;
-
 use super::super::act::{Act, Object};
 use super::super::class::Class;
 use super::super::drift::{self, Age};
@@ -210,9 +208,8 @@ impl Judgement<'_> {
             phase: self.phase,
             state,
             workload: self.instance.workload.clone(),
-            container: Arc::clone(&self.instance.container),
-            process: Arc::clone(&self.event.process),
-            time: self.event.time,
+            event: self.event.to_owned(),
+            waited: false,
             role: self.role.clone(),
             object: object.to_owned(),
             nearest,

@@ -1,8 +1,6 @@
 //! What was new, and how much stands behind saying so.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::super::class::Class;
 use super::super::completeness::Prediction;
@@ -12,7 +10,7 @@ use super::super::profile::Phase;
 use super::super::role::Role;
 use super::super::state::State;
 use super::super::workload::Workload;
-use crate::model::{Container, Priority, Process};
+use crate::model::{ContainerView, Event, Priority};
 
 /// Why something is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,12 +84,10 @@ pub struct Novel {
     pub state: State,
     /// The workload.
     pub workload: Workload,
-    /// The instance.
-    pub container: Arc<Container>,
-    /// Who did it.
-    pub process: Arc<Process>,
-    /// When.
-    pub time: SystemTime,
+    /// What happened. Its container is known by its workload if the event waited for that.
+    pub event: Event<'static>,
+    /// The event waited until it was known which workload its container belongs to.
+    pub waited: bool,
     /// Its role: of an execution that of who started it.
     pub role: Role,
     /// The object, general as profiles have it.
@@ -107,6 +103,15 @@ pub struct Novel {
 }
 
 impl Novel {
+    /// Id of the instance.
+    pub fn container_id(&self) -> &str {
+        match &self.event.container {
+            ContainerView::Container(container) => &container.id,
+            // Nobody learns from these.
+            ContainerView::Host | ContainerView::Unknown { .. } => "",
+        }
+    }
+
     /// How urgent it is: by how sure it is that it is new, and by what an attack could do with it.
     pub fn priority(&self) -> Priority {
         match (self.kind, self.state) {

@@ -10,11 +10,17 @@ use super::{Kind, LearnSettings, Learner, Novel};
 use crate::baseline::{Class, Phase, Profile, Workload};
 use crate::detect::testing::{event, metadata, open, process};
 use crate::model::{
-    CgroupChange, Container, ContainerView, Event, ExecId, Identity, Layer, Payload, Process,
+    Call, CgroupChange, Container, ContainerView, Event, ExecId, Identity, Layer, Payload, Process,
     Runtime, Syscall,
 };
 
 const EPOCH: u64 = 1_700_000_000;
+/// `ptrace(PTRACE_ATTACH, 7)`, which no time makes ordinary.
+const ATTACH: Call = Call {
+    arguments: [16, 7, 0, 0, 0, 0],
+    descriptor: None,
+    fd_shared: false,
+};
 
 /// A learner with containers of one image, and a clock.
 struct World {
@@ -457,4 +463,30 @@ fn what_the_runtime_does_before_the_first_program_is_nobodys() {
     let runtime = process(99, "runc", &["init"], None);
     world.reads(&container, &runtime, "/etc/passwd");
     assert_eq!(world.profile().behaviours().count(), 0);
+}
+
+#[test]
+fn what_waited_is_told_of_the_container_that_is_known_now() {
+    let mut world = World::impatient();
+    let known = world.container(1, Some(0));
+    let pending = Arc::new(Container {
+        identity: Identity::Pending,
+        ..World::one(1, Some(0))
+    });
+    let server = server(100);
+    world.exec(&pending, &server);
+    let traced = event(server.clone(), Syscall::Ptrace, Payload::Call(ATTACH));
+    world.observe(&pending, traced.clone(), false);
+    assert!(world.told.is_empty());
+    world.learner.identified(&known);
+    world.told.extend(world.learner.take_novel());
+    assert_eq!(world.kinds(), [Kind::Grave]);
+    let novel = &world.told[0];
+    assert!(!novel.event.container.is_pending());
+    assert_eq!(novel.event.process.exec_id, server.exec_id);
+    assert_eq!(novel.container_id(), known.id);
+    assert!(novel.waited);
+    world.wait(61);
+    world.observe(&known, traced, false);
+    assert!(!world.told[1].waited);
 }

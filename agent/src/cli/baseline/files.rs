@@ -19,16 +19,16 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<BTreeMap<Workload, Profile>, Fai
 
 /// What files know, by what stands behind it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(in crate::cli) struct Known {
     /// Those with evidence.
-    pub(super) learnt: BTreeMap<Workload, Profile>,
+    pub(in crate::cli) learnt: BTreeMap<Workload, Profile>,
     /// Those without.
-    pub(super) reviewed: BTreeMap<Workload, Profile>,
+    pub(in crate::cli) reviewed: BTreeMap<Workload, Profile>,
 }
 
 impl Known {
     /// What files and folders know.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+    pub(in crate::cli) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
         let files = read_each(paths)?;
         let (reviewed, learnt): (Vec<_>, Vec<_>) = files
             .into_iter()

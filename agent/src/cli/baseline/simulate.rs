@@ -139,7 +139,7 @@ fn simulate(
 
 /// Who watched, for the evidence. Each capture watched for itself, so what two of them watched adds
 /// up; the same capture is the same watching, however often its profiles are merged.
-fn node_of(header: &Header) -> NodeId {
+pub(in crate::cli) fn node_of(header: &Header) -> NodeId {
     let mut digest = Sha256::new();
     digest.update(header.capture_id.to_le_bytes());
     digest.update(&header.node);

@@ -85,7 +85,7 @@ fn replay_all(files: &[PathBuf], rules: &RulePaths) -> Result<Replayed, Failure>
     let damage = each_capture(files, |mut capture| {
         let set = rules.load(&capture.header().node)?;
         alerts.begin_capture();
-        let (here, gone) = replay(&mut capture, &set, &mut |record| {
+        let (here, gone) = replay(&mut capture, &set, None, &mut |record| {
             match &record.body {
                 Some(Body::Alert(alert)) => alerts.alert(record.sequence, alert),
                 Some(Body::Amend(amend)) => alerts.amend(amend),

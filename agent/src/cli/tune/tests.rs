@@ -196,9 +196,14 @@ fn the_report_tells_what_is_hidden_and_what_is_not() {
 }
 
 #[test]
-fn rules_of_the_sensor_have_no_exceptions() {
+fn built_in_rules_have_no_exceptions() {
     assert!(can_have_exceptions("r", "falco").is_ok());
     assert!(can_have_exceptions("r", "sigma").is_ok());
     let own = can_have_exceptions("r", "built-in").unwrap_err();
     assert!(own.to_string().contains("the sensor itself"), "{own}");
+    let learnt = can_have_exceptions("r", "baseline").unwrap_err();
+    assert!(
+        learnt.to_string().contains("the workload's profile"),
+        "{learnt}"
+    );
 }

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::detector::Job;
 use super::*;
+use crate::baseline::LearnSettings;
 use crate::capture::{Capture, CaptureWriter, captures, sample};
 use crate::config::RecordFormat;
 use crate::detect::testing::loaded;
@@ -214,4 +216,109 @@ fn known_resolvers_answer_once() {
     assert_eq!(replay.resolvers.len(), 1);
     replay.apply(Input::Account { seen: 3, lost: 2 }).unwrap();
     assert_eq!(replay.account(), (3, 2));
+}
+
+/// What a reviewer let the workload of the story do: run its server, which starts a shell.
+const REVIEWED: &str = "\
+workload: image nginx
+roles:
+- role: root uid0 /usr/bin/nginx
+  start:
+    exec: [/usr/bin/sh]
+";
+
+fn reviewed() -> Learner {
+    let known = crate::baseline::file::read_bytes(REVIEWED.as_bytes(), "reviewed.yaml").unwrap();
+    let mut learner = Learner::new(LearnSettings::default(), BTreeMap::new());
+    learner.review([known].into());
+    learner
+}
+
+fn story_of(mut replay: Replay) -> (Vec<Record>, Replay) {
+    let mut records = Vec::new();
+    for input in sample::state().into_iter().chain(sample::story()) {
+        replay.apply(input).unwrap();
+        records.extend(taken(&mut replay));
+    }
+    replay.finish();
+    records.extend(taken(&mut replay));
+    (records, replay)
+}
+
+fn telling(rules_text: &str) -> Vec<Record> {
+    let replay = Replay::telling(&sample::header(), rules(rules_text), reviewed());
+    story_of(replay.unwrap()).0
+}
+
+fn alerts(records: &[Record]) -> Vec<&crate::proto::Alert> {
+    let bodies = records.iter().filter_map(|record| record.body.as_ref());
+    bodies
+        .filter_map(|body| match body {
+            Body::Alert(alert) => Some(alert),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_new_to_a_baseline_is_told_of_its_container() {
+    let records = telling("");
+    let alerts = alerts(&records);
+    let told: Vec<_> = alerts
+        .iter()
+        .map(|alert| {
+            let baseline = alert.baseline.as_ref().unwrap();
+            (&*baseline.class, &*baseline.object, &*baseline.workload)
+        })
+        .collect();
+    assert!(
+        told.contains(&("file_read", "/etc/shadow", "image nginx")),
+        "{told:?}"
+    );
+    let shell = ("exec", "/usr/bin/sh", "image nginx");
+    assert!(!told.contains(&shell), "{told:?}");
+    let read = alerts.iter().find(|alert| {
+        let baseline = alert.baseline.as_ref().unwrap();
+        baseline.class == "file_read"
+    });
+    let read = read.unwrap();
+    // Its event waited for the name of the container, longer than the grace.
+    let container = read.container.as_ref().unwrap();
+    assert_eq!(container.name, "web");
+    assert_eq!(container.identity(), crate::proto::Identity::Late);
+    let baseline = read.baseline.as_ref().unwrap();
+    assert_eq!(baseline.state(), crate::proto::BaselineState::Locked);
+    assert_eq!(baseline.phase(), crate::proto::BaselinePhase::Start);
+    assert!(baseline.predicted.is_none());
+    assert_eq!(read.event.as_ref().unwrap().r#type, "openat");
+    assert_eq!(read.process.as_ref().unwrap().name, "sh");
+    let rule = read.rule.as_ref().unwrap();
+    assert_eq!((&*rule.language, rule.set_generation), ("baseline", 1));
+}
+
+#[test]
+fn what_is_new_stands_among_what_the_rules_tell_each_time_alike() {
+    let first = text(&telling(sample::RULES));
+    for word in ["Baseline: new behaviour (file_read)", "Shadow read"] {
+        assert!(first.contains(word), "{word} is not in\n{first}");
+    }
+    for _ in 0..4 {
+        assert_eq!(text(&telling(sample::RULES)), first);
+    }
+    let rules_alone = story_of(replay(sample::RULES)).0;
+    let by_rules = alerts(&rules_alone).len();
+    let all = telling(sample::RULES);
+    let learnt = alerts(&all)
+        .iter()
+        .filter(|alert| alert.baseline.is_some())
+        .count();
+    assert_eq!(alerts(&all).len(), by_rules + learnt);
+}
+
+#[test]
+fn a_learner_that_is_not_to_tell_keeps_what_is_new() {
+    let replay = Replay::learning(&sample::header(), rules(""), reviewed()).unwrap();
+    let (records, mut replay) = story_of(replay);
+    assert!(alerts(&records).is_empty());
+    assert!(!replay.learner().unwrap().take_novel().is_empty());
 }

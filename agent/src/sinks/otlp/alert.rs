@@ -3,7 +3,7 @@
 use opentelemetry_semantic_conventions::attribute;
 
 use super::attributes::Attributes;
-use super::{container, event, process};
+use super::{baseline, container, event, process};
 use crate::proto;
 use crate::sinks::render::{near_exception, term};
 
@@ -19,6 +19,9 @@ pub(super) fn add(to: &mut Attributes, alert: &proto::Alert) {
         "gravlens.near_exceptions",
         alert.near_exceptions.iter().map(near_exception),
     );
+    if let Some(evidence) = &alert.baseline {
+        baseline::add(to, evidence);
+    }
     if let Some(event) = &alert.event {
         event::add(to, event);
     }

@@ -27,6 +27,11 @@ impl Attributes {
         self.put(key, value);
     }
 
+    /// Adds a number with a fraction.
+    pub(super) fn real(&mut self, key: &str, number: f64) {
+        self.put(key, Value::DoubleValue(number));
+    }
+
     /// Adds a number that may not be known.
     pub(super) fn maybe<N: TryInto<i64> + ToString + Copy>(
         &mut self,

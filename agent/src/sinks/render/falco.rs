@@ -4,6 +4,8 @@
 //! `output`, `tags` and `output_fields`, whose names are those of Falco's fields. What is told beside
 //! alerts (GAP, LOSS, AMEND) has rules of its own, as Falco tells of dropped events.
 
+mod baseline;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -198,6 +200,9 @@ fn fields(alert: &proto::Alert) -> Fields<'_> {
     if let Some(parent) = alert.ancestors.first() {
         add(&mut fields, "proc.pname", &parent.name);
         add(&mut fields, "proc.pcmdline", &parent.command_line);
+    }
+    if let Some(evidence) = &alert.baseline {
+        baseline::fields(&mut fields, evidence);
     }
     if let Some(rule) = &alert.rule {
         // The licence of Sigma's rules asks to show the author with each match.

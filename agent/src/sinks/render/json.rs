@@ -2,6 +2,7 @@
 //! What is not known is left out.
 
 mod alert;
+mod baseline;
 mod dns;
 mod event;
 mod paths;

@@ -6,6 +6,7 @@
 //! others are left out.
 
 mod attack;
+mod baseline;
 mod container;
 mod evidence;
 mod object;
@@ -30,8 +31,9 @@ const CLASS: u64 = 2004;
 const CATEGORY: u64 = 2;
 /// Name and maker of the product.
 const PRODUCT: &str = "Gravlens";
-/// `analytic.type_id` of a rule.
+/// `analytic.type_id` of a rule, and of what was learnt of behaviour.
 const RULE: u64 = 1;
+const BEHAVIORAL: u64 = 2;
 /// `os.type_id` of Linux.
 const LINUX: u64 = 200;
 /// Where a type is required and not known.
@@ -85,6 +87,7 @@ fn of_alert(record: &Record, alert: &proto::Alert, node: &str) -> Option<Object>
         .object("finding_info", finding_info(record, alert))
         .list("observables", observables::of(node, &evidences))
         .list("evidences", evidences)
+        .list("anomaly_analyses", baseline::analyses(alert))
         .object("unmapped", unmapped::of_alert(alert));
     Some(finding)
 }
@@ -199,9 +202,13 @@ fn finding_info(record: &Record, alert: &proto::Alert) -> Object {
     let Some(rule) = &alert.rule else {
         return info;
     };
+    let (analytic, word) = match alert.baseline {
+        Some(_) => (BEHAVIORAL, "Behavioral"),
+        None => (RULE, "Rule"),
+    };
     let analytic = Object::default()
-        .number("type_id", RULE)
-        .text("type", "Rule")
+        .number("type_id", analytic)
+        .text("type", word)
         .text("name", &rule.name)
         .text(
             "uid",

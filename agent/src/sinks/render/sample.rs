@@ -7,7 +7,9 @@ use prost_types::Timestamp;
 
 use crate::alert::{AlertSender, Filter, Spool, SpoolLimits, Start, Step, Subscription};
 use crate::alert::{channel, sample};
-use crate::model::ContainerView;
+use crate::model::{
+    BaselineEvidence, BaselineExposure, BaselineKind, BaselinePhase, BaselineState, ContainerView,
+};
 use crate::proto::event::Payload;
 use crate::proto::record::Body;
 use crate::proto::{self, Record};
@@ -121,6 +123,8 @@ fn alerts() -> Vec<(&'static str, Record)> {
             ),
         ),
         ("alert_cgroup", event("cgroup_mkdir", cgroup())),
+        ("alert_baseline", of_baseline(sample::behaviour())),
+        ("alert_baseline_flood", of_baseline(flood())),
     ]
 }
 
@@ -277,6 +281,29 @@ fn of_sigma(alert: &mut proto::Alert) {
         level: "medium".into(),
         references: vec!["https://example.org/shadow".into()],
     });
+}
+
+fn of_baseline(evidence: BaselineEvidence) -> Record {
+    received(|sender| sender.raise(sample::alert_of(evidence))).remove(0)
+}
+
+/// Of a process that a rule has matched, in a container that was not watched before.
+fn flood() -> BaselineEvidence {
+    BaselineEvidence {
+        kind: BaselineKind::Flood,
+        phase: BaselinePhase::Start,
+        state: BaselineState::Locked,
+        nearest: None,
+        watched: BaselineExposure {
+            windows: 0,
+            instances: 0,
+            starts: 0,
+            seconds: 0,
+        },
+        predicted: None,
+        tainted: true,
+        ..sample::behaviour()
+    }
 }
 
 fn ip(ip: &str, port: u32) -> Option<proto::SocketAddress> {

@@ -224,3 +224,34 @@ fn other_records_have_a_line_each() {
         assert!(json.get("sequence").is_none());
     }
 }
+
+#[test]
+fn what_a_baseline_tells_reads_like_this() {
+    let record = received(|sender| sender.raise(sample::alert_of(sample::behaviour()))).remove(0);
+    let text = text_record(&record);
+    let rows = "    event      openat /etc/shadow = 3
+    baseline   new file_read of image docker.io/nginx, run phase, armed
+    object     /etc/shadow
+    role       root uid0 /bin/nginx > /bin/sh
+    nearest    /etc/nginx/nginx.conf, differs at shadow
+    watched    1440 windows in 1 d 0 h, 3 starts, 2 containers
+    expected   0.2 new a day of one container, at most 0.8 (95 %)
+    output     Baseline of image docker.io/nginx: /etc/shadow
+    rule       baseline T1005
+";
+    assert!(text.contains(rows), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&json_record(&record)).unwrap();
+    let baseline = &json["alert"]["baseline"];
+    assert_eq!(baseline["kind"], "new");
+    assert_eq!(baseline["nearest"]["diverging"], "shadow");
+    assert_eq!(baseline["watched"]["windows"], 1_440);
+    assert_eq!(baseline["predicted"]["per"], "day");
+    assert!(baseline.get("tainted").is_none());
+    let line = super::record(&record, RecordFormat::Falco, "n").unwrap();
+    let falco: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let fields = &falco["output_fields"];
+    assert_eq!(fields["baseline.object"], "/etc/shadow");
+    assert_eq!(fields["baseline.nearest"], "/etc/nginx/nginx.conf");
+    assert_eq!(fields["baseline.bound"], 0.75);
+    assert_eq!(fields["fd.name"], "/etc/shadow");
+}

@@ -1,5 +1,7 @@
 //! Records for people. Nothing that a container wrote reaches the terminal unescaped.
 
+mod baseline;
+
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -241,6 +243,9 @@ fn alert(out: &mut String, alert: &proto::Alert) {
     }
     for exception in &alert.near_exceptions {
         row(out, "exception", &near_exception(exception));
+    }
+    if let Some(evidence) = &alert.baseline {
+        baseline::rows(out, evidence);
     }
     row(out, "output", &printable(&alert.output));
     if let Some(rule) = rule {

@@ -91,7 +91,7 @@ impl Told {
             class: novel.class.name(),
             phase: novel.phase.name(),
             workload: novel.workload.text().to_owned(),
-            container: novel.container.id.clone(),
+            container: novel.container_id().to_owned(),
             role: novel.role.text().to_owned(),
             object: novel.object.clone(),
             nearest: novel.nearest.as_ref().map(|near| near.pattern.clone()),

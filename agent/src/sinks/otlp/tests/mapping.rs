@@ -17,6 +17,7 @@ fn value(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => format!("{text:?}"),
         Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::DoubleValue(number)) => format!("{number:?}"),
         Some(Value::BoolValue(flag)) => flag.to_string(),
         Some(Value::ArrayValue(list)) => {
             let values: Vec<_> = list.values.iter().map(|it| self::value(Some(it))).collect();

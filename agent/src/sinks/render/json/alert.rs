@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::baseline::Baseline;
 use super::event::{Event, Process};
 use super::is_default;
 use crate::proto;
@@ -43,6 +44,10 @@ pub struct Alert<'a> {
     /// Exceptions of the rule that nearly applied: all of their comparisons held but one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     near_exceptions: Vec<NearException<'a>>,
+    /// What a baseline says; only of alerts that no rule of the rule files made, but what was learnt of
+    /// the workload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<Baseline<'a>>,
 }
 
 impl<'a> From<&'a proto::Alert> for Alert<'a> {
@@ -66,6 +71,7 @@ impl<'a> From<&'a proto::Alert> for Alert<'a> {
                 .iter()
                 .map(NearException::from)
                 .collect(),
+            baseline: alert.baseline.as_ref().map(Baseline::from),
         }
     }
 }
@@ -77,7 +83,8 @@ struct Rule<'a> {
     tags: &'a [String],
     /// ATT&CK techniques.
     attack_ids: &'a [String],
-    /// `falco`, `sigma`, or `built-in`: a finding about the sensor itself, without file.
+    /// `falco`, `sigma`, or, without file, `baseline`: what is new about a workload, or `built-in`: a
+    /// finding about the sensor itself.
     language: &'a str,
     file: &'a str,
     line: u32,

@@ -152,3 +152,31 @@ fn nothing_is_empty(place: &str, value: &Value) {
         Value::Bool(_) | Value::Number(_) => {}
     }
 }
+
+#[test]
+fn what_a_baseline_tells_is_an_analysis_of_behaviour() {
+    let samples = samples();
+    let finding = &samples["alert_baseline"];
+    let analytic = &finding["finding_info"]["analytic"];
+    assert_eq!(
+        (&analytic["type_id"], &analytic["type"]),
+        (&json!(2), &json!("Behavioral"))
+    );
+    let analysis = &finding["anomaly_analyses"][0];
+    assert_eq!(
+        analysis["analysis_targets"][0]["name"],
+        "image docker.io/nginx"
+    );
+    let anomaly = &analysis["anomalies"][0];
+    assert_eq!(anomaly["observation_parameter"], "file_read");
+    assert_eq!(anomaly["observed_pattern"], "new");
+    assert_eq!(anomaly["observations"][0]["value"], "/etc/shadow");
+    let known = &analysis["baselines"][0]["observations"][0];
+    assert_eq!(known["value"], "/etc/nginx/nginx.conf");
+    let all = &finding["unmapped"]["baseline"];
+    assert_eq!(all["watched"]["seconds"], 86_400);
+    assert_eq!(all["predicted"]["bound"], 0.75);
+    let flood = &samples["alert_baseline_flood"];
+    assert!(flood["anomaly_analyses"][0].get("baselines").is_none());
+    assert!(samples["alert_open"].get("anomaly_analyses").is_none());
+}

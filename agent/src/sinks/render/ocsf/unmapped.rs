@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::object::Object;
-use super::values;
+use super::{baseline, values};
 use crate::proto;
 use crate::proto::event::Payload;
 use crate::sinks::render::enum_word;
@@ -25,6 +25,13 @@ pub(super) fn of_alert(alert: &proto::Alert) -> Object {
         .list("evidence", terms(&alert.evidence))
         .list("undecided", terms(&alert.undecided))
         .list("near_exceptions", near_exceptions(alert))
+        .object(
+            "baseline",
+            alert
+                .baseline
+                .as_ref()
+                .map_or_else(Object::default, baseline::unmapped),
+        )
 }
 
 /// Of an AMEND.
