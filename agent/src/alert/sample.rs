@@ -228,6 +228,8 @@ pub(crate) fn behaviour() -> BaselineEvidence {
             bound: 0.75,
         }),
         tainted: false,
+        count: 0,
+        samples: Vec::new(),
     }
 }
 

@@ -52,6 +52,8 @@ fn evidence(novel: &Novel) -> BaselineEvidence {
         watched: exposure(&novel.evidence),
         predicted: novel.prediction.as_ref().map(prediction),
         tainted: novel.tainted,
+        count: novel.count,
+        samples: novel.samples.clone(),
     }
 }
 
@@ -64,6 +66,8 @@ const fn kind(kind: Kind) -> BaselineKind {
         Kind::Grave => BaselineKind::NeverOrdinary,
         Kind::Rejected => BaselineKind::Rejected,
         Kind::Flood => BaselineKind::Flood,
+        Kind::Drift => BaselineKind::Drift,
+        Kind::Rollout => BaselineKind::Rollout,
     }
 }
 

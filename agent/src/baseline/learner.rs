@@ -7,6 +7,9 @@ mod actors;
 mod instance;
 mod judge;
 mod novel;
+mod population;
+mod rollout;
+mod surges;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -23,6 +26,7 @@ use self::actors::{Actors, Roles};
 use self::instance::Instance;
 use self::judge::Judgement;
 pub use self::novel::{Evidence, Kind, Novel};
+use self::population::Population;
 use self::waiting::WaitingRoom;
 use super::act;
 use super::class::Class;
@@ -93,24 +97,6 @@ pub struct Learner {
     path: Segments,
 }
 
-/// Instances of a workload.
-#[derive(Clone, Copy, Debug, Default)]
-struct Population {
-    now: u32,
-    most: u32,
-}
-
-impl Population {
-    fn enter(&mut self) {
-        self.now += 1;
-        self.most = self.most.max(self.now);
-    }
-
-    fn leave(&mut self) {
-        self.now = self.now.saturating_sub(1);
-    }
-}
-
 impl Learner {
     /// One that has learnt these profiles before.
     pub fn new(settings: LearnSettings, mut profiles: BTreeMap<Workload, Profile>) -> Self {
@@ -179,7 +165,7 @@ impl Learner {
     pub fn most_live(&self) -> BTreeMap<Workload, u32> {
         let populations = self.populations.iter();
         populations
-            .map(|(workload, population)| (workload.clone(), population.most))
+            .map(|(workload, population)| (workload.clone(), population.most()))
             .collect()
     }
 
@@ -225,6 +211,9 @@ impl Learner {
         for id in ids {
             self.advance(id, now);
         }
+        let populations = self.populations.values_mut();
+        let told = populations.filter_map(|population| population.take_rollout(now));
+        self.novel.extend(told);
     }
 
     /// Nothing comes any more: what waits is taken in with what is known now.
@@ -232,6 +221,9 @@ impl Learner {
         for id in self.waiting.overdue(u64::MAX) {
             self.release_unidentified(id);
         }
+        let populations = self.populations.values_mut();
+        let told = populations.filter_map(|population| population.take_rollout(u64::MAX));
+        self.novel.extend(told);
     }
 
     /// Events were lost: no window of now counts.
@@ -295,8 +287,14 @@ impl Learner {
             let now = seconds(event.time);
             let instance = Instance::new(container, workload, event.boot_ns, now, &self.settings);
             self.know(workload);
-            let population = self.populations.entry(workload.clone());
-            population.or_default().enter();
+            let population = self.populations.entry(workload.clone()).or_default();
+            population.enter();
+            if let (Some(version), Some(profile)) =
+                (instance.version, self.profiles.get_mut(workload))
+            {
+                let before = population.begin_version(profile, version, now, &self.settings);
+                self.novel.extend(before);
+            }
             self.instances.insert(id, instance);
         }
         self.take(event, id, hit);
@@ -344,6 +342,9 @@ impl Learner {
         while let Some(unit) = instance.take_ended(now, &self.settings) {
             let profile = self.profiles.entry(instance.workload.clone()).or_default();
             unit.settle(profile, instance.id, &self.settings);
+            if let Some(population) = self.populations.get_mut(&instance.workload) {
+                population.settle(profile, now);
+            }
             changed = true;
         }
         if changed {
@@ -390,6 +391,12 @@ impl Learner {
             if !instance.is_first(fingerprint) {
                 return;
             }
+            let population = self
+                .populations
+                .entry(instance.workload.clone())
+                .or_default();
+            let live = population.live();
+            let (surges, rollout) = population.changes(instance.version, now);
             let mut judgement = Judgement {
                 settings: &self.settings,
                 reviewed: self.reviewed.get(&instance.workload),
@@ -401,10 +408,12 @@ impl Learner {
                 event,
                 phase,
                 now,
+                surges,
+                rollout,
+                live,
+                told: &mut self.novel,
             };
-            if let Some(novel) = judgement.act(&act) {
-                self.novel.push(novel);
-            }
+            judgement.act(&act);
         });
     }
 }

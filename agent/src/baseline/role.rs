@@ -183,6 +183,11 @@ impl Role {
         Self(text.into())
     }
 
+    /// That of nobody in particular.
+    pub(super) fn nobody() -> Self {
+        Self::from_text("")
+    }
+
     /// Its text.
     pub fn text(&self) -> &str {
         &self.0

@@ -72,6 +72,10 @@ pub struct BaselineEvidence {
     pub predicted: Option<BaselinePrediction>,
     /// A rule has matched the process, or one that it descends from.
     pub tainted: bool,
+    /// Behaviours that are told together; 0 when it is about a single one.
+    pub count: u64,
+    /// Some of them: their classes and objects.
+    pub samples: Vec<String>,
 }
 
 /// A known object that is like one that is not known.

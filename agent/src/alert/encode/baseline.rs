@@ -20,6 +20,8 @@ pub(super) fn evidence(evidence: &BaselineEvidence) -> proto::BaselineEvidence {
         watched: Some(exposure(evidence.watched)),
         predicted: evidence.predicted.map(prediction),
         tainted: evidence.tainted,
+        count: evidence.count,
+        samples: evidence.samples.clone(),
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn of(evidence: &BaselineEvidence) -> String {
         text.push_str(": ");
         text.push_str(object);
     }
+    text.push_str(&together(evidence));
     if !role.is_empty() {
         text.push_str(" by ");
         text.push_str(role);
@@ -49,6 +50,21 @@ pub(super) fn of(evidence: &BaselineEvidence) -> String {
         text.push_str("; a rule has matched the process or one before it");
     }
     text
+}
+
+/// What is told together, as far as it is named.
+fn together(evidence: &BaselineEvidence) -> String {
+    if evidence.count == 0 {
+        return String::new();
+    }
+    let named = evidence.samples.join(", ");
+    let behaviours = counted(evidence.count, "new behaviour");
+    let rest = evidence.count.saturating_sub(evidence.samples.len() as u64);
+    let more = match rest {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    format!(": {behaviours} ({named}{more})")
 }
 
 const fn kind(kind: BaselineKind) -> &'static str {

@@ -39,6 +39,8 @@ fn novel() -> Novel {
             incidence: Incidence::default(),
         }),
         tainted: false,
+        count: 0,
+        samples: Vec::new(),
     }
 }
 

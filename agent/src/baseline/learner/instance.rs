@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use sha2::{Digest as _, Sha256};
 
 use super::super::class::Class;
+use super::super::drift::Version;
 use super::super::evidence::{InstanceId, NodeId, OpenWindow, WindowId};
 use super::super::generalise::path::Segments;
 use super::super::profile::{Found, Phase, Profile};
@@ -14,6 +15,7 @@ use super::super::role::Role;
 use super::super::state::Flags;
 use super::super::workload::Workload;
 use super::LearnSettings;
+use super::rollout::version_of;
 use crate::model::Container;
 
 /// Behaviours that may come in one window before it no longer counts as whole.
@@ -49,6 +51,8 @@ pub(super) enum Telling {
 pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) workload: Workload,
+    /// The version of the workload that it is of.
+    pub(super) version: Option<Version>,
     phase: Phase,
     unit: OpenWindow<Key>,
     /// What came in this unit already.
@@ -93,6 +97,7 @@ impl Instance {
         Self {
             id,
             workload: workload.clone(),
+            version: version_of(container),
             phase,
             unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
             noted: HashSet::default(),

@@ -13,6 +13,8 @@ use super::super::state::State;
 use super::LearnSettings;
 use super::instance::{Instance, Key, Telling};
 use super::novel::{Evidence, Kind, Novel};
+use super::rollout::{self, Rollout};
+use super::surges::{Surge, Surges};
 use crate::model::Event;
 
 /// Shapes of arguments that a role may have before only their flags are told apart.
@@ -35,11 +37,19 @@ pub(super) struct Judgement<'a> {
     pub(super) event: &'a Event<'a>,
     pub(super) phase: Phase,
     pub(super) now: u64,
+    /// What surges of the workload.
+    pub(super) surges: &'a mut Surges,
+    /// The version of the instance, where it is new.
+    pub(super) rollout: Option<&'a mut Rollout>,
+    /// Instances of the workload that are alive.
+    pub(super) live: u32,
+    /// What is to be told.
+    pub(super) told: &'a mut Vec<Novel>,
 }
 
 impl Judgement<'_> {
     /// Learns an act, or says what is new about it.
-    pub(super) fn act(&mut self, act: &Act<'_>) -> Option<Novel> {
+    pub(super) fn act(&mut self, act: &Act<'_>) {
         let text = match act.object {
             Object::Path(path) => {
                 self.path.read(path, self.event.process.vpid);
@@ -55,15 +65,28 @@ impl Judgement<'_> {
             Some(seen) => self.kind_of_known(&seen, state),
             None => kind_of_new(act, state),
         };
+        let is_rolled_out = kind.is_some_and(|kind| self.is_rolled_out(act.class, kind, state));
         // Before it is learnt: then it would be nearest to itself.
-        let novel = kind.and_then(|kind| self.novel(act.class, is_path, &text, kind, state));
-        if kind != Some(Kind::Rejected) && (known.is_some() || self.may_teach(act, state)) {
+        let behaviour = Behaviour {
+            class: act.class,
+            is_path,
+            text: &text,
+            state,
+        };
+        match kind {
+            Some(kind) if is_rolled_out => self.roll_out(&behaviour, kind),
+            Some(kind) => self.tell(&behaviour, kind),
+            None => {}
+        }
+        // A new version teaches what it does.
+        let kind = kind.filter(|_| !is_rolled_out);
+        let is_open = state < State::Armed || is_rolled_out;
+        if kind != Some(Kind::Rejected) && (known.is_some() || self.may_teach(act, is_open)) {
             self.learn(act, is_path, &text, kind, state);
         }
         if kind.is_none() && known.is_some_and(|seen| seen.trust() == Trust::Quarantined) {
             self.release(act.class, is_path, &text);
         }
-        novel
     }
 
     /// What was reviewed outranks what was learnt.
@@ -128,8 +151,8 @@ impl Judgement<'_> {
 
     /// Whether what is new may be kept. A process that a rule has matched teaches nothing, and the unit
     /// in which it did something new shows too little to count. What cannot be made coarser has a
-    /// bound, and so has what comes in one unit.
-    fn may_teach(&mut self, act: &Act<'_>, state: State) -> bool {
+    /// bound, and so has what comes in one unit of a class that is open to what is new.
+    fn may_teach(&mut self, act: &Act<'_>, is_open: bool) -> bool {
         if self.tainted {
             self.instance.lost();
             return false;
@@ -137,9 +160,7 @@ impl Judgement<'_> {
         if !self.profile.has_room(self.role, self.phase, act.class) {
             return false;
         }
-        act.grave
-            || state >= State::Armed
-            || self.instance.may_learn(act.class, self.settings.flood)
+        act.grave || !is_open || self.instance.may_learn(act.class, self.settings.flood)
     }
 
     fn learn(
@@ -155,6 +176,8 @@ impl Judgement<'_> {
             Some(Kind::New) if state >= State::Armed => Some(Marks::QUARANTINED),
             _ => None,
         };
+        let version = self.instance.version;
+        let version = version.map_or(0, |version| self.profile.versions.bit(version));
         let objects = self
             .profile
             .roles
@@ -176,7 +199,7 @@ impl Judgement<'_> {
         if self.tainted {
             return;
         }
-        seen.observe(self.now, self.instance.id, 0);
+        seen.observe(self.now, self.instance.id, version);
         if !seen.windows.is_full() {
             self.instance.saw(Key {
                 role: self.role.clone(),
@@ -185,42 +208,101 @@ impl Judgement<'_> {
             });
         }
     }
+}
 
-    fn novel(
-        &mut self,
-        class: Class,
-        is_path: bool,
-        object: &str,
-        kind: Kind,
-        state: State,
-    ) -> Option<Novel> {
-        let kind = match self.instance.tell(class, self.settings.surge) {
+/// What an act comes down to.
+struct Behaviour<'a> {
+    class: Class,
+    is_path: bool,
+    text: &'a str,
+    state: State,
+}
+
+/// Telling what is new.
+impl Judgement<'_> {
+    /// Whether something new is told with the rest of a new version. What a reviewed file says all of, a
+    /// new version has no part in.
+    fn is_rolled_out(&self, class: Class, kind: Kind, state: State) -> bool {
+        let new = matches!(kind, Kind::New | Kind::Unestablished | Kind::Returning);
+        let may_wait = rollout::may_wait(class) && self.path_may_wait(class) && !self.tainted;
+        new && may_wait && state == State::Armed && self.rollout.is_some()
+    }
+
+    /// What is guarded never waits.
+    fn path_may_wait(&self, class: Class) -> bool {
+        !class.is_of_files() || self.path.guard().is_none()
+    }
+
+    fn roll_out(&mut self, behaviour: &Behaviour<'_>, kind: Kind) {
+        // What it is not told for the first time is in the list already.
+        if kind != Kind::New {
+            return;
+        }
+        let novel = self.describe(behaviour, kind);
+        if let Some(rollout) = &mut self.rollout {
+            rollout.add(novel);
+        }
+    }
+
+    /// Tells something new: by itself, or as a part of more.
+    fn tell(&mut self, behaviour: &Behaviour<'_>, kind: Kind) {
+        let surges = kind == Kind::New && behaviour.state == State::Armed;
+        if surges && self.phase == Phase::Run && self.is_part_of_surge(behaviour) {
+            return;
+        }
+        let kind = match self.instance.tell(behaviour.class, self.settings.surge) {
             Telling::One => kind,
             Telling::Many => Kind::Flood,
-            Telling::None => return None,
+            Telling::None => return,
         };
-        let nearest = (is_path && kind == Kind::New)
+        let novel = self.describe(behaviour, kind);
+        self.told.push(novel);
+    }
+
+    /// Whether what is new is told by the surge that it is part of. What is worth much to an attack, or
+    /// guarded, is told all the same.
+    fn is_part_of_surge(&mut self, behaviour: &Behaviour<'_>) -> bool {
+        let class = behaviour.class;
+        let prediction = self.profile.prediction(self.phase, class);
+        let bound = prediction.map_or(0.0, |prediction| prediction.of_workload(self.live).bound);
+        let surge = self.surges.novelty(class, self.now, bound);
+        if let Surge::Began(count) = surge {
+            let novel = self.describe(behaviour, Kind::Drift);
+            self.told.push(Novel {
+                count,
+                samples: vec![format!("{class} {}", behaviour.text)],
+                role: Role::nobody(),
+                object: String::new(),
+                ..novel
+            });
+        }
+        surge != Surge::None && rollout::may_wait(class) && self.path_may_wait(class)
+    }
+
+    fn describe(&self, behaviour: &Behaviour<'_>, kind: Kind) -> Novel {
+        let class = behaviour.class;
+        let nearest = (behaviour.is_path && kind == Kind::New)
             .then(|| self.nearest(class))
             .flatten();
-        Some(Novel {
+        Novel {
             kind,
             class,
             phase: self.phase,
-            state,
+            state: behaviour.state,
             workload: self.instance.workload.clone(),
             event: self.event.to_owned(),
             waited: false,
             role: self.role.clone(),
-            object: object.to_owned(),
+            object: behaviour.text.to_owned(),
             nearest,
             evidence: Evidence::of(self.profile.exposure()),
             prediction: self.profile.prediction(self.phase, class).copied(),
             tainted: self.tainted,
-        })
+            count: 0,
+            samples: Vec::new(),
+        }
     }
-}
 
-impl Judgement<'_> {
     /// What comes nearest to the path at hand, of what was reviewed if anything was.
     fn nearest(&self, class: Class) -> Option<Nearest> {
         let nearest = |profile: &Profile| {

@@ -29,6 +29,10 @@ pub enum Kind {
     Rejected,
     /// More of a class came in one window than an instance may teach: none of it is told one by one.
     Flood,
+    /// More of a class came than was predicted: the workload is not what it was.
+    Drift,
+    /// What a new version does and none before it did.
+    Rollout,
 }
 
 impl Kind {
@@ -42,6 +46,8 @@ impl Kind {
             Self::Grave => "never ordinary",
             Self::Rejected => "rejected",
             Self::Flood => "flood",
+            Self::Drift => "drift",
+            Self::Rollout => "rollout",
         }
     }
 }
@@ -100,6 +106,10 @@ pub struct Novel {
     pub prediction: Option<Prediction>,
     /// A rule has matched the process, or one that it descends from.
     pub tainted: bool,
+    /// Behaviours that are told together; 0 when it is about a single one.
+    pub count: u64,
+    /// Some of them: their classes and objects.
+    pub samples: Vec<String>,
 }
 
 impl Novel {
@@ -116,7 +126,8 @@ impl Novel {
     pub fn priority(&self) -> Priority {
         match (self.kind, self.state) {
             (Kind::Rejected | Kind::Grave, _) => Priority::Warning,
-            (Kind::Flood, _) => Priority::Notice,
+            (Kind::Drift, _) => Priority::Warning,
+            (Kind::Flood | Kind::Rollout, _) => Priority::Notice,
             (_, State::Cold | State::Learning | State::Provisional) => Priority::Informational,
             (Kind::Unestablished | Kind::Returning, _) => Priority::Notice,
             (Kind::New | Kind::Quarantined, _) if self.class.worth() >= 4 => Priority::Warning,
@@ -137,6 +148,9 @@ impl fmt::Display for Novel {
             self.role,
             self.object
         )?;
+        if self.count > 0 {
+            write!(f, "{} together", self.count)?;
+        }
         if let Some(nearest) = &self.nearest {
             write!(f, " (nearest: {}", nearest.pattern)?;
             if let Some(diverging) = &nearest.diverging {

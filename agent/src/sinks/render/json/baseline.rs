@@ -38,6 +38,12 @@ pub(super) struct Baseline<'a> {
     /// A rule has matched the process, or one that it descends from.
     #[serde(skip_serializing_if = "is_default")]
     tainted: bool,
+    /// Behaviours that are told together.
+    #[serde(skip_serializing_if = "is_default")]
+    count: u64,
+    /// Some of them: their classes and objects.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    samples: &'a [String],
 }
 
 #[derive(Debug, JsonSchema, Serialize)]
@@ -95,6 +101,8 @@ impl<'a> From<&'a proto::BaselineEvidence> for Baseline<'a> {
                 bound: predicted.bound,
             }),
             tainted: evidence.tainted,
+            count: evidence.count,
+            samples: &evidence.samples,
         }
     }
 }
