@@ -8,6 +8,7 @@
 mod approver;
 mod call;
 mod call_records;
+mod cast;
 mod compat_call;
 mod context;
 mod counters;
@@ -28,6 +29,7 @@ pub use approver::{
 };
 pub use call::Call;
 pub use call_records::{BULK_ARGUMENTS, BulkCallRecord, CALL_ARGUMENTS, CallRecord, call_flags};
+pub use cast::CAST_HELPER;
 pub use compat_call::{CompatCall, compat_flags};
 pub use context::{BulkContext, ExecKey, ProcessContext, context_valid};
 pub use counters::{Bucket, CgroupCounters, DropReason, HookCounters, RingState};

@@ -28,6 +28,10 @@ pub static SCOPE_LEVEL: Global<u32> = Global::new(0);
 /// Fill of the bulk ring, in bytes, that wakes the consumer.
 #[unsafe(no_mangle)]
 pub static WAKE_BYTES: Global<u64> = Global::new(1 << 20);
+/// BTF id of the type that addresses are cast to; zero where this kernel does not grant it: see
+/// `kernel::plain`.
+#[unsafe(no_mangle)]
+pub static CAST_TYPE: Global<u32> = Global::new(0);
 /// Time in which a cgroup gets one more bulk event; zero: no limit.
 #[unsafe(no_mangle)]
 pub static BUCKET_INTERVAL_NS: Global<u64> = Global::new(0);

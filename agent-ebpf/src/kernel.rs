@@ -9,6 +9,7 @@ pub mod object;
 pub mod overlay;
 pub mod packet;
 pub mod path;
+pub mod plain;
 pub mod regs;
 pub mod request;
 pub mod sock;
@@ -42,19 +43,29 @@ pub fn read<T: Copy>(base: u64, offset: &Global<u32>) -> Option<T> {
 /// branch that the verifier would have to follow. For fields whose absence is told otherwise.
 #[inline(always)]
 pub fn read_or_zero<T: Copy>(base: u64, offset: &Global<u32>) -> T {
-    let mut value = core::mem::MaybeUninit::<T>::zeroed();
-    let offset = offset.load();
-    if offset != ABSENT {
-        // SAFETY: the helper checks the address, and fills the value with zeroes when it fails.
-        unsafe {
-            bpf_probe_read_kernel(
-                value.as_mut_ptr().cast(),
-                size_of::<T>() as u32,
-                (base + u64::from(offset)) as *const _,
-            );
-        }
+    match offset.load() {
+        // SAFETY: every `T` used is plain integers.
+        ABSENT => unsafe { core::mem::zeroed() },
+        offset => read_at_or_zero(base + u64::from(offset)),
     }
-    // SAFETY: zeroed above; every `T` used is plain integers.
+}
+
+/// Reads an integer at an address in kernel memory; zero when it cannot be read, likewise.
+#[inline(always)]
+pub fn read_at_or_zero<T: Copy>(address: u64) -> T {
+    if plain::fits::<T>() && plain::granted() {
+        return plain::load(address);
+    }
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and fills the value with zeroes when it fails.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        );
+    }
+    // SAFETY: filled above; every `T` used is plain integers.
     unsafe { value.assume_init() }
 }
 

@@ -13,6 +13,35 @@ pub fn mask<const MASK: i32>(mut value: u64) -> u64 {
     value
 }
 
+/// Stores a word at an address that need not be aligned, by one instruction.
+///
+/// # Safety
+///
+/// The word lies in a map value.
+#[inline(always)]
+pub unsafe fn store_word(at: *mut u8, word: u64) {
+    // SAFETY: the caller vouches for the address; in map values the verifier asks for no alignment.
+    unsafe { asm!("*(u64 *)({at} + 0) = {word}", at = in(reg) at, word = in(reg) word) };
+}
+
+/// Stores a value that is made of words, likewise.
+///
+/// # Safety
+///
+/// The words lie in a map value.
+#[inline(always)]
+pub unsafe fn store<T>(at: *mut u8, value: &T) {
+    const WORD: usize = size_of::<u64>();
+    const { assert!(size_of::<T>().is_multiple_of(WORD) && align_of::<T>() == WORD) };
+    for index in 0..size_of::<T>() / WORD {
+        // SAFETY: the caller vouches for the words, and the value has as many.
+        unsafe {
+            let word = core::ptr::from_ref(value).cast::<u64>().add(index);
+            store_word(at.add(index * WORD), *word);
+        }
+    }
+}
+
 /// Atomic `*cell += delta`, returning the old value.
 ///
 /// `core::sync::atomic` has no read-modify-write operations on this target.

@@ -19,6 +19,7 @@ mod memory;
 mod offsets;
 mod overlay;
 mod path_calls;
+mod plain_loads;
 mod programs;
 mod requirements;
 mod ring_meter;

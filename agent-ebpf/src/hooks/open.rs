@@ -1,8 +1,6 @@
 //! Files opened, or not.
 
-use aya_ebpf::{
-    helpers::generated::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
-};
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use gravlens_common::{
     ACCESS_MODE, BulkContext, Call, DropReason, EventClass, Hook, Kind, O_PATH, OPEN_EXECUTABLE,
     OpenRecord, ShortOpenRecord, open_marks, path_flags, verdict,
@@ -403,11 +401,7 @@ fn put<T: Copy>(fixed: &T, path: u64, path_len: u64, buffer: *mut PathScratch, p
     };
     // SAFETY: a path starts behind PATH_HEAD bytes, more than the fixed part takes.
     unsafe {
-        bpf_probe_read_kernel(
-            start.cast(),
-            fixed_len as u32,
-            core::ptr::from_ref(fixed).cast(),
-        );
+        verifier::store(start, fixed);
         ring::bulk(start, fixed_len + path_len, paid);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A helper that reads kernel memory costs as much as ten to fifteen loads. Of the current task the
 //! verifier allows plain loads, which the kernel guards against faults (`PROBE_MEM` in
-//! kernel/bpf/verifier.c): a fault reads as zero. Elsewhere neighbouring fields are fetched together.
+//! kernel/bpf/verifier.c): a fault reads as zero. Elsewhere neighbouring fields are fetched together,
+//! unless this kernel grants such loads from any address (`kernel/plain.rs`).
 
 use core::marker::PhantomData;
 
@@ -12,7 +13,7 @@ use aya_ebpf::{
 };
 use gravlens_common::ABSENT;
 
-use super::{field, read, read_at, read_or_zero, read_ptr};
+use super::{field, plain, read, read_at_or_zero, read_or_zero, read_ptr};
 
 /// A kernel object by its address.
 #[derive(Clone, Copy)]
@@ -74,9 +75,9 @@ impl Object {
         }
     }
 
-    /// The object that a field points to; `None` for a null pointer. By a helper: when a pointer is
-    /// loaded, the verifier looks its type up among all of the kernel's, which takes it some
-    /// milliseconds each time.
+    /// The object that a field points to; `None` for a null pointer. Not as a field of its type: when a
+    /// pointer is loaded, the verifier looks its type up among all of the kernel's, which takes it
+    /// some milliseconds each time.
     #[inline(always)]
     pub fn pointer(self, offset: &Global<u32>) -> Option<Self> {
         read_ptr(self.at, offset).map(Self::at)
@@ -105,7 +106,8 @@ pub type Room = [u64; ROOM];
 /// Words of a window at most.
 const ROOM: usize = 12;
 
-/// Neighbouring fields of an object, read at once; zeroes when they cannot be read.
+/// Neighbouring fields of an object, read at once where each would take a helper; zeroes when they
+/// cannot be read.
 pub struct Window<S, const WORDS: usize> {
     object: u64,
     words: *mut Room,
@@ -122,7 +124,7 @@ impl<S: Start, const WORDS: usize> Window<S, WORDS> {
         if S::offset() == ABSENT {
             // SAFETY: the caller holds the room.
             unsafe { *room = [0; ROOM] };
-        } else {
+        } else if !plain::granted() {
             // SAFETY: as above. The helper checks the address, and fills the words with zeroes when
             // it fails.
             unsafe {
@@ -163,8 +165,8 @@ impl<S: Start, const WORDS: usize> Window<S, WORDS> {
     fn at<T: Copy + Default>(&self, place: u32) -> T {
         let start = S::offset();
         let end = start + (WORDS * size_of::<u64>()) as u32;
-        if place < start || place + size_of::<T>() as u32 > end {
-            return read_at(self.object + u64::from(place)).unwrap_or_default();
+        if plain::granted() || place < start || place + size_of::<T>() as u32 > end {
+            return read_at_or_zero(self.object + u64::from(place));
         }
         // SAFETY: the field lies in the window. Volatile: the place is a constant for the verifier
         // and none for the compiler, which would otherwise choose between words by comparing.

@@ -13,7 +13,7 @@ use gravlens_common::{limits, path_flags};
 use super::{
     field,
     object::{FromStart, Start, Window},
-    read_at, read_ptr,
+    plain, read_at_or_zero, read_ptr,
     task::Task,
 };
 use crate::{
@@ -146,6 +146,8 @@ impl Place {
 /// What the walk needs of a dentry: its hash, its parent and its name are neighbours.
 struct Dentry {
     address: u64,
+    /// Zero when it cannot be read.
+    parent: u64,
     fields: Window<FromHash, 4>,
 }
 
@@ -171,35 +173,30 @@ impl Start for FromParent {
 impl Dentry {
     #[inline(always)]
     fn at(address: u64, buffer: *mut PathScratch) -> Self {
+        let fields = Window::of(address, PathScratch::room(buffer));
         Self {
             address,
-            fields: Window::of(address, PathScratch::room(buffer)),
+            parent: fields.get(&DENTRY_PARENT),
+            fields,
         }
-    }
-
-    /// Zero when it cannot be read.
-
-    #[inline(always)]
-    fn parent(&self) -> u64 {
-        self.fields.get(&DENTRY_PARENT)
     }
 
     #[inline(always)]
     fn is_root(&self) -> bool {
-        self.parent() == self.address
+        self.parent == self.address
     }
 
     /// Its name is gone (`d_unlinked` in include/linux/dcache.h): the kernel finds a name by its
     /// hash only.
     #[inline(always)]
     fn is_deleted(&self) -> bool {
-        self.parent() != 0 && self.fields.get::<u64>(&DENTRY_HASH_PPREV) == 0 && !self.is_root()
+        self.parent != 0 && self.fields.get::<u64>(&DENTRY_HASH_PPREV) == 0 && !self.is_root()
     }
 
     /// The root of a filesystem: no other dentry has that name.
     #[inline(always)]
     fn is_named_slash(&self) -> bool {
-        read_at::<u8>(self.name()) == Some(b'/')
+        read_at_or_zero::<u8>(self.name()) == b'/'
     }
 
     #[inline(always)]
@@ -318,7 +315,7 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
         return cross_mount(walk);
     }
     let dentry = Dentry::at(walk.dentry, walk.buffer);
-    if dentry.parent() == 0 {
+    if dentry.parent == 0 {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return 1;
     }
@@ -335,7 +332,7 @@ extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
     if !prepend_name(walk, &dentry) {
         return 1;
     }
-    walk.dentry = dentry.parent();
+    walk.dentry = dentry.parent;
     0
 }
 
@@ -372,10 +369,11 @@ fn prepend_name(walk: &mut Walk, dentry: &Dentry) -> bool {
         walk.set_flags(walk.flags() | path_flags::UNREADABLE);
         return false;
     }
-    if len > limits::NAME_MAX as u64 || walk.start() <= PATH_HEAD as u64 + len + 1 {
+    let end = walk.start();
+    if len > limits::NAME_MAX as u64 || end <= PATH_HEAD as u64 + len + 1 {
         return false;
     }
-    let start = walk.start() - len - 1;
+    let start = end - len - 1;
     let len = verifier::mask::<0xFF>(len);
     let at = verifier::mask::<INDEX_MASK>(start);
     if at >= END {
@@ -386,13 +384,53 @@ fn prepend_name(walk: &mut Walk, dentry: &Dentry) -> bool {
         let slot = (&raw mut (*walk.buffer).bytes)
             .cast::<u8>()
             .add(at as usize);
+        if plain::granted() && len <= SHORT_NAME {
+            copy_short(walk.buffer, end, name + len, len);
+        } else {
+            bpf_probe_read_kernel(slot.add(1).cast(), len as u32, name as *const _);
+        }
         *slot = b'/';
-        bpf_probe_read_kernel(slot.add(1).cast(), len as u32, name as *const _);
         // The buffer is longer than any name's end.
-        approvers::met(walk.buffer, slot.add(1), len, walk.start() == END);
+        approvers::met(walk.buffer, slot.add(1), len, end == END);
     }
     walk.set_start(start);
     true
+}
+
+/// Longest name that is copied by plain loads.
+const SHORT_NAME: u64 = 4 * WORD;
+/// Bytes that one of them takes.
+const WORD: u64 = size_of::<u64>() as u64;
+
+const _: () = assert!(
+    core::mem::offset_of!(PathScratch, bytes) as u64 >= SHORT_NAME,
+    "a short name's words before the buffer's begin lie in the slot"
+);
+
+/// Copies a name from its end to its begin, word by word. What comes along from before its begin goes
+/// where there is nothing yet, and is read from the same object: a name in a dentry follows other
+/// fields, and one that is too long for it the head of a `struct external_name` (fs/dcache.c).
+///
+/// # Safety
+///
+/// The program holds the slot, and there is room before `end`.
+#[inline(always)]
+unsafe fn copy_short(buffer: *mut PathScratch, end: u64, name_end: u64, len: u64) {
+    let end = verifier::mask::<INDEX_MASK>(end);
+    // SAFETY: the buffer is longer than the mask lets an index be; for what the verifier takes to lie
+    // before it, see above.
+    let end = unsafe { (&raw mut (*buffer).bytes).cast::<u8>().add(end as usize) };
+    let copy = |back: u64| {
+        let word = plain::load(name_end - back);
+        // SAFETY: as above.
+        unsafe { verifier::store_word(end.sub(back as usize), word) };
+    };
+    copy(WORD);
+    copy(2 * WORD);
+    if len > 2 * WORD {
+        copy(3 * WORD);
+        copy(4 * WORD);
+    }
 }
 
 #[inline(always)]

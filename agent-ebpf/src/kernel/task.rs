@@ -3,7 +3,8 @@
 use gravlens_common::{ABSENT, ExecKey, ProcessContext, context_valid, limits::COMM_LEN};
 
 use super::{
-    cgroup::Cgroup, field, file::File, object::Object, read, read_at, read_or_zero, read_ptr,
+    cgroup::Cgroup, field, file::File, object::Object, read, read_at_or_zero, read_or_zero,
+    read_ptr,
 };
 use crate::globals::*;
 
@@ -373,7 +374,7 @@ extern "C" fn current_file(fd: u64) -> u64 {
         return 0;
     }
     let array = table.get_or_zero::<u64>(&FDTABLE_FD);
-    read_at::<u64>(array + fd * size_of::<u64>() as u64).unwrap_or(0)
+    read_at_or_zero(array + fd * size_of::<u64>() as u64)
 }
 
 /// Whether another task uses the descriptor table.
@@ -381,8 +382,8 @@ extern "C" fn current_file(fd: u64) -> u64 {
 #[inline(never)]
 extern "C" fn current_shares_files() -> u64 {
     let files = Object::current_task().pointer(&TASK_FILES);
-    let users = files.and_then(|files| files.get::<u32>(&FILES_COUNT));
-    u64::from(users.is_some_and(|users| users > 1))
+    let users = files.map_or(0, |files| files.get_or_zero::<u32>(&FILES_COUNT));
+    u64::from(users > 1)
 }
 
 /// Address of the root mount of the mount namespace; zero when it cannot be read.

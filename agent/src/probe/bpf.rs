@@ -1,14 +1,20 @@
-//! The few commands of bpf(2) that the library does not offer, to look at what is attached.
+//! The few commands of bpf(2) that the library does not offer: to look at what is attached, and to try
+//! what the kernel takes.
 
 use std::{
+    ffi::CStr,
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
 /// Commands of bpf(2), from linux/bpf.h.
 const MAP_LOOKUP_ELEM: i32 = 1;
+const PROG_LOAD: i32 = 5;
 const OBJ_GET_INFO_BY_FD: i32 = 15;
 const LINK_GET_FD_BY_ID: i32 = 30;
+
+/// `BPF_PROG_TYPE_RAW_TRACEPOINT`.
+const RAW_TRACEPOINT: u32 = 17;
 
 /// `BPF_LINK_TYPE_CGROUP`.
 const CGROUP_LINK: u32 = 3;
@@ -99,6 +105,28 @@ pub(super) fn value_at(map: BorrowedFd<'_>, index: u32, size: u32) -> io::Result
     unsafe { bpf(MAP_LOOKUP_ELEM, &attributes) }?;
     value.truncate(size as usize);
     Ok(value)
+}
+
+/// Loads a program of these instructions, for a raw tracepoint.
+pub(super) fn load(instructions: &[u64]) -> io::Result<OwnedFd> {
+    const LICENSE: &CStr = c"GPL";
+    #[repr(C)]
+    struct Attributes {
+        kind: u32,
+        count: u32,
+        instructions: u64,
+        license: u64,
+    }
+    let attributes = Attributes {
+        kind: RAW_TRACEPOINT,
+        count: instructions.len() as u32,
+        instructions: instructions.as_ptr() as u64,
+        license: LICENSE.as_ptr() as u64,
+    };
+    // SAFETY: there are `count` instructions of eight bytes, and the license ends with a zero.
+    let fd = unsafe { bpf(PROG_LOAD, &attributes) }?;
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// # Safety

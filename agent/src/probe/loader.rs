@@ -17,11 +17,12 @@ use super::{
     RingMeter, Scope,
     approvers::{self, InForce},
     attach::Attacher,
+    plain_loads::{AlignedObject, PlainLoads},
     requirements,
 };
 use crate::telemetry::with_causes;
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GRAVLENS_EBPF_OBJECT"));
 
 /// Scratch slots per CPU, as in the kernel programs.
 const SCRATCH_PER_CPU: u32 = 3;
@@ -335,6 +336,9 @@ fn load_object(
     let scratch = cpus as u32 * SCRATCH_PER_CPU;
     let (interval_ns, depth_ns) = options.limit.map_or((0, 0), EventLimit::nanoseconds);
     let globals: Vec<(&'static str, u32)> = offsets.globals().collect();
+    let plain_loads = PlainLoads::granted(btf);
+    let cast_type = plain_loads.map_or(0, PlainLoads::kind);
+    let object = plain_loads.map(|loads| loads.put_into(OBJECT));
     let mut loader = EbpfLoader::new();
     loader
         .btf(Some(btf))
@@ -344,6 +348,7 @@ fn load_object(
         .override_global("WAKE_BYTES", &wake_bytes, false)
         .override_global("BUCKET_INTERVAL_NS", &interval_ns, false)
         .override_global("BUCKET_DEPTH_NS", &depth_ns, false)
+        .override_global("CAST_TYPE", &cast_type, false)
         .map_max_entries("CRITICAL", options.critical_bytes)
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)
@@ -358,7 +363,7 @@ fn load_object(
         loader.override_global(symbol, value, false);
     }
     loader
-        .load(OBJECT)
+        .load(object.as_ref().map_or(OBJECT, AlignedObject::bytes))
         .map_err(|error| ProbeError::Load(chain(&error)))
 }
 
