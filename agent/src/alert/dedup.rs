@@ -299,11 +299,14 @@ mod tests {
         assert!(take(&mut everything, &alert("one"), 2, now));
     }
 
+    /// Makes an alert of a baseline another one.
+    type Edit = dyn Fn(&mut Alert, &mut BaselineEvidence);
+
     #[tokio::test]
     async fn a_behaviour_is_told_once_whatever_shows_it() {
         let now = Instant::now();
         let mut dedup = Dedup::new(Some(WINDOW));
-        let told = |edit: &dyn Fn(&mut Alert, &mut BaselineEvidence)| {
+        let told = |edit: &Edit| {
             let mut evidence = sample::behaviour();
             let mut alert = sample::alert_of(evidence.clone());
             edit(&mut alert, &mut evidence);
@@ -320,7 +323,7 @@ mod tests {
             evidence.predicted = None;
         });
         assert!(!take(&mut dedup, &again, 2, now));
-        let edits: [&dyn Fn(&mut Alert, &mut BaselineEvidence); 7] = [
+        let edits: [&Edit; 7] = [
             &|_, evidence| evidence.object.push('-'),
             &|_, evidence| evidence.role.push_str(" > /bin/cat"),
             &|_, evidence| evidence.class = "file_write",

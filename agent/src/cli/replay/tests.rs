@@ -122,7 +122,7 @@ fn what_is_new_to_profiles_is_told_and_learnt_from_one_capture_for_the_next() {
     };
     let mut kinds = || {
         let mut kinds = Vec::new();
-        each_capture(&[trace.clone()], |mut capture| {
+        each_capture(std::slice::from_ref(&trace), |mut capture| {
             let set = rules.load("node")?;
             replay(&mut capture, &set, Some(&mut baselines), &mut |record| {
                 if let Some(Body::Alert(alert)) = &record.body {
