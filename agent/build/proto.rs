@@ -12,6 +12,7 @@ use crate::payloads;
 const FILES: &[&str] = &[
     "gravlens/v1/alert.proto",
     "gravlens/v1/baseline.proto",
+    "gravlens/v1/baseline_service.proto",
     "gravlens/v1/container.proto",
     "gravlens/v1/event.proto",
     "gravlens/v1/rule.proto",

@@ -18,6 +18,8 @@ pub mod evidence;
 pub mod file;
 pub mod generalise;
 mod learner;
+pub mod lock;
+pub mod operate;
 mod poisson;
 mod profile;
 mod role;

@@ -32,8 +32,8 @@ use super::act;
 use super::class::Class;
 use super::evidence::NodeId;
 use super::generalise::path::Segments;
-use super::profile::{Phase, Profile};
-use super::state::{self, Flags};
+use super::profile::Profile;
+use super::state;
 use super::workload::Workload;
 use crate::model::{Container, ContainerView, Event, Payload, Syscall};
 
@@ -101,7 +101,7 @@ impl Learner {
     /// One that has learnt these profiles before.
     pub fn new(settings: LearnSettings, mut profiles: BTreeMap<Workload, Profile>) -> Self {
         for profile in profiles.values_mut() {
-            settle(profile, &settings);
+            profile.settle_all(&settings);
         }
         Self {
             settings,
@@ -118,7 +118,7 @@ impl Learner {
             let is_reviewed = self.reviewed.contains_key(workload);
             if profile.is_reviewed() != is_reviewed {
                 profile.set_reviewed(is_reviewed);
-                settle(profile, &self.settings);
+                profile.settle_all(&self.settings);
             }
         }
     }
@@ -129,7 +129,7 @@ impl Learner {
     }
 
     /// More is known of a workload than before.
-    fn touch(&mut self, workload: &Workload) {
+    pub(super) fn touch(&mut self, workload: &Workload) {
         if !self.changed.contains(workload) {
             self.changed.insert(workload.clone());
         }
@@ -167,6 +167,20 @@ impl Learner {
         populations
             .map(|(workload, population)| (workload.clone(), population.most()))
             .collect()
+    }
+
+    /// Instances of a workload that are alive.
+    pub fn live(&self, workload: &Workload) -> u32 {
+        let population = self.populations.get(workload);
+        population.map_or(0, |population| population.now)
+    }
+
+    /// The profile of a workload, an empty one if nothing is known yet.
+    pub(super) fn profile_mut(&mut self, workload: &Workload) -> &mut Profile {
+        self.know(workload);
+        self.profiles
+            .get_mut(workload)
+            .expect("it was put there if it was not")
     }
 
     /// What was new since this was asked last.
@@ -308,7 +322,7 @@ impl Learner {
         let mut profile = Profile::default();
         if self.reviewed.contains_key(workload) {
             profile.set_reviewed(true);
-            settle(&mut profile, &self.settings);
+            profile.settle_all(&self.settings);
         }
         self.profiles.insert(workload.clone(), profile);
     }
@@ -415,13 +429,6 @@ impl Learner {
             };
             judgement.act(&act);
         });
-    }
-}
-
-/// Lets all classes go where what is known puts them.
-fn settle(profile: &mut Profile, settings: &LearnSettings) {
-    for phase in Phase::ALL {
-        profile.settle(phase, Flags::default(), settings);
     }
 }
 

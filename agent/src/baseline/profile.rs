@@ -11,8 +11,9 @@ pub(super) use self::objects::{Found, Objects};
 use super::class::Class;
 use super::completeness::{Incidence, Prediction, Unit};
 use super::drift::Versions;
-use super::evidence::{Exposure, Seen};
+use super::evidence::{Exposure, Seen, Trust};
 use super::learner::LearnSettings;
+use super::lock::Locks;
 use super::role::Role;
 use super::state::{Case, Eta, Flags, Standing, next};
 
@@ -79,11 +80,15 @@ impl Behaviours {
 pub struct Profile {
     pub(super) exposure: Exposure,
     pub(super) versions: Versions,
+    /// Classes that operators hold.
+    pub(super) locks: Locks,
     pub(super) roles: BTreeMap<Role, Behaviours>,
     standings: [[Standing; Class::ALL.len()]; Phase::ALL.len()],
     predictions: [[Option<Prediction>; Class::ALL.len()]; Phase::ALL.len()],
     /// It has become too large once, and patterns are coarser since.
     full: bool,
+    /// What held beside the states when they were settled last.
+    flags: [Flags; Phase::ALL.len()],
     /// For how many bytes paths are made coarser, when the settings are known.
     path_bytes: Option<usize>,
     /// Bytes of paths, when they were still too many after all was done.
@@ -146,6 +151,16 @@ impl Profile {
         self.full
     }
 
+    /// What held beside the states of a phase when its last unit ended.
+    pub fn flags(&self, phase: Phase) -> Flags {
+        self.flags[phase as usize]
+    }
+
+    /// Classes that operators hold.
+    pub fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
     pub(super) fn standing(&self, phase: Phase, class: Class) -> Standing {
         self.standings[phase as usize][class.index()]
     }
@@ -195,15 +210,37 @@ impl Profile {
             full: self.full,
             ..flags
         };
+        self.flags[phase as usize] = flags;
         for class in Class::ALL {
             let since = self.exposure.since();
             let incidence = Incidence::tally(self.seen(phase, class), since);
             let prediction = Prediction::new(phase.unit(), incidence, &self.exposure);
-            let case = self.case(prediction.as_ref(), flags, settings);
+            let case = self.case((phase, class), prediction.as_ref(), flags, settings);
             let standing = next(self.standing(phase, class), &case, &settings.state);
             self.standings[phase as usize][class.index()] = standing;
             self.predictions[phase as usize][class.index()] = prediction;
         }
+    }
+
+    /// Lets all classes go where what is known puts them, as after a unit in which nothing came.
+    pub(super) fn settle_all(&mut self, settings: &LearnSettings) {
+        for phase in Phase::ALL {
+            self.settle(phase, self.flags(phase), settings);
+        }
+    }
+
+    /// How many behaviours of a class count for that.
+    pub fn count_of(&self, phase: Phase, class: Class, trust: Trust) -> usize {
+        let seen = self.seen(phase, class);
+        seen.filter(|seen| seen.trust() == trust).count()
+    }
+
+    /// How many behaviours of all classes do.
+    pub fn count_of_all(&self, trust: Trust) -> usize {
+        let classes = Phase::ALL.into_iter();
+        classes
+            .flat_map(|phase| Class::ALL.map(|class| self.count_of(phase, class, trust)))
+            .sum()
     }
 
     /// What a class still needs to be armed, if nothing new comes any more and `live` instances go
@@ -216,12 +253,13 @@ impl Profile {
         settings: &LearnSettings,
     ) -> Option<Eta> {
         let prediction = self.prediction(phase, class)?;
-        let case = self.case(Some(prediction), Flags::default(), settings);
+        let case = self.case((phase, class), Some(prediction), Flags::default(), settings);
         Some(case.eta(prediction, &settings.state, live))
     }
 
     fn case<'a>(
         &'a self,
+        (phase, class): (Phase, Class),
         prediction: Option<&'a Prediction>,
         flags: Flags,
         settings: &LearnSettings,
@@ -231,7 +269,7 @@ impl Profile {
             prediction,
             flags,
             starts_waived: settings.starts_waived,
-            locked: self.reviewed,
+            locked: self.reviewed || self.locks.get(phase, class).is_locked(),
         }
     }
 

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::super::class::Class;
 use super::super::drift::{Version, Versions};
 use super::super::evidence::{Decision, Exposure, MAX_GAP, Marks, NodeExposure, NodeId, Seen};
+use super::super::lock::Lock;
+use super::super::profile::Phase;
+use super::UNDATED;
 use super::words::{Words, push, push_sample};
 
 /// A behaviour that no instance has shown, such as one of a reviewed file.
 const UNSEEN: &str = "unseen";
+const LOCKED: &str = "locked";
+const UNLOCKED: &str = "unlocked";
 
 /// Bits that stand for a version.
 pub(super) fn known_bits(versions: &Versions) -> u64 {
@@ -102,6 +108,30 @@ pub(super) fn version(line: &str) -> Result<Version, String> {
     let digest = words.hex("digest", 32)?.ok_or("'digest=HEX' is missing")?;
     words.end()?;
     Ok(Version { made, digest })
+}
+
+/// What an operator said of a class.
+pub(super) fn of_lock((phase, class, lock): (Phase, Class, Lock)) -> String {
+    let word = if lock.is_locked() { LOCKED } else { UNLOCKED };
+    let time = lock.time().unwrap_or(UNDATED);
+    format!("phase={} class={class} {word}={time}", phase.name())
+}
+
+pub(super) fn lock(line: &str) -> Result<(Phase, Class, Lock), String> {
+    let mut words = Words::of(line)?;
+    let phase = words.take("phase").ok_or("'phase=NAME' is missing")?;
+    let phase = Phase::from_name(phase).ok_or_else(|| format!("'{phase}' is no phase"))?;
+    let class = words.take("class").ok_or("'class=NAME' is missing")?;
+    let class = Class::from_name(class).ok_or_else(|| format!("'{class}' is no class"))?;
+    let lock = match (words.number(LOCKED)?, words.number(UNLOCKED)?) {
+        (Some(time), None) => Lock::new(true, time),
+        // Nobody ever unlocked it then: it is what a class is without a word.
+        (None, Some(UNDATED)) => return Err(format!("'{UNLOCKED}' has to be a number above 0")),
+        (None, Some(time)) => Lock::new(false, time),
+        _ => return Err(format!("'{LOCKED}=TIME' or '{UNLOCKED}=TIME' is missing")),
+    };
+    words.end()?;
+    Ok((phase, class, lock))
 }
 
 /// What was watched, apart from the nodes.

@@ -186,10 +186,11 @@ impl Reader {
                     let role = self.roles[line.role].text();
                     fingerprint.add(role, line.phase, line.class, line.trust, &line.text);
                 }
-                let (recorded, exposure, versions) =
-                    part.check(events, &fingerprint.text(), self.lines.len())?;
-                (profile.exposure, profile.versions) = (exposure, versions);
-                Some(recorded.into_iter())
+                part.check(events, &fingerprint.text(), self.lines.len())?;
+                profile.exposure = part.exposure;
+                profile.versions = part.versions;
+                profile.locks = part.locks;
+                Some(part.seen.into_iter())
             }
             None => {
                 profile.set_reviewed(true);

@@ -102,6 +102,8 @@ fn push_evidence(out: &mut String, profile: &Profile, of: Fingerprint, seen: &[&
     );
     let versions = profile.versions.iter();
     push_list(out, "versions", versions.map(lines::of_version));
+    let locks = profile.locks.iter();
+    push_list(out, "locks", locks.map(lines::of_lock));
     let known = lines::known_bits(&profile.versions);
     push_list(
         out,

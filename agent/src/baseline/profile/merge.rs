@@ -13,6 +13,7 @@ impl Profile {
         let mut other = other.clone();
         other.remap(&others);
         self.exposure.merge(&other.exposure);
+        self.locks.merge(&other.locks);
         self.reviewed |= other.reviewed;
         for (role, behaviours) in &other.roles {
             self.roles
@@ -20,6 +21,21 @@ impl Profile {
                 .or_default()
                 .merge(behaviours);
         }
+    }
+
+    /// [`Self::merge`] where the other one may know much more: what that costs depends on this one.
+    /// How the classes stand is to be settled anew.
+    pub(in crate::baseline) fn take_in(&mut self, mut other: Self) {
+        other.merge(self);
+        *self = Self {
+            exposure: other.exposure,
+            versions: other.versions,
+            locks: other.locks,
+            roles: other.roles,
+            reviewed: other.reviewed,
+            full: self.full || other.full,
+            ..std::mem::take(self)
+        };
     }
 
     /// Moves the bits of every behaviour after the list of versions has changed.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::super::drift::{Version, Versions};
 use super::super::super::evidence::{Exposure, NodeExposure, NodeId, Seen};
+use super::super::super::lock::Locks;
 use super::super::error::Place;
 use super::super::events::{Events, Result, Scalar};
 use super::super::lines;
@@ -16,9 +17,10 @@ const MAX_NODES: usize = 100_000;
 pub(super) struct Part {
     place: Place,
     of: String,
-    exposure: Exposure,
-    versions: Versions,
-    seen: Vec<Recorded>,
+    pub(super) exposure: Exposure,
+    pub(super) versions: Versions,
+    pub(super) locks: Locks,
+    pub(super) seen: Vec<Recorded>,
 }
 
 /// What is recorded of a behaviour, and where.
@@ -33,6 +35,7 @@ impl Part {
         let (mut of, mut watched) = (None, None);
         let mut nodes = BTreeMap::new();
         let mut versions: Vec<Version> = Vec::new();
+        let mut locks = Locks::default();
         let mut seen = Vec::new();
         events.mapping("'evidence'", |events, key| match &*key.text {
             "of" => {
@@ -45,11 +48,15 @@ impl Part {
             }
             "nodes" => events.list("'nodes'", |events| read_node(events, &mut nodes)),
             "versions" => events.list("'versions'", |events| read_version(events, &mut versions)),
+            "locks" => events.list("'locks'", |events| read_lock(events, &mut locks)),
             "seen" => events.list("'seen'", |events| {
                 seen.push(events.scalar("what was seen")?);
                 Ok(())
             }),
-            _ => Err(events.unknown(key, &["of", "watched", "nodes", "versions", "seen"])),
+            _ => {
+                let known = ["of", "watched", "nodes", "versions", "locks", "seen"];
+                Err(events.unknown(key, &known))
+            }
         })?;
         let missing = |key: &str| {
             let reason = format!("no '{key}' in the evidence: export the profile anew");
@@ -68,22 +75,23 @@ impl Part {
             exposure,
             seen: seen.collect::<Result<_>>()?,
             versions,
+            locks,
         })
     }
 
-    /// The evidence, if it belongs to these behaviours.
+    /// Fails if it does not belong to these behaviours.
     pub(super) fn check(
-        self,
+        &self,
         events: &Events<'_>,
         fingerprint: &str,
         behaviours: usize,
-    ) -> Result<(Vec<Recorded>, Exposure, Versions)> {
+    ) -> Result<()> {
         if self.of != fingerprint || self.seen.len() != behaviours {
             let reason = "the evidence is that of other roles than those of this file: take the part \
                           'evidence' out, and what is in the file counts as reviewed";
             return Err(events.error(self.place, reason));
         }
-        Ok((self.seen, self.exposure, self.versions))
+        Ok(())
     }
 }
 
@@ -105,6 +113,17 @@ fn read_node(events: &mut Events<'_>, nodes: &mut BTreeMap<NodeId, NodeExposure>
         let reason = format!("more than {MAX_NODES} nodes");
         return Err(events.error(line.place, reason));
     }
+    Ok(())
+}
+
+fn read_lock(events: &mut Events<'_>, locks: &mut Locks) -> Result<()> {
+    let line = events.scalar("a lock")?;
+    let (phase, class, lock) =
+        lines::lock(&line.text).map_err(|reason| events.error(line.place, reason))?;
+    if locks.get(phase, class).time().is_some() {
+        return Err(events.error(line.place, "this class stands there twice"));
+    }
+    locks.join(phase, class, lock);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::baseline::drift::Version;
 use crate::baseline::evidence::Seen;
 use crate::baseline::evidence::tests::{exposures, seen};
 use crate::baseline::generalise::path::Segments;
+use crate::baseline::lock::tests::locks;
 use crate::baseline::profile::{Found, Objects, Phase, Profile};
 use crate::baseline::role::Role;
 
@@ -170,11 +171,13 @@ pub(in crate::baseline) fn profiles() -> impl Strategy<Value = Profile> {
         vec(behaviours, 0..14),
         exposures(),
         vec(0..80_u64, 0..70),
+        locks(),
         coarse,
     )
-        .prop_map(|(behaviours, exposure, versions, coarse)| {
+        .prop_map(|(behaviours, exposure, versions, locks, coarse)| {
             let mut builder = Builder::default();
             builder.profile.exposure = exposure;
+            builder.profile.locks = locks;
             for made in versions {
                 builder.version(made, u128::from(made) << 100);
             }
