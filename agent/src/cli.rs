@@ -94,7 +94,7 @@ enum Verb {
     /// Check, explain, test and list rules, and try them on recordings
     #[command(subcommand)]
     Rules(rules::RulesVerb),
-    /// Learn from recordings what workloads do, and say what would have been new
+    /// Review what workloads do, as the agent has learnt it, and say what belongs to them
     #[command(subcommand)]
     Baseline(baseline::BaselineVerb),
     /// Propose the narrowest exception that hides an alert, and show what else it would hide

@@ -150,7 +150,37 @@ static BASELINES_LOST: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
     )
 });
 
+/// An operator changed what belongs to a workload.
+static BASELINE_DECIDED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Baseline decided",
+        Priority::Notice,
+        "An operator said what belongs to a workload and what does not, or locked or unlocked classes.",
+        &[],
+    )
+});
+
+/// Profiles of elsewhere were taken in.
+static BASELINES_IMPORTED: LazyLock<Arc<RuleInfo>> = LazyLock::new(|| {
+    rule(
+        "Baselines imported",
+        Priority::Notice,
+        "An operator imported profiles: what they know, and what was decided in them, holds here too.",
+        &[],
+    )
+});
+
 impl SensorFinding {
+    /// An operator changed what belongs to a workload.
+    pub fn baseline_decided(what: &str) -> Self {
+        Self::new(&BASELINE_DECIDED, format!("Baseline decided: {what}"))
+    }
+
+    /// Profiles of elsewhere were taken in.
+    pub fn baselines_imported(what: &str) -> Self {
+        Self::new(&BASELINES_IMPORTED, format!("Baselines imported: {what}"))
+    }
+
     /// Reviewed files say something else.
     pub fn baselines_reviewed(workloads: usize, digest: &str) -> Self {
         let what = format!("Baselines reviewed: {workloads} workloads, digest {digest}");

@@ -50,7 +50,9 @@ mod write;
 use sha2::{Digest as _, Sha256};
 
 pub use self::error::FileError;
-pub use self::folder::{folder_digest, merged, read_bytes, read_file, read_folder, read_reviewed};
+pub use self::folder::{
+    contents, folder_digest, list_folder, merged, read_bytes, read_file, read_folder, read_reviewed,
+};
 pub(super) use self::quote::push_item;
 pub use self::read::read;
 use super::class::Class;
@@ -63,7 +65,7 @@ pub const MAX_BYTES: usize = 16 << 20;
 pub const MAX_BEHAVIOURS: usize = 200_000;
 
 /// When a decision was made of which the file tells no time: before any other.
-pub(super) const UNDATED: u64 = 0;
+pub const UNDATED: u64 = 0;
 
 /// Whether a file has the part for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

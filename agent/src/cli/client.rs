@@ -128,7 +128,8 @@ pub(super) fn broken(status: Status) -> Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let exit = match status.code() {
-            Code::InvalidArgument => Exit::Usage,
+            // Of a name that was typed.
+            Code::InvalidArgument | Code::NotFound => Exit::Usage,
             Code::Unavailable => Exit::Unreachable,
             Code::PermissionDenied => Exit::Permission,
             _ => Exit::Failure,

@@ -9,6 +9,7 @@
 mod audit;
 mod authority;
 mod authorize;
+mod baselines;
 mod clients;
 mod codec;
 mod connection;
@@ -50,6 +51,7 @@ use super::reload::ReloadClient;
 use crate::alert::{AlertCounts, AlertSender, Spool, WeakAlertSender};
 use crate::config;
 use crate::proto;
+use crate::proto::baseline_service_server::BaselineServiceServer;
 use crate::proto::container_service_server::ContainerServiceServer;
 use crate::proto::rule_service_server::RuleServiceServer;
 use crate::proto::status_service_server::StatusServiceServer;
@@ -342,6 +344,7 @@ async fn router(
         services: Arc::clone(&services),
         streams: Arc::clone(&streams),
     };
+    let baselines = BaselineServiceServer::new(baselines::Baselines::new(Arc::clone(&services)));
     let watch = AlertServiceServer::new(watch::Watch { services, streams })
         .max_decoding_message_size(MAX_REQUEST_BYTES);
     let status = StatusServiceServer::new(answers.clone());
@@ -359,6 +362,9 @@ async fn router(
         .await;
     health
         .set_serving::<RuleServiceServer<services::Answers>>()
+        .await;
+    health
+        .set_serving::<BaselineServiceServer<baselines::Baselines>>()
         .await;
     Ok(Server::builder()
         .layer(authorize)
@@ -378,7 +384,8 @@ async fn router(
         .add_service(watch)
         .add_service(status.max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(containers.max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(rules.max_decoding_message_size(MAX_REQUEST_BYTES)))
+        .add_service(rules.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(baselines.max_decoding_message_size(MAX_REQUEST_BYTES)))
 }
 
 fn reflection<'a>() -> tonic_reflection::server::Builder<'a> {

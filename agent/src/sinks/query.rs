@@ -1,10 +1,13 @@
 //! Questions that only the detection task can answer, because it owns the state.
 
+mod baselines;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::baselines::{BaselineError, BaselineWork};
 use crate::model::Container;
 use crate::telemetry::{RulesSnapshot, StatusSnapshot};
 
@@ -24,6 +27,8 @@ pub enum Query {
     Containers(oneshot::Sender<Vec<Arc<Container>>>),
     /// The loaded rules.
     Rules(oneshot::Sender<RulesSnapshot>),
+    /// Something about baselines.
+    Baselines(BaselineWork),
 }
 
 /// Why there is no answer.
@@ -94,13 +99,18 @@ impl QueryClient {
 
     async fn ask<T>(&self, query: fn(oneshot::Sender<T>) -> Query) -> Result<T, QueryError> {
         let (reply, answer) = oneshot::channel();
+        self.put(query(reply))?;
+        within_patience(answer).await
+    }
+
+    /// Puts a question into the queue, if there is room.
+    fn put(&self, query: Query) -> Result<(), QueryError> {
         self.questions
-            .try_send(query(reply))
+            .try_send(query)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => QueryError::Busy,
                 mpsc::error::TrySendError::Closed(_) => QueryError::Stopped,
-            })?;
-        within_patience(answer).await
+            })
     }
 }
 

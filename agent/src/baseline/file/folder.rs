@@ -20,7 +20,7 @@ use crate::baseline::workload::Workload;
 /// # Errors
 /// The first file that cannot be used.
 pub fn read_folder(folder: &Path) -> Result<Vec<(Workload, Profile)>> {
-    let files = files(folder).map_err(|error| unreadable(folder, &error))?;
+    let files = list_folder(folder).map_err(|error| unreadable(folder, &error))?;
     files.iter().map(|path| read_file(path)).collect()
 }
 
@@ -65,7 +65,7 @@ pub fn read_bytes(bytes: &[u8], file: &str) -> Result<(Workload, Profile)> {
 pub fn read_reviewed(folder: &Path) -> Result<(Vec<(Workload, Profile)>, String)> {
     let mut digest = Sha256::new();
     let mut profiles = Vec::new();
-    for path in files(folder).map_err(|error| unreadable(folder, &error))? {
+    for path in list_folder(folder).map_err(|error| unreadable(folder, &error))? {
         let bytes = contents(&path).map_err(|error| unreadable(&path, &error))?;
         add_file(&mut digest, &path, &bytes);
         let name = path.display().to_string();
@@ -84,7 +84,7 @@ pub fn read_reviewed(folder: &Path) -> Result<(Vec<(Workload, Profile)>, String)
 /// where there is no folder.
 pub fn folder_digest(folder: &Path) -> String {
     let mut digest = Sha256::new();
-    match files(folder) {
+    match list_folder(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return String::new(),
         Err(error) => digest.update(error.to_string()),
         Ok(files) => {
@@ -130,7 +130,11 @@ fn unreadable(path: &Path, error: &io::Error) -> FileError {
     FileError::whole(path.display().to_string(), reason)
 }
 
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files of a folder that [`read_folder`] reads.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn list_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -148,8 +152,11 @@ fn is_ours(path: &Path) -> bool {
     !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"))
 }
 
-/// One byte more than a file may have, for the reader to refuse it.
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+/// What is in a file, up to one byte more than it may have, for the reader to refuse it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = MAX_BYTES as u64 + 1;
     File::open(path)?.take(most).read_to_end(&mut bytes)?;

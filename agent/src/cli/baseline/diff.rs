@@ -1,4 +1,4 @@
-//! `baseline diff`: what two profiles do not have in common.
+//! `baseline diff`: what two profiles do not have in common, of files or of the running agent.
 
 mod document;
 
@@ -8,7 +8,7 @@ use clap::Args;
 
 use self::document::Document;
 use super::super::{Exit, Failure, Global, output};
-use super::files;
+use super::{files, live};
 use crate::alert::printable;
 use crate::baseline::diff::{self, Diff};
 use crate::baseline::{Profile, Workload};
@@ -24,15 +24,24 @@ pub(in crate::cli) struct DiffArgs {
     /// The profile as it was
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The profile as it is
+    /// The profile as it is [default: what the running agent knows of the workload of OLD]
     #[arg(value_name = "NEW")]
-    new: PathBuf,
+    new: Option<PathBuf>,
+    /// Ask the running agent for this workload instead
+    #[arg(long, value_name = "NAME", conflicts_with = "new")]
+    workload: Option<String>,
 }
 
 /// `gravlens baseline diff`
 pub(super) fn run(global: &Global, args: &DiffArgs) -> Result<(), Failure> {
     let form = global.document()?;
-    let found = Comparison::of(files::read_one(&args.old)?, files::read_one(&args.new)?);
+    let old = files::read_one(&args.old)?;
+    let new = match (&args.new, &args.workload) {
+        (Some(new), _) => files::read_one(new)?,
+        (None, Some(workload)) => live::profile(global, workload)?,
+        (None, None) => live::profile(global, old.0.text())?,
+    };
+    let found = Comparison::of(old, new);
     match form {
         OutputFormat::Text => output::text(&found.text())?,
         OutputFormat::Json => output::json(&Document::of(&found))?,

@@ -1,4 +1,4 @@
-//! `baseline show`: what profiles say.
+//! `baseline show`: what profiles say, those of files or of the running agent.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::super::{Exit, Failure, Global, output};
 use super::files::{self, Target};
-use crate::baseline::file::Evidence;
+use super::live;
+use crate::baseline::evidence::Seen;
+use crate::baseline::file::{Evidence, UNDATED};
 use crate::baseline::{Profile, Workload};
 use crate::config::OutputFormat;
 
@@ -16,11 +18,16 @@ use crate::config::OutputFormat;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What is written is a reviewed file: whoever keeps it vouches for the behaviours in it. With --output
-json the behaviours of all workloads are one list.")]
+json the behaviours of all workloads are one list, each with where what it counts for comes from: `file`, a
+reviewed one; `operator`, at the time `decided`; `agent`, which learnt or quarantined it.")]
 pub(in crate::cli) struct ShowArgs {
     /// Files with profiles, or folders of them; what several know of one workload is put together
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "workload")]
     paths: Vec<PathBuf>,
+    /// Ask the running agent for this workload, as `gravlens baseline list` has it; may be given several
+    /// times
+    #[arg(long, value_name = "NAME", conflicts_with = "paths")]
+    workload: Vec<String>,
     #[command(flatten)]
     target: Target,
 }
@@ -34,6 +41,10 @@ struct Behaviour<'a> {
     class: &'static str,
     object: String,
     trust: &'static str,
+    /// Who says so.
+    by: &'static str,
+    /// When an operator said so, in seconds since the Unix epoch.
+    decided: Option<u64>,
 }
 
 /// `gravlens baseline show`
@@ -43,7 +54,10 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<(), Failure> {
         let message = "--into writes files, which are YAML: leave out --output json";
         return Err(Failure::new(Exit::Usage, message));
     }
-    let profiles = files::read(&args.paths)?;
+    let profiles = match &args.workload[..] {
+        [] => files::read(&args.paths)?,
+        named => live::profiles(global, named, Evidence::With)?,
+    };
     match form {
         OutputFormat::Text => args.target.put(&profiles, Evidence::Without),
         OutputFormat::Json => output::json(&behaviours(&profiles)),
@@ -60,14 +74,31 @@ fn behaviours(profiles: &BTreeMap<Workload, Profile>) -> Vec<Behaviour<'_>> {
             class: class.name(),
             object,
             trust: seen.trust().name(),
+            by: by(seen),
+            decided: decided(seen),
         })
     });
     behaviours.collect()
 }
 
+/// Who says what a behaviour counts for.
+fn by(seen: &Seen) -> &'static str {
+    match (seen.decision(), decided(seen)) {
+        (None, _) => "agent",
+        (Some(_), None) => "file",
+        (Some(_), Some(_)) => "operator",
+    }
+}
+
+fn decided(seen: &Seen) -> Option<u64> {
+    let (_, time) = seen.decision()?;
+    (time != UNDATED).then_some(time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::evidence::Decision;
     use crate::baseline::file;
 
     #[test]
@@ -81,7 +112,7 @@ mod tests {
         let behaviour = |workload, phase, class, object, trust| {
             serde_json::json!({
                 "workload": workload, "role": "r", "phase": phase, "class": class, "object": object,
-                "trust": trust,
+                "trust": trust, "by": "file", "decided": null,
             })
         };
         assert_eq!(
@@ -92,5 +123,15 @@ mod tests {
                 behaviour("image b", "start", "file_read", "/a", "accepted"),
             ])
         );
+    }
+
+    #[test]
+    fn it_is_told_who_says_so() {
+        let mut seen = Seen::default();
+        assert_eq!((by(&seen), decided(&seen)), ("agent", None));
+        seen.decide(Decision::Accepted, UNDATED);
+        assert_eq!((by(&seen), decided(&seen)), ("file", None));
+        seen.decide(Decision::Rejected, 7);
+        assert_eq!((by(&seen), decided(&seen)), ("operator", Some(7)));
     }
 }

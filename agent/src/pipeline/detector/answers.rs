@@ -81,6 +81,7 @@ impl Detector {
             Query::Rules(reply) => {
                 let _ = reply.send((*self.rules_snapshot).clone());
             }
+            Query::Baselines(work) => work.with(self.learner.as_mut()),
         }
     }
 

@@ -31,6 +31,15 @@ const fn watch(service: &'static str, name: &'static str, answer: Answer) -> Met
     }
 }
 
+const fn decide(name: &'static str) -> Method {
+    Method {
+        service: "gravlens.v1.BaselineService",
+        name,
+        answer: Answer::One,
+        right: Right::Baselines,
+    }
+}
+
 /// Every method of every service that is served. What does not stand here is not served.
 const METHODS: &[Method] = &[
     watch("gravlens.v1.AlertService", "Watch", Answer::Stream),
@@ -43,6 +52,12 @@ const METHODS: &[Method] = &[
         answer: Answer::One,
         right: Right::Rules,
     },
+    watch("gravlens.v1.BaselineService", "List", Answer::One),
+    watch("gravlens.v1.BaselineService", "Get", Answer::One),
+    watch("gravlens.v1.BaselineService", "Export", Answer::Stream),
+    decide("Decide"),
+    decide("Lock"),
+    decide("Import"),
     watch("grpc.health.v1.Health", "Check", Answer::One),
     watch("grpc.health.v1.Health", "Watch", Answer::Stream),
     watch(
