@@ -22,6 +22,8 @@ mod import;
 mod locking;
 mod summary;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use super::learner::Learner;

@@ -105,12 +105,10 @@ impl QueryClient {
 
     /// Puts a question into the queue, if there is room.
     fn put(&self, query: Query) -> Result<(), QueryError> {
-        self.questions
-            .try_send(query)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => QueryError::Busy,
-                mpsc::error::TrySendError::Closed(_) => QueryError::Stopped,
-            })
+        self.questions.try_send(query).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => QueryError::Busy,
+            mpsc::error::TrySendError::Closed(_) => QueryError::Stopped,
+        })
     }
 }
 

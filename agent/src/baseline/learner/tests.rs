@@ -1,6 +1,7 @@
 //! Instances that do things, minute by minute.
 
 mod changes;
+mod operator;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::super::class::Class;
-use super::super::file::push_item;
 use super::super::evidence::Trust;
+use super::super::file::push_item;
 use super::super::generalise::path::Segments;
 use super::super::profile::{Found, Phase};
 use super::super::role::Role;

@@ -80,7 +80,9 @@ pub enum OperateError {
         workload: String,
     },
     /// A word of the farthest future is known already.
-    #[error("what was said of it before is dated later than any time: import the profile anew without that word")]
+    #[error(
+        "what was said of it before is dated later than any time: import the profile anew without that word"
+    )]
     Overruled,
     /// No room for more.
     #[error("'{}' has more decisions than fit in memory: reject or accept patterns, such as /srv/{{n}}", printable(.workload))]

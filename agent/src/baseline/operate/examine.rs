@@ -27,7 +27,10 @@ impl Examined {
 
     /// A reviewed file has decided of it.
     pub fn is_of_file(&self) -> bool {
-        matches!(self.seen.and_then(|seen| seen.decision()), Some((_, UNDATED)))
+        matches!(
+            self.seen.and_then(|seen| seen.decision()),
+            Some((_, UNDATED))
+        )
     }
 }
 

@@ -9,9 +9,7 @@ use super::told::Told;
 use super::{live, words};
 use crate::config::OutputFormat;
 use crate::proto::decide_baseline_request::What;
-use crate::proto::{
-    AllQuarantined, BaselineBehaviour, BaselineDecision, DecideBaselineRequest,
-};
+use crate::proto::{AllQuarantined, BaselineBehaviour, BaselineDecision, DecideBaselineRequest};
 
 /// Which behaviours.
 #[derive(Debug, Args)]

@@ -145,7 +145,11 @@ impl<'a> From<&'a ImportedBaseline> for Document<'a> {
     fn from(file: &'a ImportedBaseline) -> Self {
         Self {
             file: &file.file,
-            outcome: if is_refused(file) { "refused" } else { "merged" },
+            outcome: if is_refused(file) {
+                "refused"
+            } else {
+                "merged"
+            },
             workload: &file.workload,
             reason: &file.reason,
             line: file.line,

@@ -88,7 +88,10 @@ fn text(workload: &str, locked: bool, classes: &[RelockedClass]) -> String {
             before,
             now,
         } = class;
-        text.push_str(&format!("  {phase} {}: {before} -> {now}\n", printable(class)));
+        text.push_str(&format!(
+            "  {phase} {}: {before} -> {now}\n",
+            printable(class)
+        ));
     }
     text
 }

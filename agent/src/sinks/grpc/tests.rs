@@ -1,5 +1,6 @@
 //! A real client over a real socket.
 
+mod baselines;
 mod hostile;
 mod limits;
 pub(crate) mod network;
@@ -17,6 +18,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::*;
 use crate::alert::{AlertSender, SpoolLimits, channel, sample};
+use crate::baseline::Learner;
 use crate::model::ContainerView;
 use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::container_service_client::ContainerServiceClient;
@@ -58,6 +60,12 @@ impl Agent {
         Self::listen(limits, heartbeat, max_streams, |server| server).await
     }
 
+    /// One that learns what workloads do, or does not.
+    async fn learning(learner: Option<Learner>) -> Self {
+        let services = services_of(ROOMY, Duration::from_secs(3_600), 8, learner);
+        Self::serve(services, |server| server).await
+    }
+
     /// Over TCP as well.
     pub(crate) async fn over_tcp(settings: &config::Tcp, patience: Patience) -> Self {
         let roomy = SpoolLimits {
@@ -79,9 +87,15 @@ impl Agent {
         max_streams: usize,
         configure: impl FnOnce(GrpcServer) -> GrpcServer,
     ) -> Self {
+        Self::serve(services(limits, heartbeat, max_streams), configure).await
+    }
+
+    async fn serve(
+        (services, alerts): (Services, AlertSender),
+        configure: impl FnOnce(GrpcServer) -> GrpcServer,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gravlens.sock");
-        let (services, alerts) = services(limits, heartbeat, max_streams);
         let server = configure(GrpcServer::bind(&path).unwrap());
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -129,12 +143,21 @@ fn services(
     heartbeat: Duration,
     max_streams: usize,
 ) -> (Services, AlertSender) {
+    services_of(limits, heartbeat, max_streams, None)
+}
+
+fn services_of(
+    limits: SpoolLimits,
+    heartbeat: Duration,
+    max_streams: usize,
+    learner: Option<Learner>,
+) -> (Services, AlertSender) {
     let writer = Spool::in_memory(limits, "a test").unwrap();
     let spool = Arc::clone(writer.spool());
     let (alerts, stage) = channel(writer, 10_000);
     tokio::spawn(stage.run());
     let (queries, questions) = query::channel();
-    tokio::spawn(answer(questions));
+    tokio::spawn(answer(questions, learner));
     let (reloads, requests) = reload::channel();
     tokio::spawn(answer_reloads(requests));
     let services = Services {
@@ -153,7 +176,7 @@ fn services(
 }
 
 /// The detection task's side of the questions.
-async fn answer(mut questions: tokio::sync::mpsc::Receiver<Query>) {
+async fn answer(mut questions: tokio::sync::mpsc::Receiver<Query>, mut learner: Option<Learner>) {
     while let Some(question) = questions.recv().await {
         match question {
             Query::Status(reply) => {
@@ -177,6 +200,7 @@ async fn answer(mut questions: tokio::sync::mpsc::Receiver<Query>) {
             Query::Containers(reply) => {
                 let _ = reply.send(vec![sample::known_container()]);
             }
+            Query::Baselines(work) => work.with(learner.as_mut()),
             Query::Rules(reply) => {
                 let _ = reply.send(RulesSnapshot {
                     facts: RuleSetFacts {

@@ -43,7 +43,9 @@ pub(super) fn text(
     }
     say(match answer.reviewed {
         true => "the reviewed file of this workload is to say the same: merge this into it",
-        false => "for review, and for other nodes: this is a reviewed file of these behaviours alone",
+        false => {
+            "for review, and for other nodes: this is a reviewed file of these behaviours alone"
+        }
     });
     text.push_str(&answer.patch);
     text

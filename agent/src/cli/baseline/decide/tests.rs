@@ -16,7 +16,15 @@ fn named(words: &[&str]) -> Result<Named, Failure> {
 }
 
 const ONE: [&str; 10] = [
-    "--workload", "image a", "--role", "root uid0 /a", "--phase", "run", "--class", "dns", "--object",
+    "--workload",
+    "image a",
+    "--role",
+    "root uid0 /a",
+    "--phase",
+    "run",
+    "--class",
+    "dns",
+    "--object",
     "a.example",
 ];
 
@@ -65,7 +73,8 @@ fn answer() -> DecideBaselineResponse {
             decided("b\u{1b}.example", BaselineTrust::Unspecified),
         ],
         count: 3,
-        patch: "workload: image a\nroles:\n- role: root uid0 /a\n  run: {dns: [a.example]}\n".to_owned(),
+        patch: "workload: image a\nroles:\n- role: root uid0 /a\n  run: {dns: [a.example]}\n"
+            .to_owned(),
         reviewed: true,
         restarted: Some(prost_types::Timestamp::default()),
         never_learnt: 2,
@@ -77,7 +86,10 @@ fn what_is_printed_is_a_reviewed_file() {
     let text = report::text("image a", BaselineDecision::Accept, &answer());
     let (workload, profile) = file::read(&text, "patch.yaml").unwrap();
     assert_eq!((workload.text(), profile.is_reviewed()), ("image a", true));
-    let comments: Vec<_> = text.lines().take_while(|line| line.starts_with('#')).collect();
+    let comments: Vec<_> = text
+        .lines()
+        .take_while(|line| line.starts_with('#'))
+        .collect();
     assert_eq!(
         comments,
         [

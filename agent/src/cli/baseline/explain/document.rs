@@ -78,7 +78,10 @@ impl<'a> Document<'a> {
                 diverging: nearest.diverging.as_deref(),
             }),
             now: now.map(|now| Now {
-                reviewed: now.baseline.as_ref().is_some_and(|baseline| baseline.reviewed),
+                reviewed: now
+                    .baseline
+                    .as_ref()
+                    .is_some_and(|baseline| baseline.reviewed),
                 class: story.class().map(ClassDocument::from),
                 behaviour: now.knowledge.as_ref().map(Behaviour::from),
             }),

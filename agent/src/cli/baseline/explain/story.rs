@@ -56,7 +56,10 @@ impl<'a> Story<'a> {
         let container = container.map_or_else(String::new, |container| {
             format!(", container {}", printable(&container.name))
         });
-        lines.push(format!("workload {}{container}", printable(&evidence.workload)));
+        lines.push(format!(
+            "workload {}{container}",
+            printable(&evidence.workload)
+        ));
         if !evidence.role.is_empty() {
             lines.push(format!("role     {}", printable(&evidence.role)));
         }
@@ -75,7 +78,11 @@ impl<'a> Story<'a> {
         let mut lines = vec![format!("{}.", why(evidence.kind()))];
         lines.push(format!("The class was {}.", state(evidence.state())));
         if let Some(watched) = &evidence.watched {
-            let more = if watched.instances >= 16 { "at least " } else { "" };
+            let more = if watched.instances >= 16 {
+                "at least "
+            } else {
+                ""
+            };
             lines.push(format!(
                 "The workload had been watched for {} in {} windows of {more}{} containers, and in {} \
                  starts.",
@@ -86,7 +93,10 @@ impl<'a> Story<'a> {
             ));
         }
         if let Some(predicted) = &evidence.predicted {
-            lines.push(format!("Of new behaviours there were {}.", words::predicted(predicted)));
+            lines.push(format!(
+                "Of new behaviours there were {}.",
+                words::predicted(predicted)
+            ));
         }
         if evidence.tainted {
             lines.push(
@@ -102,7 +112,10 @@ impl<'a> Story<'a> {
         let nearest = self.told.evidence.nearest.as_ref()?;
         let pattern = printable(&nearest.pattern);
         Some(match &nearest.diverging {
-            Some(diverging) => format!("{pattern}, from which it differs at {}", printable(diverging)),
+            Some(diverging) => format!(
+                "{pattern}, from which it differs at {}",
+                printable(diverging)
+            ),
             None => format!("{pattern}, of which it is the beginning"),
         })
     }
@@ -119,7 +132,11 @@ impl<'a> Story<'a> {
         if let Some(class) = self.class() {
             lines.push(standing(class));
         }
-        if now.baseline.as_ref().is_some_and(|baseline| baseline.reviewed) {
+        if now
+            .baseline
+            .as_ref()
+            .is_some_and(|baseline| baseline.reviewed)
+        {
             lines.push(
                 "The workload has a reviewed file, which outranks what was learnt: what the file does \
                  not have is told."
@@ -167,7 +184,9 @@ fn why(kind: BaselineKind) -> &'static str {
         BaselineKind::Quarantined => {
             "It came too late to be learnt, nobody has decided of it, and it came again"
         }
-        BaselineKind::SeenOnce => "It was no habit yet: it had come once, or in one container alone",
+        BaselineKind::SeenOnce => {
+            "It was no habit yet: it had come once, or in one container alone"
+        }
         BaselineKind::Returning => "It was known, and stayed away for longer than it ever had",
         BaselineKind::NeverOrdinary => {
             "It is of a kind that no time makes ordinary: only an operator can accept it"
@@ -186,7 +205,9 @@ fn state(state: BaselineState) -> &'static str {
         BaselineState::Unspecified => "in a state that the agent does not name",
         BaselineState::Cold => "cold: nothing had been watched",
         BaselineState::Learning => "learning: too little was known to tell what is new",
-        BaselineState::Provisional => "provisional: enough was known for a hint, and what is new is learnt",
+        BaselineState::Provisional => {
+            "provisional: enough was known for a hint, and what is new is learnt"
+        }
         BaselineState::Armed => "armed: enough was known to tell what is new, and to quarantine it",
         BaselineState::Locked => {
             "locked: a reviewed file or an operator says what the workload may do"
@@ -200,7 +221,13 @@ fn known(knowledge: &BaselineKnowledge) -> String {
             Some(last) => format!(", last at {}", render::time(Some(last))),
             None => String::new(),
         };
-        let more = |count: u32| if count >= 3 { "at least 3".to_owned() } else { count.to_string() };
+        let more = |count: u32| {
+            if count >= 3 {
+                "at least 3".to_owned()
+            } else {
+                count.to_string()
+            }
+        };
         format!(
             "it came in {} windows or starts and {} containers{last}",
             more(knowledge.windows),
@@ -222,7 +249,10 @@ fn known(knowledge: &BaselineKnowledge) -> String {
             format!("It is in quarantine: nobody has decided of it; {}.", seen())
         }
         BaselineTrust::NeverLearnt => {
-            format!("It is kept as never ordinary: nobody has decided of it; {}.", seen())
+            format!(
+                "It is kept as never ordinary: nobody has decided of it; {}.",
+                seen()
+            )
         }
         BaselineTrust::Accepted => format!("It is accepted{by}, as {}.", pattern(knowledge)),
         BaselineTrust::Rejected => format!("It is rejected{by}, as {}.", pattern(knowledge)),

@@ -119,7 +119,10 @@ fn who_decided_is_told() {
     let mut of = now(BaselineTrust::Rejected);
     let knowledge = of.knowledge.as_mut().unwrap();
     knowledge.by_file = true;
-    assert_eq!(said(&of), "It is rejected by the reviewed file, as /etc/shadow.");
+    assert_eq!(
+        said(&of),
+        "It is rejected by the reviewed file, as /etc/shadow."
+    );
     let knowledge = of.knowledge.as_mut().unwrap();
     (knowledge.by_file, knowledge.decided) = (false, Some(prost_types::Timestamp::default()));
     assert_eq!(
@@ -153,7 +156,10 @@ fn json_has_then_and_now() {
     assert_eq!(document["nearest"]["diverging"], "shadow");
     assert_eq!(document["now"]["behaviour"]["trust"], "quarantined");
     assert_eq!(document["now"]["class"]["phase"], "run");
-    assert_eq!(document["accept"], "gravlens baseline accept 00000000000000aa-7");
+    assert_eq!(
+        document["accept"],
+        "gravlens baseline accept 00000000000000aa-7"
+    );
     let gone = serde_json::to_value(Document::of(&told, None)).unwrap();
     assert_eq!(gone["now"], serde_json::Value::Null);
 }

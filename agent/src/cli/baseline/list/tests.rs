@@ -71,8 +71,14 @@ WORKLOAD      ALIVE  KNOWN  WAITING  KIB  WATCHED  STATES                       
 image nginx   2      21     3        21   1.5 h    locked 1, armed 1, learning 1  full lossy
 image \\x1bx  0      0      0        0    0 s      -                               reviewed
 "
-        .replace("STATES                          FLAGS", "STATES                         FLAGS")
-        .replace("-                               reviewed", "-                              reviewed")
+        .replace(
+            "STATES                          FLAGS",
+            "STATES                         FLAGS"
+        )
+        .replace(
+            "-                               reviewed",
+            "-                              reviewed"
+        )
     );
     assert_eq!(text(&[], true), "no workload is known yet\n");
 }
@@ -108,7 +114,12 @@ fn json_has_everything() {
 
 #[test]
 fn what_is_named_has_to_be_there() {
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
     let chosen = choose(vec![nginx()], &names(&["image nginx"])).unwrap();
     assert_eq!(chosen.len(), 1);
     let failure = choose(vec![nginx()], &names(&["nginx"])).unwrap_err();

@@ -3,6 +3,7 @@
 use prost_types::Timestamp;
 use tonic::Status;
 
+use crate::baseline::Phase;
 use crate::baseline::completeness::{Prediction, Unit};
 use crate::baseline::evidence::{Decision, Trust};
 use crate::baseline::lock::Lock;
@@ -10,7 +11,6 @@ use crate::baseline::operate::{
     Behaviour, ClassSummary, Decided, DecidedItem, Examined, OperateError, Relocked, Summary,
 };
 use crate::baseline::state::{Eta, State};
-use crate::baseline::Phase;
 use crate::proto;
 
 /// Behaviours that an answer lists one by one.

@@ -41,7 +41,11 @@ impl Baselines {
             Status::resource_exhausted(why)
         })?;
         let workloads = match &request.workloads[..] {
-            [] => self.queries().baselines(|learner| Ok(learner.workloads())).await?,
+            [] => {
+                self.queries()
+                    .baselines(|learner| Ok(learner.workloads()))
+                    .await?
+            }
             named => named.iter().map(|name| Workload::from_text(name)).collect(),
         };
         let evidence = match request.without_evidence {
