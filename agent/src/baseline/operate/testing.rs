@@ -28,7 +28,8 @@ fn watched() -> Exposure {
 fn seen(change: impl FnOnce(&mut Seen)) -> Seen {
     let mut seen = Seen::default();
     seen.observe(200, InstanceId(1), 0);
-    [1, 2].map(WindowId).map(|window| seen.count(window));
+    seen.count(WindowId(1));
+    seen.count(WindowId(2));
     change(&mut seen);
     seen
 }

@@ -5,7 +5,7 @@ use proptest::sample::Index;
 
 use super::testing::{NGINX, armed, web};
 use super::*;
-use crate::baseline::evidence::{Decision, Trust};
+use crate::baseline::evidence::{Decision, Seen, Trust};
 use crate::baseline::file::tests::profiles::profiles;
 use crate::baseline::file::{self, Evidence};
 use crate::baseline::lock::Lock;
@@ -203,7 +203,7 @@ fn names_that_mean_nothing_are_refused() {
         assert!(why.contains("write who acts"), "{why}");
     }
     assert!(learner.profiles().len() == 1, "asking makes no workload");
-    let parse = |phase, class, object| {
+    let parse = |phase: &str, class: &str, object: &str| {
         let error = Behaviour::parse(NGINX, phase, class, object).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         error.to_string()
@@ -215,7 +215,8 @@ fn names_that_mean_nothing_are_refused() {
     let class = parse("run", "file_raed", "a");
     assert_eq!(class, "'file_raed' is no class; did you mean 'file_read'?");
     assert!(parse("run", "dns", "").ends_with("it is empty"));
-    assert!(parse("run", "dns", &"a".repeat(5_000)).ends_with("more than 4096 bytes"));
+    let long = "a".repeat(5_000);
+    assert!(parse("run", "dns", &long).ends_with("more than 4096 bytes"));
     assert!(parse("run", "file_read", "/srv/{x").contains("cannot be an object of file_read"));
 }
 
@@ -340,19 +341,19 @@ fn pick(one: &Profile, other: &Profile, at: Index) -> Behaviour {
     all.swap_remove(at.index(all.len()))
 }
 
-/// The latest time that either knows of.
-fn latest(one: &Profile, other: &Profile) -> u64 {
-    let seen = one.behaviours().chain(other.behaviours());
-    let decided = seen.filter_map(|(.., seen)| seen.decision());
+/// The latest word that either has heard of that behaviour, or of any class.
+fn latest(one: &Profile, other: &Profile, what: &Behaviour) -> u64 {
+    let is_it = |(role, phase, class, object, _): &(&Role, Phase, Class, String, &Seen)| {
+        (*role, *phase, *class, object) == (&what.role, what.phase, what.class, &what.object)
+    };
+    let known = one.behaviours().chain(other.behaviours()).filter(is_it);
+    let decided = known.filter_map(|(.., seen)| seen.decision());
     let locks = [one.locks(), other.locks()].into_iter().flat_map(|locks| {
         let times = locks.iter().filter_map(|(.., lock)| lock.time());
         times.collect::<Vec<_>>()
     });
-    decided
-        .map(|(_, time)| time)
-        .chain(locks)
-        .max()
-        .unwrap_or(0)
+    let times = decided.map(|(_, time)| time).chain(locks);
+    times.max().unwrap_or(0)
 }
 
 fn merged(one: &Profile, other: &Profile) -> Profile {
@@ -369,9 +370,9 @@ proptest! {
         at in any::<Index>(),
         accepted in any::<bool>(),
     ) {
-        let time = latest(&one, &other).saturating_add(1);
-        prop_assume!(time < u64::MAX);
         let what = pick(&one, &other, at);
+        let time = latest(&one, &other, &what).saturating_add(1);
+        prop_assume!(time < u64::MAX);
         let decision = if accepted { Decision::Accepted } else { Decision::Rejected };
         let known = |profile: &Profile| profile.roles.contains_key(&what.role);
         prop_assume!(known(&one) || what.role.text() == NGINX);

@@ -33,7 +33,7 @@ fn what_is_accepted_is_told_no_more_and_what_is_rejected_each_time() {
     world.reads(&container, &server, "/srv/new/7");
     let behaviour = told(&world);
     let time = now(&world);
-    let mut decide = |world: &mut World, decision| {
+    let decide = |world: &mut World, decision| {
         let decided = world
             .learner
             .decide(&web(), &behaviour, decision, time, false);

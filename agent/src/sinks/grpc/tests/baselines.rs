@@ -220,7 +220,7 @@ async fn a_class_is_locked_and_unlocked() {
     let unlocked = client.lock(lock(false)).await.unwrap().into_inner().classes;
     assert!(unlocked.iter().all(|of| of.now() == BaselineState::Armed));
     let wrong = LockBaselineRequest {
-        class: "dsn".to_owned(),
+        class: "dnss".to_owned(),
         ..lock(true)
     };
     let refused = client.lock(wrong).await.unwrap_err();
