@@ -124,7 +124,8 @@ impl BaselineService for Baselines {
         request: Request<proto::GetBaselineRequest>,
     ) -> Result<Response<proto::GetBaselineResponse>, Status> {
         let request = request.into_inner();
-        let behaviour = request.behaviour.map(convert::behaviour).transpose()?;
+        let behaviour = request.behaviour.as_ref();
+        let behaviour = behaviour.map(convert::behaviour).transpose()?;
         let workload = Workload::from_text(&request.workload);
         let (now, examined) = (now(), behaviour.is_some());
         let asked = move |learner: &mut Learner| {
@@ -152,7 +153,7 @@ impl BaselineService for Baselines {
         let workload = Workload::from_text(&request.workload);
         let (time, new_role) = (now(), request.new_role);
         let behaviour = match request.what {
-            Some(What::Behaviour(behaviour)) => Some(convert::behaviour(behaviour)?),
+            Some(What::Behaviour(behaviour)) => Some(convert::behaviour(&behaviour)?),
             Some(What::AllQuarantined(_)) => None,
             None => {
                 let why = "say which: a behaviour, or all that is in quarantine";

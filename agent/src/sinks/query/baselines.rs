@@ -10,7 +10,9 @@ use crate::baseline::operate::OperateError;
 
 /// Something to do with the learner between two events. It is short; what takes long is done before,
 /// or with a profile that was cloned.
-pub struct BaselineWork(Box<dyn FnOnce(Option<&mut Learner>) + Send>);
+pub struct BaselineWork(Box<Work>);
+
+type Work = dyn FnOnce(Option<&mut Learner>) + Send;
 
 impl fmt::Debug for BaselineWork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use crate::proto;
 const MAX_LISTED: usize = 1_000;
 
 /// The behaviour that was named.
-pub(super) fn behaviour(named: proto::BaselineBehaviour) -> Result<Behaviour, OperateError> {
+pub(super) fn behaviour(named: &proto::BaselineBehaviour) -> Result<Behaviour, OperateError> {
     let phase = phase_name(named.phase());
     Behaviour::parse(&named.role, phase, &named.class, &named.object)
 }
