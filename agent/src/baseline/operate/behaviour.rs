@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::super::class::Class;
-use super::super::evidence::Trust;
+use super::super::evidence::{Seen, Trust};
 use super::super::file::push_item;
 use super::super::generalise::path::Segments;
-use super::super::profile::{Found, Phase};
+use super::super::profile::{Found, Phase, Profile};
 use super::super::role::Role;
 use super::OperateError;
 
@@ -39,6 +39,11 @@ impl Behaviour {
             class,
             object: canonical(class, object)?,
         })
+    }
+
+    /// What a profile knows of it, or of the pattern that it fits.
+    pub(super) fn known_to(&self, profile: &Profile) -> Option<Seen> {
+        self.found(|object| profile.known(&self.role, self.phase, self.class, object))
     }
 
     /// Lets `with` look at the object as profiles look for it.

@@ -23,8 +23,10 @@ pub struct Decided {
     pub decision: Decision,
     /// Of which behaviours, in the order of profiles.
     pub items: Vec<DecidedItem>,
-    /// The workload has a reviewed file, which does not have it yet.
+    /// The workload has a reviewed file.
     pub reviewed: bool,
+    /// The file says so already: nothing had to be done.
+    pub by_file: bool,
     /// The exposure begins anew at this time, as the workload is another one now.
     pub restarted: Option<u64>,
     /// Behaviours that no time makes ordinary and of which nobody has decided.
@@ -41,6 +43,23 @@ pub struct DecidedItem {
 }
 
 impl Decided {
+    fn of(
+        workload: &Workload,
+        profile: &Profile,
+        decision: Decision,
+        items: Vec<DecidedItem>,
+    ) -> Self {
+        Self {
+            workload: workload.clone(),
+            decision,
+            items,
+            reviewed: profile.is_reviewed(),
+            by_file: false,
+            restarted: None,
+            never_learnt: profile.count_of_all(Trust::NeverLearnt),
+        }
+    }
+
     /// What a reviewed file has to have for the same: a reviewed file of these behaviours alone, with
     /// which it can be merged.
     pub fn patch(&self) -> String {
@@ -66,12 +85,27 @@ impl Learner {
         time: u64,
         new_role: bool,
     ) -> Result<Decided, OperateError> {
-        let most = self.most_bytes();
+        let profile = self.profile(workload)?;
+        let file = self.reviewed().get(workload);
+        has_role(&profile, file, workload, behaviour, new_role)?;
+        has_room(&profile, workload, self.settings().profile_bytes)?;
+        if let Some(seen) = file.and_then(|file| behaviour.known_to(file))
+            && let Some((says, _)) = seen.decision()
+        {
+            if says != decision {
+                return Err(OperateError::reviewed(workload, says));
+            }
+            let item = DecidedItem {
+                behaviour: behaviour.clone(),
+                before: Some(seen.trust()),
+            };
+            let mut decided = Decided::of(workload, &profile, decision, vec![item]);
+            decided.by_file = true;
+            return Ok(decided);
+        }
         let profile = self.profile_to_change(workload)?;
-        has_role(profile, workload, behaviour, new_role)?;
-        has_room(profile, workload, most)?;
-        let item = decide(profile, workload, behaviour, decision, time)?;
-        Ok(self.decided(workload, decision, vec![item], None))
+        let item = decide(profile, behaviour, decision, time)?;
+        Ok(Decided::of(workload, profile, decision, vec![item]))
     }
 
     /// An operator decides at `time` of all that is in quarantine. If it is accepted, the workload has
@@ -85,24 +119,28 @@ impl Learner {
         decision: Decision,
         time: u64,
     ) -> Result<Decided, OperateError> {
-        let profile = self.profile_to_change(workload)?;
-        let behaviours = quarantined(profile);
+        let profile = self.profile(workload)?;
+        let behaviours = quarantined(&profile, self.reviewed().get(workload));
         if behaviours.is_empty() {
             return Err(OperateError::NothingWaits {
                 workload: workload.text().to_owned(),
             });
         }
+        let settings = *self.settings();
+        let profile = self.profile_to_change(workload)?;
         let items = behaviours
             .iter()
-            .map(|behaviour| decide(profile, workload, behaviour, decision, time))
+            .map(|behaviour| decide(profile, behaviour, decision, time))
             .collect::<Result<Vec<_>, _>>()?;
-        let restarted = (decision == Decision::Accepted).then(|| {
+        let mut decided = Decided::of(workload, profile, decision, items);
+        if decision == Decision::Accepted {
             // Clocks differ: it has to be after the last time.
             let since = time.max(profile.exposure().since().saturating_add(1));
             profile.exposure.restart(since);
-            since
-        });
-        Ok(self.decided(workload, decision, items, restarted))
+            profile.settle_all(&settings);
+            decided.restarted = Some(since);
+        }
+        Ok(decided)
     }
 
     /// A profile that something is to be done to.
@@ -114,42 +152,18 @@ impl Learner {
         self.touch(workload);
         Ok(self.profile_mut(workload))
     }
-
-    fn most_bytes(&self) -> usize {
-        Profile::ceiling(self.settings().profile_bytes).saturating_mul(ROOM)
-    }
-
-    fn decided(
-        &mut self,
-        workload: &Workload,
-        decision: Decision,
-        items: Vec<DecidedItem>,
-        restarted: Option<u64>,
-    ) -> Decided {
-        let settings = *self.settings();
-        let profile = self.profile_mut(workload);
-        if restarted.is_some() {
-            profile.settle_all(&settings);
-        }
-        Decided {
-            workload: workload.clone(),
-            decision,
-            items,
-            reviewed: profile.is_reviewed(),
-            restarted,
-            never_learnt: profile.count_of_all(Trust::NeverLearnt),
-        }
-    }
 }
 
 fn has_role(
     profile: &Profile,
+    file: Option<&Profile>,
     workload: &Workload,
     behaviour: &Behaviour,
     new_role: bool,
 ) -> Result<(), OperateError> {
     let role = &behaviour.role;
-    if profile.roles.contains_key(role) {
+    let mut known = std::iter::once(profile).chain(file);
+    if known.any(|profile| profile.roles.contains_key(role)) {
         return Ok(());
     }
     if !may_be_role(role) {
@@ -167,8 +181,8 @@ fn has_role(
     })
 }
 
-fn has_room(profile: &Profile, workload: &Workload, most: usize) -> Result<(), OperateError> {
-    if profile.bytes() <= most {
+fn has_room(profile: &Profile, workload: &Workload, paths: usize) -> Result<(), OperateError> {
+    if profile.bytes() <= Profile::ceiling(paths).saturating_mul(ROOM) {
         return Ok(());
     }
     Err(OperateError::Full {
@@ -176,43 +190,37 @@ fn has_room(profile: &Profile, workload: &Workload, most: usize) -> Result<(), O
     })
 }
 
-fn quarantined(profile: &Profile) -> Vec<Behaviour> {
+/// All that waits for a decision: of what a file has decided nothing does.
+fn quarantined(profile: &Profile, file: Option<&Profile>) -> Vec<Behaviour> {
     let waiting = profile
         .behaviours()
         .filter(|(.., seen)| seen.trust() == Trust::Quarantined);
-    waiting
-        .map(|(role, phase, class, object, _)| Behaviour {
-            role: role.clone(),
-            phase,
-            class,
-            object,
-        })
-        .collect()
+    let waiting = waiting.map(|(role, phase, class, object, _)| Behaviour {
+        role: role.clone(),
+        phase,
+        class,
+        object,
+    });
+    let is_decided = |behaviour: &Behaviour| {
+        let said = file.and_then(|file| behaviour.known_to(file));
+        said.is_some_and(|seen| seen.decision().is_some())
+    };
+    waiting.filter(|behaviour| !is_decided(behaviour)).collect()
 }
 
 fn decide(
     profile: &mut Profile,
-    workload: &Workload,
     behaviour: &Behaviour,
     decision: Decision,
     time: u64,
 ) -> Result<DecidedItem, OperateError> {
-    let known = known(profile, behaviour);
+    let before = behaviour.known_to(profile).map(|seen| seen.trust());
     let item = DecidedItem {
         behaviour: behaviour.clone(),
-        before: known.map(|seen| seen.trust()),
+        before,
     };
-    if profile.is_reviewed()
-        && let Some((says, UNDATED)) = known.and_then(|seen| seen.decision())
-    {
-        return match says == decision {
-            // The file goes on to say it, and may come to say something else.
-            true => Ok(item),
-            false => Err(OperateError::reviewed(workload, says)),
-        };
-    }
     join(profile, behaviour, decision, time);
-    let said = self::known(profile, behaviour).and_then(|seen| seen.decision());
+    let said = behaviour.known_to(profile).and_then(|seen| seen.decision());
     let Some((said, when)) = said.filter(|word| *word != (decision, time)) else {
         return Ok(item);
     };
@@ -222,13 +230,6 @@ fn decide(
         return Err(OperateError::Overruled);
     }
     Ok(item)
-}
-
-/// What is known of it, or of the pattern that it fits.
-fn known(profile: &Profile, behaviour: &Behaviour) -> Option<Seen> {
-    let behaviours = profile.roles.get(&behaviour.role)?;
-    let objects = behaviours.get(behaviour.phase, behaviour.class)?;
-    behaviour.found(|object| objects.get(object).copied())
 }
 
 fn join(profile: &mut Profile, behaviour: &Behaviour, decision: Decision, time: u64) {

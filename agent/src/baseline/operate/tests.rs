@@ -25,11 +25,16 @@ fn yaml(profile: &Profile) -> String {
 }
 
 fn profile(learner: &Learner) -> &Profile {
-    learner.profile(&web()).unwrap()
+    &learner.profiles()[&web()]
+}
+
+fn changed(learner: &mut Learner) -> Vec<Workload> {
+    let changed = learner.changed().into_iter();
+    changed.map(|(workload, _)| workload).collect()
 }
 
 fn trust(learner: &Learner, behaviour: &Behaviour) -> Option<Trust> {
-    examine(profile(learner), behaviour).trust()
+    examine(profile(learner), None, behaviour).trust()
 }
 
 fn states(learner: &Learner) -> BTreeSet<State> {
@@ -60,7 +65,7 @@ fn what_is_decided_holds_whether_it_was_known_or_not() {
             assert_eq!(decided.unwrap().items[0].behaviour, behaviour);
             assert_eq!(trust(&learner, &behaviour), Some(expected), "{object}");
         }
-        assert_eq!(learner.take_changed(), BTreeSet::from([web()]));
+        assert_eq!(changed(&mut learner), [web()]);
         assert_eq!(states(&learner), BTreeSet::from([State::Armed]));
     }
 }
@@ -72,7 +77,7 @@ fn what_is_accepted_of_a_pattern_holds_for_all_that_fits() {
     let accept = Decision::Accepted;
     learner.decide(&web(), &pattern, accept, 5, false).unwrap();
     let one = behaviour("file_write", "/var/cache/7");
-    let examined = examine(profile(&learner), &one);
+    let examined = examine(profile(&learner), None, &one);
     assert_eq!(examined.trust(), Some(Trust::Accepted));
     assert_eq!(examined.pattern.as_deref(), Some("/var/cache/{n}"));
     learner
@@ -80,7 +85,11 @@ fn what_is_accepted_of_a_pattern_holds_for_all_that_fits() {
         .unwrap();
     assert_eq!(trust(&learner, &one), Some(Trust::Rejected));
     assert_eq!(trust(&learner, &pattern), Some(Trust::Accepted));
-    let unknown = examine(profile(&learner), &behaviour("file_write", "/var/cache/x"));
+    let unknown = examine(
+        profile(&learner),
+        None,
+        &behaviour("file_write", "/var/cache/x"),
+    );
     assert_eq!(unknown.trust(), None);
     assert_eq!(unknown.nearest.unwrap().diverging.as_deref(), Some("x"));
 }
@@ -220,35 +229,105 @@ fn names_that_mean_nothing_are_refused() {
     assert!(parse("run", "file_read", "/srv/{x").contains("cannot be an object of file_read"));
 }
 
+/// Its reviewed file accepts some and rejects another.
+fn reviewed() -> (Learner, Profile) {
+    let text = "workload: image web\nroles:\n- role: root uid0 /usr/sbin/nginx\n  run: {dns: [a.example, \
+                rejected: late.example], file_read: [/etc/nginx/nginx.conf, '/srv/{n}']}\n";
+    let (_, file) = file::read(text, "f.yaml").unwrap();
+    let mut learner = armed();
+    learner.review(BTreeMap::from([(web(), file.clone())]));
+    (learner, file)
+}
+
 #[test]
 fn no_decision_contradicts_a_reviewed_file() {
-    let reviewed = "workload: image web\nroles:\n- role: root uid0 /usr/sbin/nginx\n  run: {dns: \
-                    [a.example, rejected: b.example]}\n";
-    let (_, file) = file::read(reviewed, "f.yaml").unwrap();
-    let mut learner = learner(file);
+    let (mut learner, file) = reviewed();
+    assert_eq!(states(&learner), BTreeSet::from([State::Locked]));
     let mut decide =
         |object, decision| learner.decide(&web(), &behaviour("dns", object), decision, 5, false);
     for (object, decision, says) in [
         ("a.example", Decision::Rejected, "says accepted"),
-        ("b.example", Decision::Accepted, "says rejected"),
+        ("late.example", Decision::Accepted, "says rejected"),
     ] {
         let error = decide(object, decision).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Precondition);
         assert!(error.to_string().contains(says), "{error}");
     }
-    // What it says already needs no word that would outlast it; of what it does not have there is none.
-    assert!(decide("a.example", Decision::Accepted).unwrap().reviewed);
-    assert!(decide("c.example", Decision::Accepted).unwrap().reviewed);
-    assert!(examine(profile(&learner), &behaviour("dns", "a.example")).is_of_file());
-    let own = examine(profile(&learner), &behaviour("dns", "c.example"));
+    // What it says already needs no word; of what it does not have there is none.
+    let same = decide("a.example", Decision::Accepted).unwrap();
+    assert!(same.reviewed && same.by_file);
+    let other = decide("c.example", Decision::Accepted).unwrap();
+    assert!(other.reviewed && !other.by_file);
+    let look = |object| examine(profile(&learner), Some(&file), &behaviour("dns", object));
+    let (of_file, own) = (look("a.example"), look("c.example"));
     assert_eq!(
-        (own.trust(), own.is_of_file()),
-        (Some(Trust::Accepted), false)
+        (of_file.trust(), of_file.by_file),
+        (Some(Trust::Accepted), true)
     );
+    assert_eq!((own.trust(), own.by_file), (Some(Trust::Accepted), false));
+    // Of what is in quarantine the file has decided of one.
+    let all = learner
+        .decide_quarantined(&web(), Decision::Accepted, 6)
+        .unwrap();
+    let objects: Vec<_> = all
+        .items
+        .iter()
+        .map(|item| &*item.behaviour.object)
+        .collect();
+    assert_eq!(objects, ["/srv/late"]);
     let unlocked = learner
         .lock(&web(), Scope::default(), false, 5)
         .unwrap_err();
     assert!(matches!(unlocked, OperateError::LockedByFile { .. }));
+}
+
+#[test]
+fn what_counts_is_the_file_and_what_it_does_not_have() {
+    let (mut learner, file) = reviewed();
+    let shown = |learner: &Learner| {
+        let all = profile(learner).under(&file);
+        let shown = all.behaviours().map(|(.., object, seen)| {
+            let by_file = seen
+                .decision()
+                .is_some_and(|(_, time)| time == file::UNDATED);
+            (object, seen.trust(), by_file)
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let of = |object: &str, trust, by_file| (object.to_owned(), trust, by_file);
+    let mut expected = vec![
+        of("/etc/nginx/nginx.conf", Trust::Accepted, true),
+        of("/srv/late", Trust::Quarantined, false),
+        of("/srv/{n}", Trust::Accepted, true),
+        of("a.example", Trust::Accepted, true),
+        of("late.example", Trust::Rejected, true),
+        of("ptrace", Trust::NeverLearnt, false),
+    ];
+    assert_eq!(shown(&learner), expected);
+    let late = behaviour("file_read", "/srv/late");
+    learner
+        .decide(&web(), &late, Decision::Rejected, 5, false)
+        .unwrap();
+    expected[1] = of("/srv/late", Trust::Rejected, false);
+    assert_eq!(shown(&learner), expected);
+}
+
+#[test]
+fn a_workload_that_only_a_file_is_about_is_known_too() {
+    let (_, file) = reviewed();
+    let mut learner = Learner::new(LearnSettings::default(), BTreeMap::new());
+    learner.review(BTreeMap::from([(web(), file)]));
+    assert_eq!(learner.workloads(), [web()]);
+    let summary = learner.summary(&web(), 0).unwrap();
+    assert!(summary.reviewed && summary.behaviours == 0);
+    let locked = |class: &ClassSummary| class.state == State::Locked;
+    assert!(summary.classes.iter().all(locked));
+    let other = behaviour("dns", "c.example");
+    learner
+        .decide(&web(), &other, Decision::Accepted, 5, false)
+        .unwrap();
+    assert!(profile(&learner).is_reviewed());
+    assert_eq!(states(&learner), BTreeSet::from([State::Locked]));
 }
 
 #[test]
@@ -262,7 +341,7 @@ fn a_lock_holds_until_it_is_taken_away() {
         .collect();
     let expected = (Phase::Run, Class::FileRead, State::Armed, State::Locked);
     assert_eq!(moved, [expected]);
-    assert_eq!(learner.take_changed(), BTreeSet::from([web()]));
+    assert_eq!(changed(&mut learner), [web()]);
     let summary = learner.summary(&web(), 400_000).unwrap();
     let class = summary.class(Phase::Run, Class::FileRead).unwrap();
     assert_eq!(
@@ -322,7 +401,7 @@ fn what_is_taken_in_counts_at_once() {
     assert_eq!(states(&learner), BTreeSet::from([State::Armed]));
     let new = Workload::from_text("image new");
     assert_eq!(learner.take_in(&new, other).unwrap().before, None);
-    assert_eq!(learner.take_changed(), BTreeSet::from([new, web()]));
+    assert_eq!(changed(&mut learner), [new, web()]);
 }
 
 /// A behaviour of one of the profiles, or one that neither has.
@@ -390,7 +469,7 @@ proptest! {
         // Nothing that was known is lost, and who has heard of it hears nothing new.
         prop_assert_eq!(yaml(&merged(&before, &one)), yaml(&before));
         let expected = if accepted { Trust::Accepted } else { Trust::Rejected };
-        prop_assert_eq!(examine(&before, &what).trust(), Some(expected));
+        prop_assert_eq!(examine(&before, None, &what).trust(), Some(expected));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(in crate::cli) struct DiffArgs {
     /// The profile as it was
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The profile as it is [default: what the running agent knows of the workload of OLD]
+    /// The profile as it is [default: what the running agent has learnt of the workload of OLD]
     #[arg(value_name = "NEW")]
     new: Option<PathBuf>,
     /// Ask the running agent for this workload instead

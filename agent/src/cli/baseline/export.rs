@@ -36,7 +36,6 @@ pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<(), Failure> {
     } else {
         Evidence::With
     };
-    // Files without evidence say what those with it say.
-    let profiles = live::profiles(global, &args.workload, Evidence::With)?;
+    let profiles = live::profiles(global, &args.workload, false)?;
     args.target.put(&profiles, evidence)
 }

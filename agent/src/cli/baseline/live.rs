@@ -28,15 +28,17 @@ pub(super) fn ask<T>(
     client::runtime()?.block_on(async { with(service(&agent).await?).await })
 }
 
-/// What the agent knows of these workloads; of all if none is named.
+/// What the agent has learnt of these workloads, of all if none is named; or what is `in_force`, with
+/// what reviewed files say.
 pub(super) fn profiles(
     global: &Global,
     workloads: &[String],
-    evidence: file::Evidence,
+    in_force: bool,
 ) -> Result<BTreeMap<Workload, Profile>, Failure> {
     let request = ExportBaselinesRequest {
         workloads: workloads.to_vec(),
-        without_evidence: evidence == file::Evidence::Without,
+        without_evidence: false,
+        in_force,
     };
     ask(global, async |mut service| {
         let pieces = service.export(request).await?.into_inner();
@@ -61,10 +63,10 @@ async fn read(
     Ok(profiles)
 }
 
-/// What the agent knows of one workload.
+/// What the agent has learnt of one workload.
 pub(super) fn profile(global: &Global, workload: &str) -> Result<(Workload, Profile), Failure> {
     let named = [workload.to_owned()];
-    let profiles = profiles(global, &named, file::Evidence::With)?;
+    let profiles = profiles(global, &named, false)?;
     // The agent answers for what was named, or says that it does not know it.
     Ok(profiles
         .into_iter()

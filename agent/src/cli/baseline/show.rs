@@ -24,8 +24,8 @@ pub(in crate::cli) struct ShowArgs {
     /// Files with profiles, or folders of them; what several know of one workload is put together
     #[arg(value_name = "PATH", required_unless_present = "workload")]
     paths: Vec<PathBuf>,
-    /// Ask the running agent for this workload, as `gravlens baseline list` has it; may be given several
-    /// times
+    /// Ask the running agent what counts of this workload, as `gravlens baseline list` has it: what its
+    /// reviewed file says, and what was learnt beside it. May be given several times
     #[arg(long, value_name = "NAME", conflicts_with = "paths")]
     workload: Vec<String>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<(), Failure> {
     }
     let profiles = match &args.workload[..] {
         [] => files::read(&args.paths)?,
-        named => live::profiles(global, named, Evidence::With)?,
+        named => live::profiles(global, named, true)?,
     };
     match form {
         OutputFormat::Text => args.target.put(&profiles, Evidence::Without),

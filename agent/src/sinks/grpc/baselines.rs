@@ -127,16 +127,22 @@ impl BaselineService for Baselines {
         let behaviour = request.behaviour.as_ref();
         let behaviour = behaviour.map(convert::behaviour).transpose()?;
         let workload = Workload::from_text(&request.workload);
-        let (now, examined) = (now(), behaviour.is_some());
+        let (now, is_asked) = (now(), behaviour.is_some());
         let asked = move |learner: &mut Learner| {
-            let profile = learner.profile(&workload)?;
-            let profile = examined.then(|| profile.clone());
-            Ok((learner.summary(&workload, now)?, profile))
+            let summary = learner.summary(&workload, now)?;
+            if !is_asked {
+                return Ok((summary, None));
+            }
+            let file = learner.reviewed().get(&workload).cloned();
+            Ok((
+                summary,
+                Some((learner.profile(&workload)?.into_owned(), file)),
+            ))
         };
-        let (summary, profile) = self.queries().baselines(asked).await?;
-        let knowledge = profile
-            .zip(behaviour)
-            .map(|(profile, behaviour)| operate::examine(&profile, &behaviour));
+        let (summary, known) = self.queries().baselines(asked).await?;
+        let knowledge = known.zip(behaviour).map(|((profile, file), behaviour)| {
+            operate::examine(&profile, file.as_ref(), &behaviour)
+        });
         Ok(Response::new(proto::GetBaselineResponse {
             baseline: Some(convert::summary(&summary)),
             knowledge: knowledge.as_ref().map(convert::knowledge),

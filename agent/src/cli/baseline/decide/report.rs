@@ -41,9 +41,12 @@ pub(super) fn text(
             answer.never_learnt
         ));
     }
-    say(match answer.reviewed {
-        true => "the reviewed file of this workload is to say the same: merge this into it",
-        false => {
+    say(match (answer.by_file, answer.reviewed) {
+        (true, _) => "the reviewed file of this workload says so already",
+        (false, true) => {
+            "the reviewed file of this workload is to say the same: merge this into it"
+        }
+        (false, false) => {
             "for review, and for other nodes: this is a reviewed file of these behaviours alone"
         }
     });
@@ -76,6 +79,7 @@ pub(super) struct Document<'a> {
     decided: Vec<Decided<'a>>,
     patch: &'a str,
     reviewed: bool,
+    by_file: bool,
     restarted: Option<String>,
     never_learnt: u64,
 }
@@ -104,6 +108,7 @@ impl<'a> Document<'a> {
             decided: answer.decided.iter().filter_map(Decided::of).collect(),
             patch: &answer.patch,
             reviewed: answer.reviewed,
+            by_file: answer.by_file,
             restarted: restarted.map(|time| render::time(Some(time))),
             never_learnt: answer.never_learnt,
         }

@@ -78,6 +78,7 @@ fn answer() -> DecideBaselineResponse {
         reviewed: true,
         restarted: Some(prost_types::Timestamp::default()),
         never_learnt: 2,
+        by_file: false,
     }
 }
 

@@ -129,7 +129,7 @@ pub(super) fn knowledge(examined: &Examined) -> proto::BaselineKnowledge {
             pattern: nearest.pattern.clone(),
             diverging: nearest.diverging.clone(),
         }),
-        by_file: examined.is_of_file(),
+        by_file: examined.by_file,
         ..proto::BaselineKnowledge::default()
     };
     if let Some(seen) = &examined.seen {
@@ -137,7 +137,7 @@ pub(super) fn knowledge(examined: &Examined) -> proto::BaselineKnowledge {
         knowledge.last = seen.is_seen().then(|| time(seen.last));
         knowledge.windows = seen.windows.count() as u32;
         knowledge.instances = seen.instances.count() as u32;
-        let decided = seen.decision().filter(|_| !examined.is_of_file());
+        let decided = seen.decision().filter(|_| !examined.by_file);
         knowledge.decided = decided.map(|(_, when)| time(when));
     }
     knowledge
@@ -151,6 +151,7 @@ pub(super) fn decided(decided: &Decided) -> proto::DecideBaselineResponse {
         count: decided.items.len() as u64,
         patch: decided.patch(),
         reviewed: decided.reviewed,
+        by_file: decided.by_file,
         restarted: decided.restarted.map(time),
         never_learnt: decided.never_learnt as u64,
     }

@@ -57,6 +57,7 @@ impl Baselines {
             queries: self.queries().clone(),
             pieces,
             evidence,
+            in_force: request.in_force,
             all: request.workloads.is_empty(),
             _permit: permit,
         };
@@ -69,6 +70,8 @@ struct Export {
     queries: QueryClient,
     pieces: mpsc::Sender<Piece>,
     evidence: Evidence,
+    /// With what reviewed files say.
+    in_force: bool,
     /// Nobody named a workload: one that has gone meanwhile is not missing.
     all: bool,
     _permit: OwnedSemaphorePermit,
@@ -96,12 +99,17 @@ impl Export {
 
     async fn file(&self, workload: &Workload) -> Result<String, BaselineError> {
         let asked = workload.clone();
-        let profile = self
-            .queries
-            .baselines(move |learner: &mut Learner| learner.profile(&asked).cloned())
-            .await?;
+        let in_force = self.in_force;
+        let asked = move |learner: &mut Learner| {
+            let file = learner.reviewed().get(&asked).filter(|_| in_force);
+            Ok((learner.profile(&asked)?.into_owned(), file.cloned()))
+        };
+        let (learnt, file) = self.queries.baselines(asked).await?;
         let (workload, evidence) = (workload.clone(), self.evidence);
-        let writing = spawn_blocking(move || profile.to_yaml(&workload, evidence));
+        let writing = spawn_blocking(move || match file {
+            Some(file) => learnt.under(&file).to_yaml(&workload, evidence),
+            None => learnt.to_yaml(&workload, evidence),
+        });
         // Blocking tasks are given up only when the agent stops.
         writing
             .await

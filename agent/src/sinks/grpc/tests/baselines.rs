@@ -61,7 +61,7 @@ fn lock(locked: bool) -> LockBaselineRequest {
 async fn export(client: &mut Client, workloads: &[&str]) -> Result<Vec<String>, Status> {
     let request = ExportBaselinesRequest {
         workloads: workloads.iter().map(|name| (*name).to_owned()).collect(),
-        without_evidence: false,
+        ..ExportBaselinesRequest::default()
     };
     let mut pieces = client.export(request).await?.into_inner();
     let (mut files, mut text) = (Vec::new(), Vec::new());
