@@ -34,7 +34,8 @@
 //! When somebody decided so, it does not tell: a decision of which the time is known outranks it
 //! when the two are merged.
 //!
-//! How classes stand is in neither part: it follows from the evidence.
+//! Which classes operators hold is part of the evidence too. How classes stand is in neither part: it
+//! follows from the evidence.
 
 mod error;
 mod events;

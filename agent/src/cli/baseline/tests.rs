@@ -1,5 +1,7 @@
 //! What is typed, and how it ends.
 
+mod live;
+
 use std::fs;
 use std::path::Path;
 

@@ -19,7 +19,7 @@ use tonic::{Code, Status, Streaming};
 use super::*;
 use crate::alert::{AlertSender, SpoolLimits, channel, sample};
 use crate::baseline::Learner;
-use crate::model::ContainerView;
+use crate::model::{BaselineEvidence, ContainerView};
 use crate::proto::alert_service_client::AlertServiceClient;
 use crate::proto::container_service_client::ContainerServiceClient;
 use crate::proto::record::Body;
@@ -61,7 +61,7 @@ impl Agent {
     }
 
     /// One that learns what workloads do, or does not.
-    async fn learning(learner: Option<Learner>) -> Self {
+    pub(crate) async fn learning(learner: Option<Learner>) -> Self {
         let services = services_of(ROOMY, Duration::from_secs(3_600), 8, learner);
         Self::serve(services, |server| server).await
     }
@@ -119,6 +119,27 @@ impl Agent {
 
     async fn quiet() -> Self {
         Self::start(ROOMY, Duration::from_secs(3_600), 8).await
+    }
+
+    /// Where its socket is.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Raises an alert of a baseline.
+    pub(crate) fn tell(&self, evidence: BaselineEvidence) {
+        let alert = sample::alert_of(evidence);
+        self.alerts.as_ref().unwrap().raise(alert);
+    }
+
+    /// The first alert that is stored.
+    pub(crate) async fn first_alert(&self) -> proto::Alert {
+        let mut stream = self.watch(oldest()).await.unwrap();
+        loop {
+            if let Some(Body::Alert(alert)) = next(&mut stream).await.body {
+                return alert;
+            }
+        }
     }
 
     fn raise(&self) {
