@@ -27,8 +27,8 @@ impl Node {
     fn gravlens(&self, words: &[&str]) -> Result<(), Failure> {
         let socket = self.agent.socket().to_str().unwrap();
         let words = ["gravlens", "--socket", socket, "baseline"]
-            .iter()
-            .chain(words);
+            .into_iter()
+            .chain(words.iter().copied());
         let cli = Cli::try_parse_from(words).map_err(|error| Failure::new(Exit::Usage, error))?;
         let Verb::Baseline(verb) = cli.verb else {
             panic!("not baseline");
