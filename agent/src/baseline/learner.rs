@@ -172,7 +172,16 @@ impl Learner {
     /// Instances of a workload that are alive.
     pub fn live(&self, workload: &Workload) -> u32 {
         let population = self.populations.get(workload);
-        population.map_or(0, |population| population.now)
+        population.map_or(0, Population::live)
+    }
+
+    /// More comes of some class of a workload than was predicted.
+    pub fn is_drifting(&self, workload: &Workload) -> bool {
+        let population = self.populations.get(workload);
+        population.is_some_and(|population| {
+            let mut classes = Class::ALL.into_iter();
+            classes.any(|class| population.is_drifting(class))
+        })
     }
 
     /// The profile of a workload, an empty one if nothing is known yet.

@@ -77,6 +77,8 @@ impl Learner {
     pub fn summary(&self, workload: &Workload, now: u64) -> Result<Summary, OperateError> {
         let profile = self.profile(workload)?;
         let live = self.live(workload);
-        Ok(Summary::of(workload, &profile, live, self.settings(), now))
+        let mut summary = Summary::of(workload, &profile, live, self.settings(), now);
+        summary.flags.drifting |= self.is_drifting(workload);
+        Ok(summary)
     }
 }
