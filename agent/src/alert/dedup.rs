@@ -300,19 +300,20 @@ mod tests {
     }
 
     /// Makes an alert of a baseline another one.
-    type Edit = dyn Fn(&mut Alert, &mut BaselineEvidence);
+    type Edit<'a> = dyn Fn(&mut Alert, &mut BaselineEvidence) + 'a;
+
+    fn told(edit: &Edit<'_>) -> Alert {
+        let mut evidence = sample::behaviour();
+        let mut alert = sample::alert_of(evidence.clone());
+        edit(&mut alert, &mut evidence);
+        alert.finding.baseline = Some(Box::new(evidence));
+        alert
+    }
 
     #[tokio::test]
     async fn a_behaviour_is_told_once_whatever_shows_it() {
         let now = Instant::now();
         let mut dedup = Dedup::new(Some(WINDOW));
-        let told = |edit: &Edit| {
-            let mut evidence = sample::behaviour();
-            let mut alert = sample::alert_of(evidence.clone());
-            edit(&mut alert, &mut evidence);
-            alert.finding.baseline = Some(Box::new(evidence));
-            alert
-        };
         assert!(take(&mut dedup, &told(&|_, _| {}), 1, now));
         // It comes again, by another call, under another rule set, with more evidence.
         let again = told(&|alert, evidence| {
@@ -323,7 +324,7 @@ mod tests {
             evidence.predicted = None;
         });
         assert!(!take(&mut dedup, &again, 2, now));
-        let edits: [&Edit; 7] = [
+        let edits: [&Edit<'_>; 7] = [
             &|_, evidence| evidence.object.push('-'),
             &|_, evidence| evidence.role.push_str(" > /bin/cat"),
             &|_, evidence| evidence.class = "file_write",

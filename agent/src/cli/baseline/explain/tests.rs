@@ -38,6 +38,7 @@ fn told() -> Told {
             }),
             predicted: Some(prediction()),
             tainted: true,
+            ..BaselineEvidence::default()
         },
     }
 }
