@@ -17,6 +17,8 @@ mod alerts;
 mod arguments;
 #[path = "suites/baseline.rs"]
 mod baseline;
+#[path = "suites/baseline_live.rs"]
+mod baseline_live;
 #[path = "suites/benign.rs"]
 mod benign;
 #[path = "suites/calls.rs"]
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         pack::TESTS,
         falco_live::TESTS,
         baseline::TESTS,
+        baseline_live::TESTS,
         benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,

@@ -18,7 +18,7 @@ use crate::{Bench, Test};
 pub(crate) const TESTS: &[(&str, Test)] = &[("baseline::a_recording_teaches_and_tells", simulated)];
 
 /// What the workload does over and over, and once, when a file tells it to, something else.
-const ROUTINE: &str = "while true; do \
+pub(crate) const ROUTINE: &str = "while true; do \
     cat /etc/passwd > /tmp/copy; ls /etc > /dev/null; rm /tmp/copy; sleep 0.2; \
     if [ -e /tmp/attack ]; then \
         cat /etc/shadow; cp /bin/busybox /tmp/dropped; /tmp/dropped true; \
