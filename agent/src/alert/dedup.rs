@@ -337,9 +337,10 @@ mod tests {
             assert!(take(&mut dedup, &told(edit), 3, now));
         }
         let flood = |object: &str| {
-            told(&|_, evidence| {
+            let object = object.to_owned();
+            told(&move |_, evidence| {
                 evidence.kind = BaselineKind::Flood;
-                evidence.object = object.to_owned();
+                evidence.object.clone_from(&object);
             })
         };
         assert!(take(&mut dedup, &flood("/a"), 4, now));

@@ -19,6 +19,9 @@ pub(super) struct Document<'a> {
     phase: String,
     class: &'a str,
     object: &'a str,
+    /// Of many that are told together.
+    count: u64,
+    samples: &'a [String],
     kind: String,
     state: String,
     /// Sentences.
@@ -70,6 +73,8 @@ impl<'a> Document<'a> {
             phase: words::phase(evidence.phase()),
             class: &evidence.class,
             object: &evidence.object,
+            count: evidence.count,
+            samples: &evidence.samples,
             kind: enum_word(evidence.kind().as_str_name(), "BASELINE_KIND_"),
             state: words::state(evidence.state()),
             why: story.why(),

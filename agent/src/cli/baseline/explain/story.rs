@@ -69,6 +69,12 @@ impl<'a> Story<'a> {
         if !evidence.object.is_empty() {
             lines.push(format!("object   {}", printable(&evidence.object)));
         }
+        if evidence.count > 0 {
+            let samples: Vec<_> = evidence.samples.iter().map(|of| printable(of)).collect();
+            let samples = samples.join(", ");
+            let count = evidence.count;
+            lines.push(format!("together {count} behaviours, such as {samples}"));
+        }
         lines
     }
 

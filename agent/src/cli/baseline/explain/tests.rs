@@ -146,6 +146,11 @@ fn what_tells_of_many_is_decided_as_a_whole() {
     assert!(!text.contains("object"), "{text}");
     let accept = "gravlens baseline accept --workload 'image nginx' --all-quarantined";
     assert!(text.contains(accept), "{text}");
+    told.evidence.count = 7;
+    told.evidence.samples = vec!["file_read /a".to_owned(), "file_read /b\u{1b}".to_owned()];
+    let what = "together 7 behaviours, such as file_read /a, file_read /b\\x1b\n";
+    let text = Story::of(&told, None).text();
+    assert!(text.contains(what), "{text}");
 }
 
 #[test]
