@@ -337,10 +337,9 @@ mod tests {
             assert!(take(&mut dedup, &told(edit), 3, now));
         }
         let flood = |object: &str| {
-            let object = object.to_owned();
-            told(&move |_, evidence| {
+            told(&|_, evidence| {
                 evidence.kind = BaselineKind::Flood;
-                evidence.object.clone_from(&object);
+                evidence.object = object.to_owned();
             })
         };
         assert!(take(&mut dedup, &flood("/a"), 4, now));
