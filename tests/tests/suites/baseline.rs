@@ -25,9 +25,10 @@ pub(crate) const ROUTINE: &str = "while true; do \
         echo > /etc/cron-like; wget -q -O - http://127.0.0.1:4444/; sleep 3600; \
     fi; done";
 /// How long it is watched before.
-const WATCHED: Duration = Duration::from_secs(12);
+const WATCHED: Duration = Duration::from_secs(20);
 
-/// With windows of a second, a class is armed when nothing new came for some of them.
+/// With windows of a second, a class is armed when nothing new came for some of them: 13 of one
+/// replica alone, so that the second one may be slow to start.
 const OPTIONS: [&str; 10] = [
     "--window",
     "1",
@@ -36,7 +37,7 @@ const OPTIONS: [&str; 10] = [
     "--horizon",
     "0",
     "--arm-bound",
-    "40000",
+    "20000",
     "--waive-starts",
     "--no-bundled",
 ];
@@ -100,7 +101,8 @@ fn check_learnt(report: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Each step of the attack is told of the right container, and nothing else is.
+/// Each step of the attack is told of the right container, and nothing else is. The start phase is left
+/// out: the replicas share it or not, as fast as they start.
 fn check_told(report: &Value, container: &str) -> Result<()> {
     let told = report["told"].as_array().context("nothing was told")?;
     for (class, object) in [
@@ -121,7 +123,7 @@ fn check_told(report: &Value, container: &str) -> Result<()> {
             "{class} {object} is not told: {report}"
         );
     }
-    for told in told {
+    for told in told.iter().filter(|told| told["phase"] == "run") {
         ensure!(told["container"] == container, "{told}");
     }
     Ok(())
