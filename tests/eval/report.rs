@@ -9,6 +9,8 @@ use crate::plan::Plan;
 use crate::reference::MODES;
 use crate::score::{Score, Scores, most_an_hour, of_share, quantile};
 
+/// Least share of attacks that any run has to find: of a short one a class may not be armed.
+pub(crate) const RECALL: f64 = 0.9;
 /// Least share of classes that have to be armed in a long run.
 pub(crate) const ARMED: f64 = 0.8;
 
@@ -69,8 +71,8 @@ impl Scores {
         share(sum.armed, sum.pairs)
     }
 
-    /// The least factor by which a reference tells more of held-out work than is new to a profile, of
-    /// those references that find no less.
+    /// The least factor by which a reference tells more of held-out work than is new to a profile, told
+    /// or not.
     fn reduction(&self) -> f64 {
         let ours = Sum::of(self.workloads.iter()).novelties.max(1) as f64;
         let modes = (0..MODES.len()).map(|place| {
@@ -189,10 +191,10 @@ impl Scores {
                 name.to_owned(),
                 format!("{:.2}", sum.hours),
                 sum.false_armed.to_string(),
-                format!("{:.2}", sum.false_armed as f64 / hours),
-                format!("{:.2}", most_an_hour(sum.false_armed, hours)),
+                rate(sum.false_armed as f64 / hours),
+                rate(most_an_hour(sum.false_armed, hours)),
                 sum.false_all.to_string(),
-                format!("{:.2}", sum.false_all as f64 / hours),
+                rate(sum.false_all as f64 / hours),
                 sum.novelties.to_string(),
                 format!("{} of {}", sum.within, sum.predicted),
                 format!("{} of {}", sum.armed, sum.pairs),
@@ -264,6 +266,12 @@ impl Scores {
             for line in &score.false_armed {
                 out += &format!("false alert: {}: {line}\n", score.workload);
             }
+            for line in &score.false_rules {
+                out += &format!("rule on held-out work: {}: {line}\n", score.workload);
+            }
+            for line in &score.train_rules {
+                out += &format!("rule while it was learnt: {}: {line}\n", score.workload);
+            }
         }
         if !out.is_empty() {
             out.push('\n');
@@ -290,6 +298,11 @@ fn conditions(plan: &Plan) -> String {
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A number for an hour, of which there may have been none.
+fn rate(rate: f64) -> String {
+    if rate < 1e9 { format!("{rate:.2}") } else { "-".to_owned() }
 }
 
 /// A share with its interval.

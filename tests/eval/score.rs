@@ -39,8 +39,9 @@ struct Batch {
     workloads: Vec<&'static Workload>,
     off: Round,
     on: Round,
-    poisoned_off: Played,
-    poisoned_on: Played,
+    /// What was told of attacks after such attacks while it was learnt, if that was recorded.
+    poisoned_off: Option<Played>,
+    poisoned_on: Option<Played>,
     train_truth: Truth,
     held_out_truth: Truth,
     attacks_truth: Truth,
@@ -77,7 +78,9 @@ pub(crate) struct Score {
     /// And in all.
     pub(crate) false_all: usize,
     /// Distinct alerts of rules on held-out work.
-    pub(crate) false_rules: usize,
+    pub(crate) false_rules: Vec<String>,
+    /// The same while it was learnt: their processes taught nothing.
+    pub(crate) train_rules: Vec<String>,
     /// New behaviours of held-out work in all classes.
     pub(crate) novelties: Vec<String>,
     pub(crate) profile_bytes: usize,
@@ -132,6 +135,14 @@ fn acts<'a>(played: &'a Played, workload: &Workload) -> Vec<&'a Watched> {
     all.filter(|watched| watched.workload.text() == name).collect()
 }
 
+/// Rules that told of a workload.
+fn ruled(played: &Played, truth: &Truth, workload: &Workload) -> Vec<String> {
+    let of = |id: &str| truth.containers.get(id).map(|(name, _)| name.as_str());
+    let ours = played.ruled.iter().filter(|ruled| of(&ruled.container) == Some(workload.name));
+    let names: BTreeSet<&str> = ours.map(|ruled| ruled.rule.as_str()).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
 impl Batch {
     fn play(plan: &Plan, folder: &std::path::Path) -> Result<Self> {
         let place = |phase: Phase| folder.join(phase.name());
@@ -149,12 +160,15 @@ impl Batch {
                 profiles,
             })
         };
-        let poisoned = |on: bool| -> Result<Played> {
+        let poisoned = |on: bool| -> Result<Option<Played>> {
+            if !place(Phase::Poison).is_dir() {
+                return Ok(None);
+            }
             let rules = rules(on)?;
             let mut profiles = Profiles::new();
             play(&file(Phase::Poison), &rules, &settings, &mut profiles)?;
             play(&file(Phase::Train), &rules, &settings, &mut profiles)?;
-            play(&file(Phase::Attacks), &rules, &settings, &mut profiles)
+            play(&file(Phase::Attacks), &rules, &settings, &mut profiles).map(Some)
         };
         let train_truth = Truth::read(&place(Phase::Train))?;
         let names: BTreeSet<&str> = train_truth
@@ -191,16 +205,6 @@ impl Batch {
         let held_out = acts(&self.off.held_out, workload);
         let told = self.off.held_out.told.iter().filter(|told| told.workload == name);
         let armed = told.clone().filter(|told| told.is_alert());
-        let ids = &self.held_out_truth.containers;
-        let is_ours = |id: &str| ids.get(id).is_some_and(|(name, _)| *name == workload.name);
-        let rules: BTreeSet<&str> = self
-            .on
-            .held_out
-            .ruled
-            .iter()
-            .filter(|ruled| is_ours(&ruled.container))
-            .map(|ruled| ruled.rule.as_str())
-            .collect();
         let hours = self.held_out_truth.hours(workload.name);
         let starts = self.held_out_truth.count(workload.name);
         let profile = self.off.profiles.get(&Learnt::from_text(&name));
@@ -231,7 +235,8 @@ impl Batch {
             found_poisoned_on: count(&|one| one.poison && one.poisoned_on.is_some()),
             false_armed: novelty::distinct(armed).into_iter().collect(),
             false_all: novelty::distinct(told).len(),
-            false_rules: rules.len(),
+            false_rules: ruled(&self.on.held_out, &self.held_out_truth, workload),
+            train_rules: ruled(&self.on.train, &self.train_truth, workload),
             novelties: novelty::new(&held_out).into_iter().collect(),
             profile_bytes: profile.map_or(0, gravlens::baseline::Profile::bytes),
             pairs,

@@ -35,10 +35,11 @@ pub(crate) async fn work(pods: &[Pod], plan: &Plan, end: Instant) -> Result<()> 
 }
 
 async fn one(workload: &Workload, container: &Container, turn: usize) -> Result<()> {
-    match workload.upkeep.get(turn % (workload.upkeep.len() + 1)) {
+    let round = workload.upkeep.len() + 1;
+    match workload.upkeep.get(turn % round) {
         // A server that is being started does not answer: its operator comes again.
         Some(command) => container.exec(command).await.map(drop),
-        None if turn.is_multiple_of(2) => container.restart().await,
+        None if (turn / round).is_multiple_of(2) => container.restart().await,
         None => Ok(()),
     }
 }

@@ -134,7 +134,7 @@ for port in range(1,200):
  s.settimeout(0.2)
  s.connect_ex(('127.0.0.1',port))
  s.close()"#),
-        names: &["tcp {loopback}:", "tcp 127.0.0.1:"],
+        names: &["tcp {loopback}:", "127.0.0.1:"],
         poison: false,
     },
     Attack {
@@ -609,7 +609,7 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         technique: "T1046",
         set: Set::Attack,
         way: Way::Ssh("for p in 21 23 25 80 443 3306 6379; do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null; done"),
-        names: &["tcp {loopback}:", "tcp 127.0.0.1:"],
+        names: &["tcp {loopback}:", "127.0.0.1:"],
         poison: false,
     },
     Attack {
