@@ -54,6 +54,8 @@ class Redis:
 
     def reply(self):
         line = self.file.readline()
+        if not line:
+            raise ConnectionError("the server closed the connection")
         kind, rest = line[:1], line[1:].strip()
         if kind == b"$":
             length = int(rest)
@@ -108,6 +110,8 @@ def memcached(*lines):
             verb = line.split(b" ", 1)[0].strip()
             while True:
                 answer = file.readline()
+                if not answer:
+                    raise ConnectionError("the server closed the connection")
                 said.append(answer)
                 if verb not in (b"get", b"gets", b"stats") or answer[:3] in (b"END", b"ERR", b"SER"):
                     break
