@@ -79,7 +79,14 @@ impl Attack {
     pub(crate) async fn run(&self, pod: &Pod) -> Result<Mark> {
         let begin = now();
         let (way, text) = self.way.words(self.workload);
-        let command = ["timeout", "40", "python3", "/srv/drive/attack.py", &way, text];
+        let command = [
+            "timeout",
+            "40",
+            "python3",
+            "/srv/drive/attack.py",
+            &way,
+            text,
+        ];
         let output = pod.users.exec(&command).await?;
         Ok(Mark {
             attack: self.name.to_owned(),
@@ -137,7 +144,11 @@ mod tests {
         let mut names = BTreeSet::new();
         for attack in ATTACKS {
             assert!(names.insert(attack.name), "{}", attack.name);
-            assert!(workloads::named(attack.workload).is_some(), "{}", attack.name);
+            assert!(
+                workloads::named(attack.workload).is_some(),
+                "{}",
+                attack.name
+            );
             assert!(!attack.names.is_empty(), "{}", attack.name);
             assert!(attack.technique.starts_with('T'), "{}", attack.name);
         }

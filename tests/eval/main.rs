@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use integration_test::bench::{self, Output};
 use integration_test::engine::Engine;
@@ -40,6 +40,9 @@ use score::Scores;
 use stage::Stage;
 use workloads::{GROUPS, Group};
 
+/// The measures of the recordings in a folder.
+const PLAN: &str = "plan.json";
+
 /// Evaluate what baselines learn: recall of attacks, false alerts on ordinary work, and whether
 /// predictions hold. Records real containers, which takes hours; what was recorded is not recorded
 /// again.
@@ -51,8 +54,9 @@ struct Cli {
     /// Groups of workloads to run: web, redis, postgresql, batch, memcached, sshd [default: all]
     #[arg(long, value_delimiter = ',', value_name = "GROUP,...")]
     groups: Vec<String>,
-    /// Groups that run at a time; with --short all do
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    /// Groups that run at a time: the fewer, the longer it takes and the less is lost when it is
+    /// interrupted. With --short all do
+    #[arg(long, value_name = "N", default_value_t = 6)]
     at_a_time: usize,
     /// Replicas of each workload while it is learnt, and of held-out work
     #[arg(long, value_name = "N")]
@@ -66,6 +70,10 @@ struct Cli {
     /// Leave out attacks while the workloads are learnt; --short does
     #[arg(long)]
     no_poison: bool,
+    /// Score the recordings in this folder, which a run has kept, and record nothing: what another
+    /// learner makes of them
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["short", "groups", "again"])]
+    from: Option<PathBuf>,
     /// Record anew what is there
     #[arg(long)]
     again: bool,
@@ -82,10 +90,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let plan = cli.plan();
-    let batches = cli.batches()?;
-    let state = State::open()?;
-    let folders = record(cli, &plan, &batches, &state)?;
+    let (plan, folders) = match &cli.from {
+        Some(folder) => kept(folder)?,
+        None => {
+            let plan = cli.plan();
+            (plan, record(cli, &plan, &cli.batches()?, &State::open()?)?)
+        }
+    };
     let scores = score::score(&plan, &folders)?;
     if cli.short {
         shortened::note("eval: minutes in place of hours (`cargo xtask soak baselines` runs all)");
@@ -118,7 +129,11 @@ impl Cli {
             self.groups.is_empty() || self.groups.iter().any(|name| name == group.name)
         };
         let chosen: Vec<&Group> = GROUPS.iter().filter(wanted).collect();
-        let size = if self.short { chosen.len() } else { self.at_a_time.max(1) };
+        let size = if self.short {
+            chosen.len()
+        } else {
+            self.at_a_time.max(1)
+        };
         Ok(chosen.chunks(size).map(<[_]>::to_vec).collect())
     }
 }
@@ -132,7 +147,11 @@ fn record(
 ) -> Result<Vec<PathBuf>> {
     let root = state.cached("eval").join(digest(plan));
     let folders: Vec<PathBuf> = batches.iter().map(|batch| root.join(name(batch))).collect();
-    let missing = |folder: &Path, phase: Phase| cli.again || !folder.join(phase.name()).is_dir();
+    let again = cli.again || cli.short;
+    let missing = |folder: &Path, phase: Phase| again || !folder.join(phase.name()).is_dir();
+    fs::create_dir_all(&root)?;
+    fs::write(root.join(PLAN), serde_json::to_string_pretty(plan)?)?;
+    eprintln!("recordings are kept in {}", root.display());
     let todo: Vec<(usize, Phase)> = (0..batches.len())
         .flat_map(|place| Phase::ALL.map(|phase| (place, phase)))
         .filter(|(_, phase)| *phase != Phase::Poison || !(cli.short || cli.no_poison))
@@ -158,10 +177,40 @@ fn record(
             }
             studio.record(phase, &batches[place], &folder).await?;
             let (phase, batch) = (phase.name(), name(&batches[place]));
-            eprintln!("recorded {phase} of {batch} in {} s", begun.elapsed().as_secs());
+            eprintln!(
+                "recorded {phase} of {batch} in {} s",
+                begun.elapsed().as_secs()
+            );
         }
         Ok(folders)
     })
+}
+
+/// What a run has kept in a folder: its measures, and the folder of each batch.
+fn kept(root: &Path) -> Result<(Plan, Vec<PathBuf>)> {
+    let file = root.join(PLAN);
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{} holds no recordings of an evaluation", root.display()))?;
+    let plan =
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))?;
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let folder = entry?.path();
+        let whole = Phase::ALL
+            .iter()
+            .filter(|phase| **phase != Phase::Poison)
+            .all(|phase| folder.join(phase.name()).is_dir());
+        if whole {
+            folders.push(folder);
+        }
+    }
+    ensure!(
+        !folders.is_empty(),
+        "{}: no batch is recorded to its end",
+        root.display()
+    );
+    folders.sort();
+    Ok((plan, folders))
 }
 
 fn name(batch: &[&Group]) -> String {
@@ -175,7 +224,11 @@ fn digest(plan: &Plan) -> String {
     stage::digest(&mut hasher);
     hasher.update(format!("{:?} {plan:?}", attacks::ATTACKS));
     let digest = hasher.finalize();
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// What a run has to show.
@@ -183,7 +236,10 @@ fn check(cli: &Cli, scores: &Scores) -> Result<()> {
     let metrics = scores.metrics();
     for name in ["recall_rules_off", "recall_rules_on"] {
         let recall = metrics[name];
-        ensure!(recall >= report::RECALL, "{name} is {recall:.3}: attacks are not found");
+        ensure!(
+            recall >= report::RECALL,
+            "{name} is {recall:.3}: attacks are not found"
+        );
     }
     if cli.short {
         ensure!(scores.lost == 0, "{} events were lost", scores.lost);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use gravlens::baseline::LearnSettings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A run's measures. All times are real: no clock is stretched.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// Containers of each workload while it is learnt.
     pub(crate) replicas: usize,

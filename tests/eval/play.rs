@@ -73,7 +73,11 @@ impl Told {
 pub(crate) fn rules(on: bool) -> Result<Arc<RuleSet>> {
     let files = if on { bundled() } else { Vec::new() };
     let loaded = load(&files, &LoadOptions::default());
-    ensure!(loaded.report.refused.is_empty(), "{}", loaded.report.to_text());
+    ensure!(
+        loaded.report.refused.is_empty(),
+        "{}",
+        loaded.report.to_text()
+    );
     Ok(Arc::new(loaded.set))
 }
 

@@ -67,7 +67,8 @@ impl Pod {
             .bind(&format!("{incoming}:/var/spool/incoming"))
             .dns("127.0.0.1")
             .command(&[
-                "python3", "-u", drive, group.name, "--seed", &seed, "--mix", habit.mix, "--pace", &pace,
+                "python3", "-u", drive, group.name, "--seed", &seed, "--mix", habit.mix, "--pace",
+                &pace,
             ]);
         let users = Container::run(site.engine, site.beside, &users).await?;
         let mut containers = Vec::new();

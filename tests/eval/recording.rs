@@ -107,7 +107,11 @@ impl Studio<'_> {
         setup.set("limits.events_per_second", 0);
         setup.set_bulk_ring_bytes(RING_BYTES);
         let file = capture(&draft);
-        let arguments: [&OsStr; 3] = [file.as_os_str(), "--part-bytes".as_ref(), PART_BYTES.as_ref()];
+        let arguments: [&OsStr; 3] = [
+            file.as_os_str(),
+            "--part-bytes".as_ref(),
+            PART_BYTES.as_ref(),
+        ];
         let said = File::create(setup.path("stdout.log"))?;
         let recorder = setup.record(&arguments, said).await?;
         let mut truth = Truth {
@@ -184,7 +188,9 @@ impl Studio<'_> {
         let wait = self.plan.start_phase + self.plan.window;
         tokio::time::sleep(Duration::from_secs(wait)).await;
         let shares = shares(phase, pods);
-        let attacked = shares.into_iter().map(|(pod, attacks)| self.siege(pod, attacks));
+        let attacked = shares
+            .into_iter()
+            .map(|(pod, attacks)| self.siege(pod, attacks));
         let marks = try_join_all(attacked).await?;
         Ok(marks.into_iter().flatten().collect())
     }

@@ -54,14 +54,22 @@ impl Sum {
             sum.pairs += score.pairs;
             sum.armed += score.armed_pairs;
             sum.predicted += score.classes.len();
-            sum.within += score.classes.iter().filter(|class| class.is_within()).count();
+            sum.within += score
+                .classes
+                .iter()
+                .filter(|class| class.is_within())
+                .count();
         }
         sum
     }
 }
 
 fn share(part: usize, all: usize) -> f64 {
-    if all == 0 { 1.0 } else { part as f64 / all as f64 }
+    if all == 0 {
+        1.0
+    } else {
+        part as f64 / all as f64
+    }
 }
 
 impl Scores {
@@ -76,21 +84,39 @@ impl Scores {
     fn reduction(&self) -> f64 {
         let ours = Sum::of(self.workloads.iter()).novelties.max(1) as f64;
         let modes = (0..MODES.len()).map(|place| {
-            let all = self.workloads.iter().filter_map(|score| score.references.get(place));
+            let all = self
+                .workloads
+                .iter()
+                .filter_map(|score| score.references.get(place));
             all.map(|beside| beside.novelties).sum::<usize>() as f64 / ours
         });
         modes.fold(f64::INFINITY, f64::min)
     }
 
+    /// False alerts an hour in armed classes of the workload in the middle.
+    fn median(&self) -> f64 {
+        let rate = |score: &Score| {
+            score.false_armed.len() as f64 / score.held_out_hours.max(f64::MIN_POSITIVE)
+        };
+        quantile(&self.workloads.iter().map(rate).collect::<Vec<_>>(), 0.5)
+    }
+
     /// By the names of the design.
     pub(crate) fn metrics(&self) -> BTreeMap<&'static str, f64> {
         let sum = Sum::of(self.workloads.iter());
-        let sizes: Vec<f64> = self.workloads.iter().map(|score| score.profile_bytes as f64).collect();
+        let sizes: Vec<f64> = self
+            .workloads
+            .iter()
+            .map(|score| score.profile_bytes as f64)
+            .collect();
         BTreeMap::from([
             ("recall_rules_off", share(sum.off, sum.attacks)),
             ("recall_rules_on", share(sum.on, sum.attacks)),
             ("recall_mimicry", share(sum.found_mimicry, sum.mimicry)),
-            ("false_alerts_per_hour_armed", sum.false_armed as f64 / sum.hours.max(f64::MIN_POSITIVE)),
+            (
+                "false_alerts_per_hour_armed",
+                sum.false_armed as f64 / sum.hours.max(f64::MIN_POSITIVE),
+            ),
             ("novelty_reduction_min", self.reduction()),
             ("within_bound", share(sum.within, sum.predicted)),
             ("profile_bytes_p95", quantile(&sizes, 0.95)),
@@ -123,6 +149,10 @@ impl Scores {
         out += &table(&self.times());
         out += "\n";
         out += &self.misses();
+        out += &format!(
+            "false alerts an hour, armed classes, median of workloads: {:.2}\n",
+            self.median()
+        );
         for (name, value) in self.metrics() {
             out += &format!("{name} {value:.4}\n");
         }
@@ -133,11 +163,18 @@ impl Scores {
     fn rows<'a>(&'a self, row: impl Fn(&str, &[&'a Score]) -> Vec<String>) -> Vec<Vec<String>> {
         let mut rows = Vec::new();
         for score in &self.workloads {
-            let mark = if score.held_out_service { " (held out)" } else { "" };
+            let mark = if score.held_out_service {
+                " (held out)"
+            } else {
+                ""
+            };
             rows.push(row(&format!("{}{mark}", score.workload), &[score]));
         }
         for (title, held_out) in [("tuned together", false), ("held out together", true)] {
-            let of = self.workloads.iter().filter(|score| score.held_out_service == held_out);
+            let of = self
+                .workloads
+                .iter()
+                .filter(|score| score.held_out_service == held_out);
             rows.push(row(title, &of.collect::<Vec<_>>()));
         }
         rows.push(row("all", &self.workloads.iter().collect::<Vec<_>>()));
@@ -185,7 +222,11 @@ impl Scores {
         ])];
         rows.extend(self.rows(|name, scores| {
             let sum = Sum::of(scores.iter().copied());
-            let bytes = scores.iter().map(|score| score.profile_bytes).max().unwrap_or(0);
+            let bytes = scores
+                .iter()
+                .map(|score| score.profile_bytes)
+                .max()
+                .unwrap_or(0);
             let hours = sum.hours.max(f64::MIN_POSITIVE);
             vec![
                 name.to_owned(),
@@ -206,7 +247,11 @@ impl Scores {
 
     fn beside(&self) -> Vec<Vec<String>> {
         let mut head = words(&["workload", "Gravlens: new, found"]);
-        head.extend(MODES.iter().map(|mode| format!("{}: told, found", mode.name)));
+        head.extend(
+            MODES
+                .iter()
+                .map(|mode| format!("{}: told, found", mode.name)),
+        );
         let mut rows = vec![head];
         rows.extend(self.rows(|name, scores| {
             let sum = Sum::of(scores.iter().copied());
@@ -215,7 +260,9 @@ impl Scores {
                 format!("{}, {} of {}", sum.novelties, sum.off, sum.attacks),
             ];
             for place in 0..MODES.len() {
-                let all = scores.iter().filter_map(|score| score.references.get(place));
+                let all = scores
+                    .iter()
+                    .filter_map(|score| score.references.get(place));
                 let (told, found) = all.fold((0, 0), |(told, found), beside| {
                     (told + beside.novelties, found + beside.found)
                 });
@@ -228,10 +275,19 @@ impl Scores {
 
     fn times(&self) -> Vec<Vec<String>> {
         let mut rows = vec![words(&[
-            "workload", "class", "phase", "known", "state", "provisional after", "armed after",
-            "expected", "at most", "came",
+            "workload",
+            "class",
+            "phase",
+            "known",
+            "state",
+            "provisional after",
+            "armed after",
+            "expected",
+            "at most",
+            "came",
         ])];
-        let time = |time: Option<f64>| time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0} s"));
+        let time =
+            |time: Option<f64>| time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0} s"));
         for score in &self.workloads {
             for class in &score.classes {
                 rows.push(vec![
@@ -256,7 +312,10 @@ impl Scores {
         for found in &self.attacks {
             if found.off.is_none() || found.on.is_none() {
                 let rules = found.on.as_deref().unwrap_or("-");
-                out += &format!("not found, rules off: {} (rules on: {rules})\n", found.attack);
+                out += &format!(
+                    "not found, rules off: {} (rules on: {rules})\n",
+                    found.attack
+                );
                 for line in found.unarmed.iter().take(3) {
                     out += &format!("    not armed: {line}\n");
                 }
@@ -302,7 +361,11 @@ fn words(words: &[&str]) -> Vec<String> {
 
 /// A number for an hour, of which there may have been none.
 fn rate(rate: f64) -> String {
-    if rate < 1e9 { format!("{rate:.2}") } else { "-".to_owned() }
+    if rate < 1e9 {
+        format!("{rate:.2}")
+    } else {
+        "-".to_owned()
+    }
 }
 
 /// A share with its interval.
@@ -311,7 +374,11 @@ fn counted(found: usize, all: usize) -> String {
         return "-".to_owned();
     }
     let (low, high) = of_share(found, all);
-    format!("{found} of {all} ({:.0}-{:.0} %)", low * 100.0, high * 100.0)
+    format!(
+        "{found} of {all} ({:.0}-{:.0} %)",
+        low * 100.0,
+        high * 100.0
+    )
 }
 
 fn table(rows: &[Vec<String>]) -> String {

@@ -115,13 +115,18 @@ pub(crate) fn score(plan: &Plan, folders: &[PathBuf]) -> Result<Scores> {
         let rounds = [&batch.off.train, &batch.off.held_out, &batch.off.attacks];
         scores.seen += rounds.iter().map(|played| played.seen).sum::<u64>();
         scores.lost += rounds.iter().map(|played| played.lost).sum::<u64>();
-        let train = batch.workloads.iter().map(|workload| acts(&batch.off.train, workload));
+        let train = batch
+            .workloads
+            .iter()
+            .map(|workload| acts(&batch.off.train, workload));
         let references: Vec<Vec<Box<dyn Reference>>> = train
             .map(|acts| MODES.iter().map(|mode| mode.taught(&acts)).collect())
             .collect();
         let found = recall::of(&batch, &references);
         for (place, workload) in batch.workloads.iter().enumerate() {
-            scores.workloads.push(batch.score(plan, workload, &references[place], &found));
+            scores
+                .workloads
+                .push(batch.score(plan, workload, &references[place], &found));
         }
         scores.attacks.extend(found);
     }
@@ -132,13 +137,17 @@ pub(crate) fn score(plan: &Plan, folders: &[PathBuf]) -> Result<Scores> {
 fn acts<'a>(played: &'a Played, workload: &Workload) -> Vec<&'a Watched> {
     let name = workload.learnt_as();
     let all = played.watched.iter();
-    all.filter(|watched| watched.workload.text() == name).collect()
+    all.filter(|watched| watched.workload.text() == name)
+        .collect()
 }
 
 /// Rules that told of a workload.
 fn ruled(played: &Played, truth: &Truth, workload: &Workload) -> Vec<String> {
     let of = |id: &str| truth.containers.get(id).map(|(name, _)| name.as_str());
-    let ours = played.ruled.iter().filter(|ruled| of(&ruled.container) == Some(workload.name));
+    let ours = played
+        .ruled
+        .iter()
+        .filter(|ruled| of(&ruled.container) == Some(workload.name));
     let names: BTreeSet<&str> = ours.map(|ruled| ruled.rule.as_str()).collect();
     names.into_iter().map(str::to_owned).collect()
 }
@@ -177,7 +186,10 @@ impl Batch {
             .map(|(name, _)| name.as_str())
             .collect();
         Ok(Self {
-            workloads: names.iter().filter_map(|name| workloads::named(name)).collect(),
+            workloads: names
+                .iter()
+                .filter_map(|name| workloads::named(name))
+                .collect(),
             off: round(false)?,
             on: round(true)?,
             poisoned_off: poisoned(false)?,
@@ -200,10 +212,18 @@ impl Batch {
         found: &[Found],
     ) -> Score {
         let name = workload.learnt_as();
-        let found: Vec<&Found> = found.iter().filter(|one| one.workload == workload.name).collect();
+        let found: Vec<&Found> = found
+            .iter()
+            .filter(|one| one.workload == workload.name)
+            .collect();
         let count = |which: &dyn Fn(&Found) -> bool| found.iter().filter(|one| which(one)).count();
         let held_out = acts(&self.off.held_out, workload);
-        let told = self.off.held_out.told.iter().filter(|told| told.workload == name);
+        let told = self
+            .off
+            .held_out
+            .told
+            .iter()
+            .filter(|told| told.workload == name);
         let armed = told.clone().filter(|told| told.is_alert());
         let hours = self.held_out_truth.hours(workload.name);
         let starts = self.held_out_truth.count(workload.name);

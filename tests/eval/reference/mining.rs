@@ -63,8 +63,10 @@ impl Template {
     /// What these names of one signature have in common.
     fn of(names: &[String]) -> Option<Self> {
         let first = names.first()?;
-        let mut common: Vec<Option<String>> =
-            parts(first).into_iter().map(|part| Some(part.to_owned())).collect();
+        let mut common: Vec<Option<String>> = parts(first)
+            .into_iter()
+            .map(|part| Some(part.to_owned()))
+            .collect();
         for name in names {
             for (part, common) in parts(name).into_iter().zip(&mut common) {
                 if common.as_deref() != Some(part) {
@@ -111,7 +113,10 @@ impl Tree {
         if self.children.len() > FAN_OUT && !GUARDED.contains(&place) {
             let mut buckets: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for name in self.children.keys() {
-                buckets.entry(signature(name)).or_default().push(name.clone());
+                buckets
+                    .entry(signature(name))
+                    .or_default()
+                    .push(name.clone());
             }
             let one_form = buckets.len() == 1;
             for (signature, names) in buckets {
@@ -141,7 +146,10 @@ impl Tree {
         let Some((first, rest)) = path.split_first() else {
             return self.ends;
         };
-        let literal = self.children.get(first).is_some_and(|child| child.has(rest));
+        let literal = self
+            .children
+            .get(first)
+            .is_some_and(|child| child.has(rest));
         let mut templates = self.templates.iter();
         literal || templates.any(|(template, child)| template.matches(first) && child.has(rest))
     }

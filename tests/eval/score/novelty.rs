@@ -62,7 +62,9 @@ pub(super) fn honesty(
     let run_days = (hours - start_hours).max(0.0) * 3_600.0 / DAY as f64;
     let mut all = Vec::new();
     for view in profile.classes() {
-        let actual = actual.get(&(view.phase, view.class)).map_or(0, BTreeSet::len);
+        let actual = actual
+            .get(&(view.phase, view.class))
+            .map_or(0, BTreeSet::len);
         let Some(prediction) = view.prediction else {
             continue;
         };

@@ -41,33 +41,55 @@ impl Attack {
     }
 }
 
-/// In the container, and in time.
-fn is_of(mark: &Mark, container: &str, time: f64) -> bool {
-    // Clocks of records and marks are one, but a record has the time of its call.
-    let since = time - mark.begin;
-    mark.container == container && (-0.05..LIMIT.as_secs_f64()).contains(&since)
+/// An attack that was carried out, and the time in which an alert is one of it.
+#[derive(Clone, Copy, Debug)]
+struct Span<'a> {
+    mark: &'a Mark,
+    seconds: f64,
 }
 
-fn told<'a>(mark: &Mark, attack: &Attack, told: &'a [Told]) -> Option<&'a Told> {
+impl<'a> Span<'a> {
+    /// Ends when the next attack on the container begins, if that comes first.
+    fn of(mark: &'a Mark, marks: &[Mark]) -> Self {
+        let of_container = marks
+            .iter()
+            .filter(|other| other.container == mark.container);
+        let after = of_container.map(|other| other.begin - mark.begin);
+        let next = after
+            .filter(|since| *since > 0.0)
+            .fold(f64::INFINITY, f64::min);
+        Self {
+            mark,
+            seconds: next.min(LIMIT.as_secs_f64()),
+        }
+    }
+
+    /// In the container, and in time. A record has the time of its call, by the same clock.
+    fn has(&self, container: &str, time: f64) -> bool {
+        self.mark.container == container && (0.0..self.seconds).contains(&(time - self.mark.begin))
+    }
+}
+
+fn told<'a>(span: Span<'_>, attack: &Attack, told: &'a [Told]) -> Option<&'a Told> {
     told.iter().find(|told| {
         told.is_alert()
-            && is_of(mark, &told.container, told.time)
+            && span.has(&told.container, told.time)
             && attack.names(&told.object, &told.program)
     })
 }
 
-fn ruled<'a>(mark: &Mark, attack: &Attack, ruled: &'a [Ruled]) -> Option<&'a Ruled> {
+fn ruled<'a>(span: Span<'_>, attack: &Attack, ruled: &'a [Ruled]) -> Option<&'a Ruled> {
     ruled.iter().find(|ruled| {
-        is_of(mark, &ruled.container, ruled.time)
+        span.has(&ruled.container, ruled.time)
             && attack.names.iter().any(|name| ruled.text.contains(name))
     })
 }
 
 /// By the baseline, or else by a rule.
-fn found(mark: &Mark, attack: &Attack, played: &Played) -> Option<String> {
-    let told = told(mark, attack, &played.told).map(text);
+fn found(span: Span<'_>, attack: &Attack, played: &Played) -> Option<String> {
+    let told = told(span, attack, &played.told).map(text);
     told.or_else(|| {
-        let ruled = ruled(mark, attack, &played.ruled)?;
+        let ruled = ruled(span, attack, &played.ruled)?;
         Some(format!("rule: {}", ruled.rule))
     })
 }
@@ -84,21 +106,24 @@ fn text(told: &Told) -> String {
 
 /// What became of every attack of a batch.
 pub(super) fn of(batch: &Batch, references: &[Vec<Box<dyn Reference>>]) -> Vec<Found> {
-    let marks = batch.attacks_truth.marks.iter();
-    marks
-        .filter_map(|mark| Some(one(batch, mark, attacks::named(&mark.attack)?, references)))
+    let marks = &batch.attacks_truth.marks;
+    let known = marks
+        .iter()
+        .filter_map(|mark| Some((mark, attacks::named(&mark.attack)?)));
+    known
+        .map(|(mark, attack)| one(batch, Span::of(mark, marks), attack, references))
         .collect()
 }
 
 fn one(
     batch: &Batch,
-    mark: &Mark,
+    span: Span<'_>,
     attack: &'static Attack,
     references: &[Vec<Box<dyn Reference>>],
 ) -> Found {
     let place = batch.place(attack.workload);
     let of_mark = |watched: &&gravlens::baseline::Watched| {
-        is_of(mark, &watched.container.id, seconds(watched.time))
+        span.has(&watched.container.id, seconds(watched.time))
     };
     let acts: Vec<_> = batch.off.attacks.watched.iter().filter(of_mark).collect();
     let seen_by = |reference: &dyn Reference| {
@@ -114,7 +139,7 @@ fn one(
     });
     let unarmed = batch.off.attacks.told.iter().filter(|told| {
         !told.is_alert()
-            && is_of(mark, &told.container, told.time)
+            && span.has(&told.container, told.time)
             && attack.names(&told.object, &told.program)
     });
     let mut new: Vec<String> = acts
@@ -125,7 +150,7 @@ fn one(
     new.sort();
     new.dedup();
     new.truncate(30);
-    let baseline = |played: &Played| told(mark, attack, &played.told).map(text);
+    let baseline = |played: &Played| told(span, attack, &played.told).map(text);
     Found {
         attack: attack.name,
         workload: attack.workload,
@@ -133,12 +158,12 @@ fn one(
         mimicry: attack.set == Set::Mimicry,
         poison: attack.poison && batch.poisoned_on.is_some(),
         off: baseline(&batch.off.attacks),
-        on: found(mark, attack, &batch.on.attacks),
+        on: found(span, attack, &batch.on.attacks),
         poisoned_off: batch.poisoned_off.as_ref().and_then(baseline),
         poisoned_on: batch.poisoned_on.as_ref().and_then(baseline),
         references,
         unarmed: unarmed.map(text).take(10).collect(),
         new,
-        output: mark.output.clone(),
+        output: span.mark.output.clone(),
     }
 }
