@@ -31,6 +31,7 @@ struct Sum {
     novelties: usize,
     pairs: usize,
     armed: usize,
+    armed_on: usize,
     predicted: usize,
     within: usize,
 }
@@ -53,6 +54,7 @@ impl Sum {
             sum.novelties += score.novelties.len();
             sum.pairs += score.pairs;
             sum.armed += score.armed_pairs;
+            sum.armed_on += score.armed_pairs_on;
             sum.predicted += score.classes.len();
             sum.within += score
                 .classes
@@ -218,6 +220,7 @@ impl Scores {
             "new behaviours",
             "within the bound",
             "armed classes",
+            "armed, learnt with rules",
             "profile",
         ])];
         rows.extend(self.rows(|name, scores| {
@@ -239,6 +242,7 @@ impl Scores {
                 sum.novelties.to_string(),
                 format!("{} of {}", sum.within, sum.predicted),
                 format!("{} of {}", sum.armed, sum.pairs),
+                sum.armed_on.to_string(),
                 format!("{} KiB", bytes.div_ceil(1024)),
             ]
         }));

@@ -87,6 +87,8 @@ pub(crate) struct Score {
     /// Classes with any behaviour, and those of them that are armed in each phase that has any.
     pub(crate) pairs: usize,
     pub(crate) armed_pairs: usize,
+    /// The same when it was learnt with rules.
+    pub(crate) armed_pairs_on: usize,
     pub(crate) classes: Vec<Honesty>,
     pub(crate) references: Vec<Beside>,
 }
@@ -233,6 +235,11 @@ impl Batch {
         });
         reached(&self.off.train.reached, &name, &mut classes);
         let (pairs, armed_pairs) = pairs(&classes);
+        let on = self.on.profiles.get(&Learnt::from_text(&name));
+        let on = on.map_or_else(Vec::new, |profile| {
+            novelty::honesty(plan, profile, &[], hours, starts)
+        });
+        let armed_pairs_on = self::pairs(&on).1;
         let beside = MODES.iter().zip(references).enumerate();
         let beside = beside.map(|(place, (mode, reference))| Beside {
             mode: mode.name,
@@ -261,6 +268,7 @@ impl Batch {
             profile_bytes: profile.map_or(0, gravlens::baseline::Profile::bytes),
             pairs,
             armed_pairs,
+            armed_pairs_on,
             classes,
             references: beside.collect(),
         }
