@@ -37,6 +37,8 @@ pub(crate) struct Told {
     pub(crate) container: String,
     pub(crate) role: String,
     pub(crate) object: String,
+    /// Some of what is told together with it.
+    pub(crate) samples: String,
     /// Path of the program that did it.
     pub(crate) program: String,
 }
@@ -148,16 +150,17 @@ fn take(replay: &mut Replay, played: &mut Played) {
     played.watched.extend(learner.take_watched());
     for novel in learner.take_novel() {
         played.told.push(Told {
-            time: seconds(novel.time),
+            time: seconds(novel.event.time),
             kind: novel.kind,
             class: novel.class,
             phase: novel.phase,
             state: novel.state,
             workload: novel.workload.text().to_owned(),
-            container: novel.container.id.clone(),
+            container: novel.container_id().to_owned(),
             role: novel.role.text().to_owned(),
             object: novel.object.clone(),
-            program: program(&novel.process),
+            samples: novel.samples.join(" "),
+            program: program(&novel.event.process),
         });
     }
 }
@@ -174,7 +177,7 @@ pub(crate) fn program(process: &gravlens::model::Process) -> String {
 fn ruled(alert: &Alert) -> Option<Ruled> {
     let container = alert.container.as_ref()?.id.clone();
     let rule = alert.rule.as_ref()?;
-    if rule.language == "built-in" {
+    if matches!(&*rule.language, "built-in" | "baseline") {
         return None;
     }
     let process = alert.process.clone().unwrap_or_default();

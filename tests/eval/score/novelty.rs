@@ -36,11 +36,11 @@ pub(super) fn new(acts: &[&Watched]) -> BTreeSet<String> {
     .collect()
 }
 
-/// Distinct things that were told, with how armed they were.
+/// Distinct things that were told: again and for another reason is no other.
 pub(super) fn distinct<'a>(told: impl Iterator<Item = &'a Told>) -> BTreeSet<String> {
     told.map(|told| {
-        let (phase, kind, class) = (told.phase.name(), told.kind.name(), told.class);
-        format!("{phase} {kind} {class} by {}: {}", told.role, told.object)
+        let (phase, class) = (told.phase.name(), told.class);
+        format!("{phase} {class} by {}: {}", told.role, told.object)
     })
     .collect()
 }

@@ -70,11 +70,14 @@ impl<'a> Span<'a> {
     }
 }
 
+/// What is told names what was done.
+fn told_names(attack: &Attack, told: &Told) -> bool {
+    attack.names(&told.object, &told.program) || attack.names(&told.samples, &told.program)
+}
+
 fn told<'a>(span: Span<'_>, attack: &Attack, told: &'a [Told]) -> Option<&'a Told> {
     told.iter().find(|told| {
-        told.is_alert()
-            && span.has(&told.container, told.time)
-            && attack.names(&told.object, &told.program)
+        told.is_alert() && span.has(&told.container, told.time) && told_names(attack, told)
     })
 }
 
@@ -123,7 +126,7 @@ fn one(
 ) -> Found {
     let place = batch.place(attack.workload);
     let of_mark = |watched: &&gravlens::baseline::Watched| {
-        span.has(&watched.container.id, seconds(watched.time))
+        span.has(&watched.container, seconds(watched.time))
     };
     let acts: Vec<_> = batch.off.attacks.watched.iter().filter(of_mark).collect();
     let seen_by = |reference: &dyn Reference| {
@@ -138,9 +141,7 @@ fn one(
         modes.map(|reference| seen_by(&**reference)).collect()
     });
     let unarmed = batch.off.attacks.told.iter().filter(|told| {
-        !told.is_alert()
-            && span.has(&told.container, told.time)
-            && attack.names(&told.object, &told.program)
+        !told.is_alert() && span.has(&told.container, told.time) && told_names(attack, told)
     });
     let mut new: Vec<String> = acts
         .iter()

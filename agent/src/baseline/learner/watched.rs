@@ -9,7 +9,7 @@ use super::super::profile::Phase;
 use super::super::role::Role;
 use super::super::workload::Workload;
 use super::judge::Judgement;
-use crate::model::{Container, Process};
+use crate::model::{ContainerView, Event, Process};
 
 /// An act that came for the first time in its unit.
 #[derive(Clone, Debug)]
@@ -18,8 +18,8 @@ pub struct Watched {
     pub time: SystemTime,
     /// The workload.
     pub workload: Workload,
-    /// The instance.
-    pub container: Arc<Container>,
+    /// Id of the container.
+    pub container: String,
     /// Who did it.
     pub process: Arc<Process>,
     /// Its role: of an execution that of who started it.
@@ -43,7 +43,7 @@ impl Watched {
         Self {
             time: judgement.event.time,
             workload: judgement.instance.workload.clone(),
-            container: Arc::clone(&judgement.instance.container),
+            container: container_of(judgement.event),
             process: Arc::clone(&judgement.event.process),
             role: judgement.role.clone(),
             phase: judgement.phase,
@@ -53,5 +53,13 @@ impl Watched {
             known,
             tainted: judgement.tainted,
         }
+    }
+}
+
+/// Acts are of containers alone.
+fn container_of(event: &Event<'_>) -> String {
+    match &event.container {
+        ContainerView::Container(container) => container.id.clone(),
+        _ => String::new(),
     }
 }
