@@ -13,7 +13,7 @@ use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    StartContainerOptions, WaitContainerOptions,
+    RestartContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures::{StreamExt, TryStreamExt};
 
@@ -40,6 +40,7 @@ pub struct ContainerSpec {
     tty: bool,
     dns: Vec<String>,
     labels: Vec<(String, String)>,
+    variables: Vec<String>,
 }
 
 impl ContainerSpec {
@@ -60,12 +61,19 @@ impl ContainerSpec {
             tty: false,
             dns: Vec::new(),
             labels: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
     /// Sets the name, which must be free.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Sets the image by a name of its own, which the engine has.
+    pub fn image(mut self, reference: &str) -> Self {
+        reference.clone_into(&mut self.image);
         self
     }
 
@@ -135,11 +143,18 @@ impl ContainerSpec {
         self
     }
 
+    /// Sets an environment variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push(format!("{name}={value}"));
+        self
+    }
+
     fn body(&self, cgroup: &TestCgroup) -> ContainerCreateBody {
         ContainerCreateBody {
             image: Some(self.image.clone()),
             cmd: Some(self.command.clone()),
             user: self.user.clone(),
+            env: Some(self.variables.clone()),
             tty: Some(self.tty),
             labels: Some(self.labels.iter().cloned().collect()),
             host_config: Some(HostConfig {
@@ -215,6 +230,13 @@ impl Container {
             .start_container(&self.id, None::<StartContainerOptions>)
             .await
             .with_context(|| format!("cannot start {}", self.name))
+    }
+
+    /// Stops the container as its operator does, and starts it again.
+    pub async fn restart(&self) -> Result<()> {
+        let options = RestartContainerOptionsBuilder::default().t(5).build();
+        let restarted = self.docker.restart_container(&self.id, Some(options)).await;
+        restarted.with_context(|| format!("cannot restart {}", self.name))
     }
 
     /// Full id.

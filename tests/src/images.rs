@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use bollard::body_try_stream;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, TagImageOptionsBuilder};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub enum Image {
     Debian,
     /// Busybox and the programs of `tests/offenders`.
     Offenders,
-    /// A minimal Debian with nginx, redis and PostgreSQL.
+    /// A minimal Debian with servers: nginx, redis, PostgreSQL, memcached, sshd, and Python.
     Servers,
 }
 
@@ -54,8 +54,8 @@ impl Image {
     /// Tag: the recipe's number.
     pub const fn tag(self) -> &'static str {
         match self {
-            Self::Debian | Self::Offenders | Self::Servers => "1",
-            Self::Busybox => "2",
+            Self::Debian | Self::Offenders => "1",
+            Self::Busybox | Self::Servers => "2",
         }
     }
 
@@ -83,6 +83,21 @@ impl Image {
                 .with_context(|| format!("cannot make the image {}", self.reference()))?;
         }
         self.import(engine, &archive).await
+    }
+
+    /// Gives the image, which the engine has, a second name `REPOSITORY:TAG`; returns that name.
+    ///
+    /// # Errors
+    /// The engine does not have it.
+    pub async fn name_also(self, engine: &Engine, repository: &str) -> Result<String> {
+        let options = TagImageOptionsBuilder::default()
+            .repo(repository)
+            .tag(self.tag())
+            .build();
+        let own = self.reference();
+        let named = engine.docker().tag_image(&own, Some(options)).await;
+        named.with_context(|| format!("cannot name {own} {repository}"))?;
+        Ok(format!("{repository}:{}", self.tag()))
     }
 
     fn build(self, state: &State, archive: &Path) -> Result<()> {

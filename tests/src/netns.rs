@@ -170,6 +170,22 @@ fn namespace(pid: i32) -> Result<std::path::PathBuf> {
     std::fs::read_link(&link).with_context(|| format!("cannot read {link}"))
 }
 
+/// Gives the loopback device of a container's network an address more, so that a peer of any address
+/// can listen beside the container without anything leaving it.
+///
+/// # Errors
+/// The container shares this machine's network, or `ip` fails.
+pub async fn add_loopback_address(container: &Container, address: Ipv4Addr) -> Result<()> {
+    let inside = container.init_pid().await?;
+    ensure!(
+        namespace(inside)? != namespace(i32::try_from(std::process::id())?)?,
+        "{} shares this machine's network",
+        container.name()
+    );
+    let address = format!("{address}/32");
+    ip(inside, &["address", "add", &address, "dev", "lo"])
+}
+
 /// Runs `ip` inside the network namespace of a process.
 fn ip(pid: i32, arguments: &[&str]) -> Result<()> {
     let output = Command::new("nsenter")

@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod ebpf_toolchain;
+mod eval;
 mod integration_test;
 mod run;
 mod setup;
@@ -39,6 +40,9 @@ enum Verb {
     /// Measure what the agent costs
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Evaluate how good detection is
+    #[command(subcommand)]
+    Eval(eval::Eval),
     Soak(soak::Args),
     Tidy(tidy::Args),
     Vm(vm::Args),
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::verb(&args),
         Verb::IntegrationTest(place) => integration_test::verb(&place),
         Verb::Bench(bench) => bench::verb(&bench),
+        Verb::Eval(eval) => eval::verb(&eval),
         Verb::Soak(args) => soak::verb(&args),
         Verb::Tidy(args) => tidy::verb(&args),
         Verb::Vm(args) => vm::verb(&args),

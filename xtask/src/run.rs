@@ -32,12 +32,16 @@ pub(crate) fn become_tool(name: &str, args: &[String]) -> Result<()> {
         .arg("build")
         .args(release)
         .args(["-p", "gravlens", "--bins"]))?;
+    Err(tool(name, args).exec()).context("could not start cargo; is the Rust toolchain in PATH?")
+}
+
+/// One of the programs around the agent, as it is shipped.
+pub(crate) fn tool(name: &str, args: &[String]) -> Command {
     let mut tool = cargo();
-    tool.arg("run")
-        .args(release)
+    tool.args(["run", "--release", "-p", "integration-test"])
         .args(["--bin", name, "--"])
         .args(args);
-    Err(tool.exec()).context("could not start cargo; is the Rust toolchain in PATH?")
+    tool
 }
 
 /// The full path of a program, looked for in `PATH` and where administrators' programs live.

@@ -77,6 +77,29 @@ impl Object<'_> {
         matches!(self, Self::Path(path) if path.starts_with(b"/proc/"))
     }
 
+    /// The object with nothing taken out of it.
+    pub(super) fn exact(&self) -> String {
+        match *self {
+            Self::SetId(path) => format!("set-id {}", String::from_utf8_lossy(path)),
+            Self::Arguments(argv) => {
+                let words = argv.iter().map(|word| String::from_utf8_lossy(word));
+                words.collect::<Vec<_>>().join(" ")
+            }
+            Self::Peer {
+                protocol,
+                address,
+                port,
+                name,
+            } => match name {
+                Some(name) => format!("{protocol} {name} {address}:{port}"),
+                None => format!("{protocol} {address}:{port}"),
+            },
+            Self::Port { protocol, port } => format!("{protocol} {port}"),
+            Self::Name(name) => name.to_owned(),
+            object => object.text(),
+        }
+    }
+
     /// What is the same of every such object. A path has its types from a tree of its own.
     pub(super) fn text(&self) -> String {
         match *self {

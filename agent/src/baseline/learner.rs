@@ -13,6 +13,7 @@ mod surges;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::BuildHasher as _;
@@ -28,6 +29,7 @@ use self::judge::Judgement;
 pub use self::novel::{Evidence, Kind, Novel};
 use self::population::Population;
 use self::waiting::WaitingRoom;
+pub use self::watched::Watched;
 use super::act;
 use super::class::Class;
 use super::evidence::NodeId;
@@ -93,6 +95,8 @@ pub struct Learner {
     gone: VecDeque<u64>,
     actors: Actors,
     novel: Vec<Novel>,
+    /// Every act, for who asked for them.
+    watched: Option<Vec<Watched>>,
     hashers: [RandomState; 2],
     path: Segments,
 }
@@ -195,6 +199,19 @@ impl Learner {
     /// What was new since this was asked last.
     pub fn take_novel(&mut self) -> Vec<Novel> {
         std::mem::take(&mut self.novel)
+    }
+
+    /// Keeps every act from now on, for [`Self::take_watched`].
+    pub fn keep_watched(&mut self) {
+        self.watched.get_or_insert_default();
+    }
+
+    /// What was done since this was asked last; nothing without [`Self::keep_watched`].
+    pub fn take_watched(&mut self) -> Vec<Watched> {
+        self.watched
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// An event happened; `hit` tells that a rule matched it: then its process, and what descends from
@@ -435,6 +452,7 @@ impl Learner {
                 rollout,
                 live,
                 told: &mut self.novel,
+                watched: self.watched.as_mut(),
             };
             judgement.act(&act);
         });

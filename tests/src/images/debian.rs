@@ -14,8 +14,9 @@ const MIRROR_VARIABLE: &str = "GRAVLENS_TEST_DEBIAN_MIRROR";
 const SUITE: &str = "bookworm";
 /// Packages for building and for scripts.
 pub(super) const TOOLS: &str = "gcc,make,libc6-dev,python3-minimal,procps";
-/// nginx, redis and PostgreSQL, and what puts them under load.
-pub(super) const SERVERS: &str = "nginx-light,redis-server,postgresql-15,apache2-utils";
+/// Servers, what puts them under load, and what an intruder finds beside them.
+pub(super) const SERVERS: &str = "nginx-light,redis-server,postgresql-15,apache2-utils,memcached,\
+    openssh-server,openssh-client,python3,procps";
 const NOT_NEEDED: [&str; 5] = [
     "var/cache/apt",
     "usr/share/doc",

@@ -5,8 +5,9 @@ use std::thread;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::eval;
 use crate::integration_test::{Program, one_test, vm_soak};
-use crate::run::cargo;
+use crate::run::{cargo, tool};
 use crate::steps::Step;
 use crate::test::step;
 use crate::vm::{self, Kernel};
@@ -52,6 +53,8 @@ pub(super) enum Entry {
     FuzzSigma,
     /// 10 minutes of nginx, redis and PostgreSQL under load, without an alert
     Benign,
+    /// The evaluation of baselines, some hours; what was recorded before is not recorded again
+    Baselines,
     /// All races with Linux 6.1 in an emulated machine, 10,000 rounds each, 200 of images
     #[value(name = "races-vm-6.1")]
     RacesVm6_1,
@@ -80,6 +83,7 @@ impl Entry {
             Self::FuzzRules => "fuzz-rules",
             Self::FuzzSigma => "fuzz-sigma",
             Self::Benign => "benign",
+            Self::Baselines => "baselines",
             Self::RacesVm6_1 => "races-vm-6.1",
             Self::RacesVm6_12 => "races-vm-6.12",
         }
@@ -115,6 +119,10 @@ impl Entry {
                 command.envs(variables(None));
                 Ok(step(self.name(), vec![command], FUZZING_MINUTES, &[]))
             }
+            Place::Tool { name, minutes } => {
+                let commands = vec![tool(name, &[])];
+                Ok(step(self.name(), commands, minutes, &["build"]))
+            }
             Place::Vm(kernel) => vm_soak(self.name(), kernel, EMULATED_IMAGES, RACES),
         }
     }
@@ -122,7 +130,7 @@ impl Entry {
     /// Release of the kernel that it runs on; `None` if that was not fetched yet.
     pub(super) fn kernel(self) -> Option<String> {
         match self.place() {
-            Place::Here { .. } | Place::Unit(_) => {
+            Place::Here { .. } | Place::Unit(_) | Place::Tool { .. } => {
                 let name = rustix::system::uname();
                 Some(name.release().to_string_lossy().into_owned())
             }
@@ -133,7 +141,7 @@ impl Entry {
     /// Processors of the machine that it runs on.
     pub(super) fn cores(self) -> usize {
         match self.place() {
-            Place::Here { .. } | Place::Unit(_) => {
+            Place::Here { .. } | Place::Unit(_) | Place::Tool { .. } => {
                 thread::available_parallelism().map_or(0, usize::from)
             }
             Place::Vm(_) => vm::CORES,
@@ -186,6 +194,10 @@ impl Entry {
                 test: "benign::nginx_redis_and_postgresql_under_load_raise_no_alert",
                 minutes: 25,
             },
+            Self::Baselines => Place::Tool {
+                name: eval::BASELINES,
+                minutes: 360,
+            },
             Self::RacesVm6_1 => Place::Vm(Kernel::V6_1),
             Self::RacesVm6_12 => Place::Vm(Kernel::V6_12),
         }
@@ -202,6 +214,8 @@ enum Place {
     },
     /// One unit test, with the checks of a debug build.
     Unit(&'static str),
+    /// A program beside the tests, on this machine.
+    Tool { name: &'static str, minutes: u64 },
     /// All races, in a virtual machine.
     Vm(Kernel),
 }
@@ -254,6 +268,7 @@ mod tests {
             let (program, test) = match entry.place() {
                 Place::Here { program, test, .. } => (program, test),
                 Place::Vm(_) => (Program::Sensor, RACES),
+                Place::Tool { .. } => continue,
                 Place::Unit(test) => {
                     assert!(is_unit_test(test), "{test}");
                     continue;

@@ -15,6 +15,7 @@ use super::instance::{Instance, Key, Telling};
 use super::novel::{Evidence, Kind, Novel};
 use super::rollout::{self, Rollout};
 use super::surges::{Surge, Surges};
+use super::watched::Watched;
 use crate::model::Event;
 
 /// Shapes of arguments that a role may have before only their flags are told apart.
@@ -45,6 +46,8 @@ pub(super) struct Judgement<'a> {
     pub(super) live: u32,
     /// What is to be told.
     pub(super) told: &'a mut Vec<Novel>,
+    /// Where acts are kept, if they are.
+    pub(super) watched: Option<&'a mut Vec<Watched>>,
 }
 
 impl Judgement<'_> {
@@ -61,6 +64,9 @@ impl Judgement<'_> {
         let is_path = matches!(act.object, Object::Path(_));
         let state = self.profile.standing(self.phase, act.class).state;
         let known = self.known(act.class, found(is_path, self.path, &text));
+        if let Some(watched) = self.watched.take() {
+            watched.push(Watched::of(self, act, &text, known.is_some()));
+        }
         let kind = match known {
             Some(seen) => self.kind_of_known(&seen, state),
             None => kind_of_new(act, state),
