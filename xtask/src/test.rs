@@ -7,9 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
-use crate::eval;
 use crate::integration_test;
-use crate::run::{cargo, tool, workspace_root};
+use crate::run::{cargo, workspace_root};
 use crate::steps::{self, Step};
 use crate::vm::Kernel;
 
@@ -46,8 +45,6 @@ enum StepName {
     Build,
     /// The suites that need root, a kernel with BTF and Docker Engine
     Privileged,
-    /// The short form of `cargo xtask eval baselines`
-    Eval,
     /// What the sensor tells of each deed, on this machine
     Sensor,
     /// The same in a virtual machine with Linux 6.1
@@ -116,10 +113,6 @@ impl StepName {
             }
             Self::Build => release_build(),
             Self::Privileged => integration_test::privileged(&[]),
-            Self::Eval => {
-                let short = ["--short".to_owned()];
-                step("eval", vec![tool(eval::BASELINES, &short)], 15, &["build"])
-            }
             Self::Sensor => integration_test::sensor(&[]),
             Self::Vm6_1 => integration_test::vm_step(Kernel::V6_1, &[])?,
             Self::Vm6_12 => {
