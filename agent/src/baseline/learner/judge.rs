@@ -71,6 +71,13 @@ impl Judgement<'_> {
             Some(seen) => self.kind_of_known(&seen, state),
             None => kind_of_new(act, state),
         };
+        if known.is_none() && !act.grave && self.is_ordinary_later(act.class, is_path, &text) {
+            return;
+        }
+        let kind = kind.filter(|kind| {
+            let forgivable = !matches!(kind, Kind::Grave | Kind::Rejected);
+            !(forgivable && self.is_ordinary_later(act.class, is_path, &text))
+        });
         let is_rolled_out = kind.is_some_and(|kind| self.is_rolled_out(act.class, kind, state));
         // Before it is learnt: then it would be nearest to itself.
         let behaviour = Behaviour {
@@ -101,6 +108,25 @@ impl Judgement<'_> {
         self.reviewed
             .and_then(known)
             .or_else(|| known(self.profile))
+    }
+
+    /// What is ordinary in the run phase is so from the start on: who has started works. It is none of
+    /// what starting is, so it is not learnt as such.
+    fn is_ordinary_later(&self, class: Class, is_path: bool, text: &str) -> bool {
+        if self.phase != Phase::Start || self.tainted {
+            return false;
+        }
+        let object = found(is_path, self.path, text);
+        let known = |profile: &Profile| profile.known(self.role, Phase::Run, class, object);
+        let seen = self
+            .reviewed
+            .and_then(known)
+            .or_else(|| known(self.profile));
+        seen.is_some_and(|seen| match seen.trust() {
+            Trust::Accepted => true,
+            Trust::Learnt => self.is_established(&seen),
+            Trust::Quarantined | Trust::Rejected | Trust::NeverLearnt => false,
+        })
     }
 
     /// Enough instances have known it for long: it is as ordinary as what was learnt.

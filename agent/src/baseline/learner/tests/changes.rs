@@ -169,6 +169,46 @@ fn a_tainted_process_of_a_new_version_teaches_nothing() {
 }
 
 #[test]
+fn what_is_ordinary_at_any_time_is_so_from_the_start_on() {
+    let mut world = World::impatient();
+    world.learner = Learner::new(
+        LearnSettings {
+            starts_waived: false,
+            ..*world.learner.settings()
+        },
+        BTreeMap::new(),
+    );
+    // Four starts of a server that later reads what it is asked for.
+    for number in 1..5 {
+        let container = world.container(number, Some(world.now));
+        let server = server(100 * u32::from(number));
+        world.exec(&container, &server);
+        world.reads(&container, &server, "/etc/server.conf");
+        world.wait(120);
+        for _ in 0..60 {
+            world.reads(&container, &server, "/srv/www/index.html");
+            world.wait(60);
+        }
+        world.ends(&container, &server);
+    }
+    assert_eq!(world.state(Phase::Start, Class::FileRead), State::Armed);
+    assert!(world.told.is_empty(), "{:?}", world.told);
+
+    let container = world.container(9, Some(world.now));
+    let server = server(900);
+    world.exec(&container, &server);
+    world.reads(&container, &server, "/srv/www/index.html");
+    assert!(world.told.is_empty(), "{:?}", world.told);
+    // What only starting does is not ordinary later on, nor is what neither does ordinary ever.
+    world.reads(&container, &server, "/srv/www/other.html");
+    assert_eq!(world.kinds(), [Kind::New]);
+    world.wait(120);
+    world.told.clear();
+    world.reads(&container, &server, "/etc/server.conf");
+    assert!(!world.told.is_empty());
+}
+
+#[test]
 fn behaviours_know_their_versions() {
     let mut world = watched(1);
     let (container, server) = started(&mut world, 2);
