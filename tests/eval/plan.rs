@@ -53,7 +53,7 @@ impl Plan {
         train: 50,
         held_out_replicas: 1,
         held_out: 20,
-        attacked: 2,
+        attacked: 3,
         window: 3,
         start_phase: 5,
         arm_bound: 20_000.0,

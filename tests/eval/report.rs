@@ -315,9 +315,10 @@ impl Scores {
         let mut out = String::new();
         for found in &self.attacks {
             if found.off.is_none() || found.on.is_none() {
-                let rules = found.on.as_deref().unwrap_or("-");
+                let by = |found: &Option<String>| found.clone().unwrap_or_else(|| "-".to_owned());
+                let (off, on) = (by(&found.off), by(&found.on));
                 out += &format!(
-                    "not found, rules off: {} (rules on: {rules})\n",
+                    "not found: {} (rules off: {off}; rules on: {on})\n",
                     found.attack
                 );
                 for line in found.unarmed.iter().take(3) {
