@@ -229,13 +229,14 @@ fn paths_call<'a>(
         Syscall::Mount
         | Syscall::Umount
         | Syscall::PivotRoot
-        | Syscall::Chroot
         | Syscall::Fsopen
         | Syscall::OpenTree
         | Syscall::MoveMount
         | Syscall::MountSetattr => {
             tell(Class::RareCall, Object::Call(event.syscall, 0), true);
         }
+        // Servers shut their workers into an empty root.
+        Syscall::Chroot => tell(Class::RareCall, Object::Call(event.syscall, 0), false),
         Syscall::Execve | Syscall::Execveat | Syscall::Fsconfig | Syscall::Fsmount => {}
         // What is left changes a file that is there: its owner, length or attributes.
         _ => tell(Class::FileWrite, object(&paths.first), false),

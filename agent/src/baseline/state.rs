@@ -200,8 +200,9 @@ impl Case<'_> {
             .starts
             .saturating_sub(self.exposure.totals().starts);
         let horizon = match prediction.unit {
-            Unit::Start => 0,
-            Unit::Window => Horizon::new(settings.horizon, self.exposure).missing(),
+            Unit::Start if self.starts_waived => 0,
+            // Replicas that are started at once do the same: as witnesses they are one.
+            Unit::Start | Unit::Window => Horizon::new(settings.horizon, self.exposure).missing(),
         };
         let mut eta = Eta {
             time: Some(Duration::from_secs(horizon)),

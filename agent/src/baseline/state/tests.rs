@@ -101,7 +101,7 @@ fn starts_can_be_waived_and_the_horizon_chosen() {
 #[test]
 fn the_start_phase_counts_starts() {
     let reached = |instances, singletons| {
-        let exposure = watched(1, instances);
+        let exposure = watched(25, instances);
         let prediction = predict(Unit::Start, singletons, &exposure);
         state(State::Cold, &case(&exposure, &prediction))
     };
@@ -111,6 +111,11 @@ fn the_start_phase_counts_starts() {
     assert_eq!(reached(3, 0), State::Armed);
     assert_eq!(reached(3, 1), State::Provisional);
     assert_eq!(reached(5, 1), State::Armed);
+    // They have to be spread over the horizon.
+    let at_once = watched(1, 5);
+    let prediction = predict(Unit::Start, 0, &at_once);
+    let case = case(&at_once, &prediction);
+    assert_eq!(state(State::Cold, &case), State::Provisional);
 }
 
 #[test]
