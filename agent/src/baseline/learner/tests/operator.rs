@@ -118,3 +118,22 @@ fn an_accepted_drift_is_learnt_from_anew() {
     }
     assert_eq!(world.state(Phase::Run, Class::FileRead), State::Armed);
 }
+
+#[test]
+fn a_surge_is_a_flag_of_its_workload() {
+    let (mut world, container, server) = armed();
+    let flags = |world: &World| world.learner.summary(&web(), now(world)).unwrap().flags;
+    assert!(!flags(&world).drifting);
+    for one in [
+        "ash", "birch", "cedar", "elm", "fir", "hazel", "larch", "oak",
+    ] {
+        for two in [
+            "air", "bay", "cape", "dune", "east", "fjord", "gulf", "hill",
+        ] {
+            world.reads(&container, &server, &format!("/opt/{one}/{two}"));
+            world.wait(61);
+        }
+    }
+    assert!(world.kinds().contains(&Kind::Drift));
+    assert!(flags(&world).drifting);
+}
