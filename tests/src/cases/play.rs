@@ -1,5 +1,7 @@
 //! Plays deeds in containers, each in one of its own.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, stream};
 
@@ -13,6 +15,8 @@ use crate::{machine, shortened};
 /// Containers at a time.
 const AT_ONCE: usize = 4;
 const ENGINE: &str = "{engine}";
+/// How long a container stays of which nothing but the start is of interest.
+const START_SEEN: Duration = Duration::from_secs(2);
 
 /// Which deed of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +133,12 @@ async fn perform(deed: &Deed, container: &Container) -> Result<()> {
     let mut command = match (&deed.script, &deed.program) {
         (Some(script), _) => Exec::new(&["sh", "-c", script]),
         (None, Some(program)) => Exec::new(&words(program)),
-        (None, None) => return Ok(()), // the start was the deed
+        (None, None) => {
+            // The start was the deed. A busy engine says what the container is like only while it
+            // is there.
+            tokio::time::sleep(START_SEEN).await;
+            return Ok(());
+        }
     };
     if let Some(user) = &deed.user {
         command = command.user(user);
