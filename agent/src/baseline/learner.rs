@@ -251,9 +251,7 @@ impl Learner {
         for id in ids {
             self.advance(id, now);
         }
-        let populations = self.populations.values_mut();
-        let told = populations.filter_map(|population| population.take_rollout(now));
-        self.novel.extend(told);
+        self.tell_rollouts(now);
     }
 
     /// Nothing comes any more: what waits is taken in with what is known now.
@@ -261,8 +259,13 @@ impl Learner {
         for id in self.waiting.overdue(u64::MAX) {
             self.release_unidentified(id);
         }
+        self.tell_rollouts(u64::MAX);
+    }
+
+    /// Tells what new versions did whose time is over.
+    fn tell_rollouts(&mut self, now: u64) {
         let populations = self.populations.values_mut();
-        let told = populations.filter_map(|population| population.take_rollout(u64::MAX));
+        let told = populations.filter_map(|population| population.take_rollout(now));
         self.novel.extend(told);
     }
 

@@ -63,21 +63,19 @@ impl Judgement<'_> {
         };
         let is_path = matches!(act.object, Object::Path(_));
         let state = self.profile.standing(self.phase, act.class).state;
-        let known = self.known(act.class, found(is_path, self.path, &text));
+        let known = self.known(self.phase, act.class, found(is_path, self.path, &text));
         if let Some(watched) = self.watched.take() {
             watched.push(Watched::of(self, act, &text, known.is_some()));
         }
+        let is_ordinary_later =
+            || self.is_ordinary_later(act.class, found(is_path, self.path, &text));
         let kind = match known {
-            Some(seen) => self.kind_of_known(&seen, state),
+            Some(seen) => self.kind_of_known(&seen, state).filter(|kind| {
+                matches!(kind, Kind::Grave | Kind::Rejected) || !is_ordinary_later()
+            }),
+            None if !act.grave && is_ordinary_later() => return,
             None => kind_of_new(act, state),
         };
-        if known.is_none() && !act.grave && self.is_ordinary_later(act.class, is_path, &text) {
-            return;
-        }
-        let kind = kind.filter(|kind| {
-            let forgivable = !matches!(kind, Kind::Grave | Kind::Rejected);
-            !(forgivable && self.is_ordinary_later(act.class, is_path, &text))
-        });
         let is_rolled_out = kind.is_some_and(|kind| self.is_rolled_out(act.class, kind, state));
         // Before it is learnt: then it would be nearest to itself.
         let behaviour = Behaviour {
@@ -103,8 +101,8 @@ impl Judgement<'_> {
     }
 
     /// What was reviewed outranks what was learnt.
-    fn known(&self, class: Class, object: Found<'_>) -> Option<Seen> {
-        let known = |profile: &Profile| profile.known(self.role, self.phase, class, object);
+    fn known(&self, phase: Phase, class: Class, object: Found<'_>) -> Option<Seen> {
+        let known = |profile: &Profile| profile.known(self.role, phase, class, object);
         self.reviewed
             .and_then(known)
             .or_else(|| known(self.profile))
@@ -112,16 +110,11 @@ impl Judgement<'_> {
 
     /// What is ordinary in the run phase is so from the start on: who has started works. It is none of
     /// what starting is, so it is not learnt as such.
-    fn is_ordinary_later(&self, class: Class, is_path: bool, text: &str) -> bool {
+    fn is_ordinary_later(&self, class: Class, object: Found<'_>) -> bool {
         if self.phase != Phase::Start || self.tainted {
             return false;
         }
-        let object = found(is_path, self.path, text);
-        let known = |profile: &Profile| profile.known(self.role, Phase::Run, class, object);
-        let seen = self
-            .reviewed
-            .and_then(known)
-            .or_else(|| known(self.profile));
+        let seen = self.known(Phase::Run, class, object);
         seen.is_some_and(|seen| match seen.trust() {
             Trust::Accepted => true,
             Trust::Learnt => self.is_established(&seen),

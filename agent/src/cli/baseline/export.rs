@@ -2,11 +2,9 @@
 
 use clap::Args;
 
-use super::super::{Exit, Failure, Global};
-use super::files::Target;
+use super::super::{Failure, Global};
+use super::files::{self, Parts, Target};
 use super::live;
-use crate::baseline::file::Evidence;
-use crate::config::OutputFormat;
 
 /// What, and where.
 #[derive(Debug, Args)]
@@ -19,23 +17,13 @@ pub(in crate::cli) struct ExportArgs {
     workload: Vec<String>,
     #[command(flatten)]
     target: Target,
-    /// Leave out the evidence: for review
-    #[arg(long)]
-    without_evidence: bool,
+    #[command(flatten)]
+    parts: Parts,
 }
 
 /// `gravlens baseline export`
 pub(super) fn run(global: &Global, args: &ExportArgs) -> Result<(), Failure> {
-    if global.document()? == OutputFormat::Json {
-        let message = "export makes files, which are YAML: 'gravlens baseline show --output json' prints \
-                       what they say";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let evidence = if args.without_evidence {
-        Evidence::Without
-    } else {
-        Evidence::With
-    };
+    files::only_yaml(global, "export")?;
     let profiles = live::profiles(global, &args.workload, false)?;
-    args.target.put(&profiles, evidence)
+    args.target.put(&profiles, args.parts.evidence())
 }

@@ -10,7 +10,8 @@ use clap::Args;
 pub(super) use self::write::write;
 use crate::baseline::file::{self, Evidence};
 use crate::baseline::{Profile, Workload};
-use crate::cli::{Exit, Failure, output};
+use crate::cli::{Exit, Failure, Global, output};
+use crate::config::OutputFormat;
 
 /// What files and folders know, by workload; of one that several know of, together.
 pub(super) fn read(paths: &[PathBuf]) -> Result<BTreeMap<Workload, Profile>, Failure> {
@@ -66,6 +67,37 @@ pub(super) struct Target {
     /// Write over files that are there
     #[arg(long, requires = "into")]
     force: bool,
+}
+
+/// What files are made of.
+#[derive(Debug, Args)]
+pub(super) struct Parts {
+    /// Leave out the evidence: for review
+    #[arg(long)]
+    without_evidence: bool,
+}
+
+impl Parts {
+    /// With evidence or without.
+    pub(super) fn evidence(&self) -> Evidence {
+        if self.without_evidence {
+            Evidence::Without
+        } else {
+            Evidence::With
+        }
+    }
+}
+
+/// Refuses to make anything but files; `verb` is what would.
+pub(super) fn only_yaml(global: &Global, verb: &str) -> Result<(), Failure> {
+    if global.document()? == OutputFormat::Json {
+        let message = format!(
+            "{verb} makes files, which are YAML: 'gravlens baseline show --output json' prints what \
+             they say"
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    Ok(())
 }
 
 impl Target {

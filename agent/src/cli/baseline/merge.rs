@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::{Exit, Failure, Global};
-use super::files::{self, Target};
-use crate::baseline::file::Evidence;
-use crate::config::OutputFormat;
+use super::super::{Failure, Global};
+use super::files::{self, Parts, Target};
 
 /// What to put together, and where.
 #[derive(Debug, Args)]
@@ -21,22 +19,13 @@ pub(in crate::cli) struct MergeArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     target: Target,
-    /// Leave out the evidence: for review
-    #[arg(long)]
-    without_evidence: bool,
+    #[command(flatten)]
+    parts: Parts,
 }
 
 /// `gravlens baseline merge`
 pub(super) fn run(global: &Global, args: &MergeArgs) -> Result<(), Failure> {
-    if global.document()? == OutputFormat::Json {
-        let message = "merge makes files, which are YAML: 'gravlens baseline show --output json' prints \
-                       what they say";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let evidence = if args.without_evidence {
-        Evidence::Without
-    } else {
-        Evidence::With
-    };
-    args.target.put(&files::read(&args.paths)?, evidence)
+    files::only_yaml(global, "merge")?;
+    let profiles = files::read(&args.paths)?;
+    args.target.put(&profiles, args.parts.evidence())
 }
