@@ -15,6 +15,7 @@ mod counters;
 mod dns_record;
 mod header;
 mod hook;
+mod known;
 mod layout;
 pub mod limits;
 mod offsets;
@@ -36,6 +37,9 @@ pub use counters::{Bucket, CgroupCounters, DropReason, HookCounters, RingState};
 pub use dns_record::{DNS_PORT, DnsRecord, dns_flags};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
+pub use known::{
+    Fingerprint, KNOWN_HEAD, KNOWN_PATH_MAX, KnownActor, KnownOpen, known_generation, known_key,
+};
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
 pub use open_record::{OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord, open_marks};
 pub use path_call::{PathCall, PathSource, argument, path_source};

@@ -35,3 +35,9 @@ pub const CALL_NUMBERS: u32 = 512;
 
 /// Numbers of 32-bit system calls that can be traced, from zero.
 pub const COMPAT_CALLS: u32 = 512;
+
+/// Opens that tell nobody anything for a while; the least recently used gives way.
+pub const KNOWN_OPENS: u32 = 32_768;
+
+/// Processes whose role the programs know, likewise.
+pub const KNOWN_ACTORS: u32 = 8_192;

@@ -38,3 +38,8 @@ pub static BUCKET_INTERVAL_NS: Global<u64> = Global::new(0);
 /// Time in which an empty bucket fills up.
 #[unsafe(no_mangle)]
 pub static BUCKET_DEPTH_NS: Global<u64> = Global::new(0);
+/// Seed of the keys of known opens.
+#[unsafe(no_mangle)]
+pub static KNOWN_SEED_0: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+pub static KNOWN_SEED_1: Global<u64> = Global::new(0);

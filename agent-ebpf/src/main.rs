@@ -17,6 +17,7 @@ mod fairness;
 mod globals;
 mod hooks;
 mod kernel;
+mod known;
 mod maps;
 mod ongoing;
 mod ring_request;

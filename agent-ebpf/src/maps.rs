@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use gravlens_common::{
-    ApproverTable, Bucket, CgroupCounters, CompatCall, PathCall, RingState, limits,
+    ApproverTable, Bucket, CgroupCounters, CompatCall, KnownActor, PathCall, RingState, limits,
 };
 
 use crate::{
@@ -115,3 +115,17 @@ pub static DNS_ASKERS: LruHashMap<u64, Asker> = LruHashMap::with_max_entries(lim
 /// Buffers for DNS packets; sized as those for paths.
 #[map]
 pub static DNS_SCRATCH: Array<DnsScratch> = Array::with_max_entries(6, 0);
+
+/// Generation of the rules and baselines in force; zero: nothing is known.
+#[map]
+pub static KNOWN_GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Processes that the daemon knows, by the fingerprint of their exec id.
+#[map]
+pub static KNOWN_ACTORS: LruHashMap<u64, KnownActor> =
+    LruHashMap::with_max_entries(limits::KNOWN_ACTORS, 0);
+
+/// Until when an open tells nobody anything, by its key: time since boot.
+#[map]
+pub static KNOWN_OPENS: LruHashMap<[u64; 2], u64> =
+    LruHashMap::with_max_entries(limits::KNOWN_OPENS, 0);

@@ -24,6 +24,19 @@ pub unsafe fn store_word(at: *mut u8, word: u64) {
     unsafe { asm!("*(u64 *)({at} + 0) = {word}", at = in(reg) at, word = in(reg) word) };
 }
 
+/// Loads a word from an address that need not be aligned, by one instruction.
+///
+/// # Safety
+///
+/// The word lies in a map value.
+#[inline(always)]
+pub unsafe fn load_word(at: *const u8) -> u64 {
+    let word: u64;
+    // SAFETY: as above.
+    unsafe { asm!("{word} = *(u64 *)({at} + 0)", at = in(reg) at, word = out(reg) word) };
+    word
+}
+
 /// Stores a value that is made of words, likewise.
 ///
 /// # Safety

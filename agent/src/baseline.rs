@@ -28,7 +28,7 @@ pub mod store;
 mod workload;
 
 pub use class::Class;
-pub use learner::{Evidence, Kind, LearnSettings, Learner, Novel, Watched};
+pub use learner::{Evidence, Kind, LearnSettings, Learner, Novel, Repeat, Watched};
 pub use profile::{ClassView, Phase, Profile};
 pub use role::{Family, Origin, Role};
 pub use workload::Workload;

@@ -158,6 +158,8 @@ pub struct Baselines {
     pub enabled: bool,
     /// Folder of reviewed files; it need not be there.
     pub dir: Option<PathBuf>,
+    /// Have the kernel end what is known and no rule can match.
+    pub kernel_cache: bool,
     /// Length of a window.
     pub window: Duration,
     /// Length of the start phase.
@@ -395,6 +397,7 @@ impl Default for Config {
             baselines: Baselines {
                 enabled: true,
                 dir: Some("/etc/gravlens/baselines.d".into()),
+                kernel_cache: true,
                 window: Duration::from_mins(1),
                 start_phase: Duration::from_mins(1),
                 arm_per_day: 1,

@@ -30,6 +30,7 @@ mod fields;
 mod getopt;
 mod glob;
 mod index;
+mod indifferent;
 mod ir;
 mod lint;
 mod listing;

@@ -17,6 +17,8 @@ mod alerts;
 mod arguments;
 #[path = "suites/baseline.rs"]
 mod baseline;
+#[path = "suites/baseline_cache.rs"]
+mod baseline_cache;
 #[path = "suites/baseline_live.rs"]
 mod baseline_live;
 #[path = "suites/benign.rs"]
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
         pack::TESTS,
         falco_live::TESTS,
         baseline::TESTS,
+        baseline_cache::TESTS,
         baseline_live::TESTS,
         benign::TESTS,
         calls::TESTS,

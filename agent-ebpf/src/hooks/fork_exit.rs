@@ -8,7 +8,7 @@ use crate::{
     emit::{self, Wake},
     hooks::{open_trampoline, path_trampolines, place_trampolines},
     kernel::task::Task,
-    ongoing, scope,
+    known, ongoing, scope,
 };
 
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -31,6 +31,7 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
         process: ProcessContext::default(),
         forker_key: Task::at(ctx.arg::<u64>(0)).exec_key_of_group(),
     };
+    known::forked(record.forker_key, child.exec_key_of_group(), cgroup_id);
     child.describe(cgroup_id, &mut record.process);
     record.header = emit::header(Kind::Fork, size_of::<ForkRecord>() as u32);
     // SAFETY: the record is initialised.

@@ -2,8 +2,8 @@
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use gravlens_common::{
-    ACCESS_MODE, BulkContext, Call, DropReason, EventClass, Hook, Kind, O_PATH, OPEN_EXECUTABLE,
-    OpenRecord, ShortOpenRecord, open_marks, path_flags, verdict,
+    ACCESS_MODE, BulkContext, Call, DropReason, EventClass, Hook, Kind, KnownOpen, O_PATH,
+    OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord, open_marks, path_flags, verdict,
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         regs::{self, Arguments},
         task::Task,
     },
+    known,
     maps::PATH_SCRATCH,
     scope::{self, Caller},
     scratch::{self, PathScratch},
@@ -100,6 +101,8 @@ pub enum Gate {
     Paid(Token),
     /// Its path decides, and it pays afterwards.
     ByName,
+    /// It may be known, and pays if it is not.
+    IfUnknown,
 }
 
 impl Gate {
@@ -118,6 +121,7 @@ impl Gate {
                 approvers::ask(buffer, class.bit());
                 Some(Self::ByName)
             }
+            _ if known::is_on() => Some(Self::IfUnknown),
             _ => Self::pay(event),
         }
     }
@@ -130,17 +134,25 @@ impl Gate {
 
     /// The second check, by the path. `None` as above.
     #[inline(always)]
-    pub fn leave(self, event: &Event, path: &BuiltPath, buffer: *mut PathScratch) -> Option<Paid> {
-        match self {
-            Self::Paid(token) => Some(token.spent(event.account)),
-            Self::ByName if approvers::wants(buffer, path) => {
-                fairness::pay(event.caller.cgroup_id, event.account)
+    pub fn leave(self, event: &Event, seen: &Seen, buffer: *mut PathScratch) -> Option<Paid> {
+        let is_suppressed = match self {
+            Self::Paid(token) => return Some(token.spent(event.account)),
+            Self::ByName => !approvers::wants(buffer, &seen.path),
+            Self::IfUnknown => {
+                let open = KnownOpen {
+                    flags: seen.told_flags(event.call),
+                    call: event.call as u8,
+                    marks: seen.marks,
+                    result: event.result,
+                };
+                known::is_known(open, event.caller, &seen.path, buffer)
             }
-            Self::ByName => {
-                account::suppressed(event.account);
-                None
-            }
+        };
+        if is_suppressed {
+            account::suppressed(event.account);
+            return None;
         }
+        fairness::pay(event.caller.cgroup_id, event.account)
     }
 }
 
@@ -174,7 +186,7 @@ fn tell(event: &Event, arguments: Arguments, buffer: *mut PathScratch) {
     } else {
         asked(task, event, arguments, asked_flags.0, buffer)
     };
-    if let Some(paid) = gate.leave(event, &seen.path, buffer) {
+    if let Some(paid) = gate.leave(event, &seen, buffer) {
         emit(&seen, event.caller, event.call, event.result, buffer, paid);
     }
 }
@@ -188,6 +200,19 @@ pub struct Seen {
     pub marks: u8,
     /// The call made a file that somebody may execute.
     pub executable: bool,
+}
+
+impl Seen {
+    /// [`OpenRecord::flags`].
+    #[inline(always)]
+    fn told_flags(&self, call: Call) -> u32 {
+        match call {
+            Call::MemfdCreate => self.flags,
+            // Whatever the caller passed.
+            _ if self.executable => self.flags | OPEN_EXECUTABLE,
+            _ => self.flags & !OPEN_EXECUTABLE,
+        }
+    }
 }
 
 /// The file behind a descriptor; nothing but zeros where it is not known, rather than an `Option`:
@@ -361,12 +386,6 @@ pub fn emit(
     paid: Paid,
 ) {
     let path_len = verifier::mask::<PATH_LEN_MASK>(seen.path.len);
-    let flags = match call {
-        Call::MemfdCreate => seen.flags,
-        // Whatever the caller passed.
-        _ if seen.executable => seen.flags | OPEN_EXECUTABLE,
-        _ => seen.flags & !OPEN_EXECUTABLE,
-    };
     let record = OpenRecord {
         header: ring::header(
             Kind::Open,
@@ -378,7 +397,7 @@ pub fn emit(
             tid: caller.tid(),
             result,
         },
-        flags,
+        flags: seen.told_flags(call),
         name_len: seen.path.name_len as u16,
         call: call as u8,
         marks: seen.path.flags | seen.marks,

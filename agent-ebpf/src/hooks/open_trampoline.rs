@@ -226,7 +226,7 @@ fn end(mut seen: Seen, opener: &Opener, event: &Event, gate: Gate, buffer: *mut 
     if opener.by_io_uring {
         seen.marks |= open_marks::IO_URING;
     }
-    if let Some(paid) = gate.leave(event, &seen.path, buffer) {
+    if let Some(paid) = gate.leave(event, &seen, buffer) {
         open::emit(&seen, event.caller, event.call, event.result, buffer, paid);
     }
 }

@@ -129,6 +129,13 @@ impl Task {
         self.fingerprint(self.0.get_or_zero(&TASK_TGID))
     }
 
+    /// It acts as root.
+    #[inline(always)]
+    pub fn is_root(self) -> bool {
+        let cred = read_ptr(self.0.address(), &TASK_CRED);
+        cred.and_then(|cred| read::<u32>(cred, &CRED_EUID)) == Some(0)
+    }
+
     /// No thread of the group lives any more.
     #[inline(always)]
     pub fn group_is_dead(self) -> bool {

@@ -8,6 +8,7 @@ mod instance;
 mod judge;
 mod novel;
 mod population;
+mod repeat;
 mod rollout;
 mod surges;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use self::instance::Instance;
 use self::judge::Judgement;
 pub use self::novel::{Evidence, Kind, Novel};
 use self::population::Population;
+pub use self::repeat::Repeat;
 use self::waiting::WaitingRoom;
 pub use self::watched::Watched;
 use super::act;
@@ -95,6 +97,10 @@ pub struct Learner {
     gone: VecDeque<u64>,
     actors: Actors,
     novel: Vec<Novel>,
+    /// What the last event would be if it came again.
+    repeat: Option<Repeat>,
+    /// Processes that were tainted since this was asked last.
+    tainted: Vec<ExecKey>,
     /// Every act, for who asked for them.
     watched: Option<Vec<Watched>>,
     hashers: [RandomState; 2],
@@ -219,6 +225,7 @@ impl Learner {
     ///
     /// As long as it is not known which workload a container belongs to, its events wait.
     pub fn observe(&mut self, event: &Event<'_>, hit: bool) {
+        self.repeat = None;
         let ContainerView::Container(container) = &event.container else {
             return;
         };
@@ -238,7 +245,7 @@ impl Learner {
     /// A rule matched what a process did, as was found out later.
     pub fn suspect(&mut self, process: ExecKey) {
         self.waiting.suspect(process);
-        self.actors.taint(process);
+        self.taint(process);
     }
 
     /// Time passed: windows end, also of instances that do nothing.
@@ -368,11 +375,15 @@ impl Learner {
         self.actors.follow(event, id);
         let actor = self.actors.of(event, id);
         if hit {
-            self.actors.taint(event.exec_id().key());
+            self.taint(event.exec_id().key());
         }
         if let Some(mut actor) = actor {
+            if actor.tainted && matches!(event.payload, Payload::Fork) {
+                self.tainted.push(event.exec_id().key());
+            }
             actor.tainted |= hit;
-            self.acts(event, id, &actor, now);
+            let is_ordinary = self.acts(event, id, &actor, now);
+            self.repeat = self.repeat_of(id, &actor).filter(|_| is_ordinary);
         }
     }
 
@@ -417,7 +428,9 @@ impl Learner {
         self.gone.push_back(id);
     }
 
-    fn acts(&mut self, event: &Event<'_>, id: u64, actor: &Roles, now: u64) {
+    /// What a process did; whether it would change nothing if it did it again in this unit.
+    fn acts(&mut self, event: &Event<'_>, id: u64, actor: &Roles, now: u64) -> bool {
+        let mut all_ordinary = !actor.tainted;
         act::each(event, |act| {
             let Some(instance) = self.instances.get_mut(&id) else {
                 return;
@@ -431,7 +444,8 @@ impl Learner {
             let own = act.object.is_in_proc().then_some(event.process.vpid);
             let whole = (role, phase, act.class, &act.object, own, actor.tainted);
             let fingerprint = self.hashers.each_ref().map(|hasher| hasher.hash_one(whole));
-            if !instance.is_first(fingerprint) {
+            if let Some(is_ordinary) = instance.noted(fingerprint) {
+                all_ordinary &= is_ordinary;
                 return;
             }
             let population = self
@@ -457,8 +471,11 @@ impl Learner {
                 told: &mut self.novel,
                 watched: self.watched.as_mut(),
             };
-            judgement.act(&act);
+            let is_ordinary = judgement.act(&act);
+            let is_noted = judgement.instance.note(fingerprint, is_ordinary);
+            all_ordinary &= is_ordinary && is_noted;
         });
+        all_ordinary
     }
 }
 

@@ -236,6 +236,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |c, v| c.baselines.dir = v.into_optional_path(),
     },
     Setting {
+        key: "baselines.kernel_cache",
+        about: "have the kernel end opens that no rule in force can match and that the baseline has \
+                counted in this window",
+        kind: Kind::Bool,
+        get: |c| Value::Bool(c.baselines.kernel_cache),
+        set: |c, v| c.baselines.kernel_cache = v.into_bool(),
+    },
+    Setting {
         key: "baselines.window_seconds",
         about: "length of a window: what came in it came once",
         kind: Kind::Integer { min: 1, max: 3_600 },

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::baselines::{Keeper, Reviewed, keeper};
 use super::clock::Reading;
-use super::detector::{self, Detector, Guard, Sensor, Tape};
+use super::detector::{self, Detector, Guard, Known, Sensor, Tape};
 use super::inputs::Inputs;
 use super::pending::Limits;
 use super::record::Recording;
@@ -114,7 +114,7 @@ impl DataPath {
         let (batches, batch_queue) = ingest::queue(BATCHES, BATCH_BYTES);
         let (conclude, concluding) = oneshot::channel();
         let Attached {
-            probe,
+            mut probe,
             meters,
             rings,
             counters,
@@ -132,8 +132,13 @@ impl DataPath {
             learner = Some(learning.learner);
             (kept, kept_by, reviewed) = (Some(sender), Some(keeper), Some(learning.reviewed));
         }
+        let known = match learner {
+            Some(_) => probe.take_known()?.map(Known::new),
+            None => None,
+        };
         let detector = detector::Parts {
             sensor: Some(Sensor {
+                known,
                 probe,
                 counters,
                 rings: meters,

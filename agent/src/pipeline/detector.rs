@@ -4,12 +4,14 @@ mod answers;
 mod baselines;
 mod dns;
 mod guard;
+mod known;
 mod learning;
 mod records;
 mod repair;
 mod tape;
 
 pub(super) use guard::Guard;
+pub(super) use known::Known;
 pub(super) use tape::{Job, Tape};
 
 use std::collections::{HashMap, VecDeque};
@@ -66,6 +68,8 @@ pub(super) struct Sensor {
     pub(super) probe: Probe,
     pub(super) counters: CounterReader,
     pub(super) rings: Vec<RingMeter>,
+    /// What the kernel is told it need not tell.
+    pub(super) known: Option<Known>,
 }
 
 /// All detection state, and the only code that changes it.
@@ -224,6 +228,7 @@ impl Detector {
             approvers,
             ..
         } = rules;
+        self.forget_known();
         self.capture_what_is_read(&in_force.set);
         let mut kept = Vec::new();
         if let Some(sensor) = &mut self.sensor {
@@ -291,6 +296,7 @@ impl Detector {
         let (rulings, mut bench) = self.bench();
         rulings.judge(event, cgroup_id, &mut bench);
         self.learn(event);
+        self.know(event, cgroup_id);
     }
 
     /// More is known about the containers of these pairs.

@@ -74,6 +74,11 @@ impl Rulings {
     }
 
     /// The set in force.
+    /// The set in force.
+    pub(super) fn set(&self) -> &crate::detect::RuleSet {
+        &self.in_force.set
+    }
+
     pub(super) fn in_force(&self) -> RuleSetId {
         self.in_force.id()
     }

@@ -41,6 +41,7 @@ pub fn probe_options(config: &Config) -> ProbeOptions {
         trampolines: config.sensor.trampolines,
         // A baseline wants what no rule does.
         approvers: config.sensor.approvers && !config.baselines.enabled,
+        known: config.baselines.enabled && config.baselines.kernel_cache,
         limit: (config.limits.events_per_second > 0).then_some(EventLimit {
             per_second: config.limits.events_per_second,
             burst: config.limits.burst,

@@ -17,6 +17,7 @@ use super::{
     RingMeter, Scope,
     approvers::{self, InForce},
     attach::Attacher,
+    known::KnownOpens,
     plain_loads::{AlignedObject, PlainLoads},
     requirements,
 };
@@ -48,6 +49,8 @@ pub struct ProbeOptions {
     pub trampolines: bool,
     /// Drop events in the kernel that the approvers do not keep.
     pub approvers: bool,
+    /// Opens may be known: [`Probe::take_known`].
+    pub known: bool,
     /// What one cgroup may put into the bulk ring; `None` for no limit.
     pub limit: Option<EventLimit>,
 }
@@ -97,6 +100,7 @@ pub struct Probe {
     offsets: OffsetReport,
     trampolines: Result<(), String>,
     approvers: InForce,
+    known_seed: [u64; 2],
 }
 
 impl Probe {
@@ -108,7 +112,8 @@ impl Probe {
         let scope = Scope::find(&options.scope)?;
         let scope_directory = scope.open()?;
         let btf = Btf::from_sys_fs().map_err(|error| ProbeError::Load(error.to_string()))?;
-        let mut ebpf = load_object(options, &offsets, &scope, &btf)?;
+        let known_seed = super::known::seed();
+        let mut ebpf = load_object(options, &offsets, &scope, &btf, known_seed)?;
         super::counters::prepare(&mut ebpf)?;
         super::compat::prepare(&mut ebpf)?;
         super::path_calls::describe(&mut ebpf)?;
@@ -125,6 +130,7 @@ impl Probe {
             offsets,
             trampolines,
             approvers: InForce::new(),
+            known_seed,
         })
     }
 
@@ -190,6 +196,16 @@ impl Probe {
         let other = self.take_map("OTHER_COUNTERS")?;
         let buckets = self.take_map("BUCKETS")?;
         CounterReader::new(by_cgroup, other, buckets)
+    }
+
+    /// Takes what tells the programs which opens are known, once; `None` without
+    /// [`ProbeOptions::known`].
+    pub fn take_known(&mut self) -> Result<Option<KnownOpens>, ProbeError> {
+        if !self.options.known {
+            return Ok(None);
+        }
+        let seed = self.known_seed;
+        KnownOpens::new(seed, |name| self.take_map(name)).map(Some)
     }
 
     /// Puts a marker into each ring: everything that was written before this call stands before
@@ -327,6 +343,7 @@ fn load_object(
     offsets: &OffsetReport,
     scope: &Scope,
     btf: &Btf,
+    known_seed: [u64; 2],
 ) -> Result<Ebpf, ProbeError> {
     let scope_id = scope.id.unwrap_or(0);
     let agent = std::process::id();
@@ -340,6 +357,11 @@ fn load_object(
     let cast_type = plain_loads.map_or(0, PlainLoads::kind);
     let object = plain_loads.map(|loads| loads.put_into(OBJECT));
     let mut loader = EbpfLoader::new();
+    if !options.known {
+        loader
+            .map_max_entries("KNOWN_ACTORS", scratch)
+            .map_max_entries("KNOWN_OPENS", scratch);
+    }
     loader
         .btf(Some(btf))
         .override_global("AGENT_TGID", &agent, false)
@@ -349,6 +371,8 @@ fn load_object(
         .override_global("BUCKET_INTERVAL_NS", &interval_ns, false)
         .override_global("BUCKET_DEPTH_NS", &depth_ns, false)
         .override_global("CAST_TYPE", &cast_type, false)
+        .override_global("KNOWN_SEED_0", &known_seed[0], false)
+        .override_global("KNOWN_SEED_1", &known_seed[1], false)
         .map_max_entries("CRITICAL", options.critical_bytes)
         .map_max_entries("BULK", options.bulk_bytes)
         .map_max_entries("EXEC_SCRATCH", scratch)

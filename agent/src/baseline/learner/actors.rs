@@ -69,9 +69,10 @@ impl Actors {
         Some(actor.roles.clone())
     }
 
-    /// A rule matched what the process did.
-    pub(super) fn taint(&mut self, key: ExecKey) {
+    /// A rule matched what the process did; who is tainted since.
+    pub(super) fn taint(&mut self, key: ExecKey) -> Vec<ExecKey> {
         let mut suspects = vec![key];
+        let mut tainted = Vec::new();
         while let Some(key) = suspects.pop() {
             let Some(actor) = self.by_key.get_mut(&key) else {
                 continue;
@@ -79,10 +80,12 @@ impl Actors {
             if std::mem::replace(&mut actor.roles.tainted, true) {
                 continue;
             }
+            tainted.push(key);
             let children = self.by_key.iter();
             let children = children.filter(|(_, actor)| actor.parent == Some(key));
             suspects.extend(children.map(|(child, _)| *child));
         }
+        tainted
     }
 
     /// An instance ended.

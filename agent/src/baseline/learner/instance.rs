@@ -1,7 +1,7 @@
 //! A container that teaches.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use sha2::{Digest as _, Sha256};
@@ -55,8 +55,8 @@ pub(super) struct Instance {
     pub(super) version: Option<Version>,
     phase: Phase,
     unit: OpenWindow<Key>,
-    /// What came in this unit already.
-    noted: HashSet<[u64; 2], RandomState>,
+    /// What came in this unit already, and whether it was ordinary.
+    noted: HashMap<[u64; 2], bool, RandomState>,
     /// New behaviours in this unit, by class.
     new: [u32; Class::ALL.len()],
     /// Acts that were told of in this unit, by class.
@@ -100,7 +100,7 @@ impl Instance {
             version: version_of(container),
             phase,
             unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
-            noted: HashSet::default(),
+            noted: HashMap::default(),
             new: [0; Class::ALL.len()],
             told: [0; Class::ALL.len()],
         }
@@ -115,16 +115,24 @@ impl Instance {
         self.unit.lost();
     }
 
-    /// Whether this did not come before in this unit. When too much came to remember, it may have.
-    pub(super) fn is_first(&mut self, fingerprint: [u64; 2]) -> bool {
-        // Putting in what is there may make room for more all the same.
-        if self.noted.contains(&fingerprint) {
-            return false;
+    /// When the window ends that it is in, in seconds since the Unix epoch.
+    pub(super) fn end_of_window(&self, settings: &LearnSettings) -> u64 {
+        self.unit.begin().saturating_add(settings.window.max(1))
+    }
+
+    /// Whether this was ordinary when it came before in this unit; `None` if it did not. When too much
+    /// came to remember, it may have.
+    pub(super) fn noted(&self, fingerprint: [u64; 2]) -> Option<bool> {
+        self.noted.get(&fingerprint).copied()
+    }
+
+    /// It has come; whether that is remembered.
+    pub(super) fn note(&mut self, fingerprint: [u64; 2], is_ordinary: bool) -> bool {
+        let has_room = self.noted.len() < NOTED;
+        if has_room {
+            self.noted.insert(fingerprint, is_ordinary);
         }
-        if self.noted.len() < NOTED {
-            self.noted.insert(fingerprint);
-        }
-        true
+        has_room
     }
 
     /// It came in this unit.

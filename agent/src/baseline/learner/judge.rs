@@ -51,8 +51,8 @@ pub(super) struct Judgement<'a> {
 }
 
 impl Judgement<'_> {
-    /// Learns an act, or says what is new about it.
-    pub(super) fn act(&mut self, act: &Act<'_>) {
+    /// Learns an act, or says what is new about it; whether it is as ordinary as anything.
+    pub(super) fn act(&mut self, act: &Act<'_>) -> bool {
         let text = match act.object {
             Object::Path(path) => {
                 self.path.read(path, self.event.process.vpid);
@@ -73,7 +73,7 @@ impl Judgement<'_> {
             Some(seen) => self.kind_of_known(&seen, state).filter(|kind| {
                 matches!(kind, Kind::Grave | Kind::Rejected) || !is_ordinary_later()
             }),
-            None if !act.grave && is_ordinary_later() => return,
+            None if !act.grave && is_ordinary_later() => return false,
             None => kind_of_new(act, state),
         };
         let is_rolled_out = kind.is_some_and(|kind| self.is_rolled_out(act.class, kind, state));
@@ -98,6 +98,8 @@ impl Judgement<'_> {
         if kind.is_none() && known.is_some_and(|seen| seen.trust() == Trust::Quarantined) {
             self.release(act.class, is_path, &text);
         }
+        let is_guarded = is_path && self.path.guard().is_some();
+        kind.is_none() && !self.tainted && !is_guarded
     }
 
     /// What was reviewed outranks what was learnt.

@@ -81,7 +81,10 @@ impl Detector {
             Query::Rules(reply) => {
                 let _ = reply.send((*self.rules_snapshot).clone());
             }
-            Query::Baselines(work) => work.with(self.learner.as_mut()),
+            Query::Baselines(work) => {
+                self.forget_known();
+                work.with(self.learner.as_mut())
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use super::Detector;
 impl Detector {
     /// Reviewed files say something else.
     pub(in crate::pipeline) fn review(&mut self, reviewed: Reviewed) {
+        self.forget_known();
         if let Some(learner) = &mut self.learner {
             learner.review(reviewed.into_profiles());
         }

@@ -30,6 +30,8 @@ impl Detector {
             learner.suspect(*process);
         }
         learner.observe(event, suspects.contains(&event.exec_id().key()));
+        let tainted = learner.take_tainted();
+        self.forget_actors(&tainted);
         self.tell_news();
     }
 
