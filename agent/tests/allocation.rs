@@ -77,7 +77,7 @@ fn event(syscall: Syscall, payload: Payload<'static>) -> Event<'static> {
         result: Some(3),
         tid: 100,
         process: Arc::new(process("nginx", Some(parent))),
-        container: ContainerView::Host,
+        container: ContainerView::Host(None),
         payload,
         flags: EventFlags::default(),
     }
