@@ -19,6 +19,8 @@ mod arguments;
 mod baseline;
 #[path = "suites/baseline_live.rs"]
 mod baseline_live;
+#[path = "suites/baseline_units.rs"]
+mod baseline_units;
 #[path = "suites/benign.rs"]
 mod benign;
 #[path = "suites/calls.rs"]
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         falco_live::TESTS,
         baseline::TESTS,
         baseline_live::TESTS,
+        baseline_units::TESTS,
         benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,
