@@ -12,6 +12,7 @@ mod event;
 mod finding;
 mod paths;
 mod process;
+mod unit;
 mod unix_name;
 
 pub use approval::{ClassSummary, Kept};
@@ -37,4 +38,5 @@ pub use process::{
     Capabilities, Charge, Environment, ExeFile, ExecId, Groups, Ids, Image, Layer, Process, Stdio,
     StdioKind, Tty,
 };
+pub use unit::{SERVICE, Unit};
 pub use unix_name::UnixName;

@@ -1,14 +1,16 @@
-//! Evaluation allocates nothing while nothing matches.
+//! Evaluation allocates nothing while nothing matches, and learning nothing while all is known.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use gravlens::baseline::{LearnSettings, Learner};
 use gravlens::detect::{self, LoadOptions, Outcome};
 use gravlens::model::{
     AddressFamily, AddressName, Capabilities, ContainerView, Endpoint, Event, EventFlags, ExeFile,
     ExecId, Ids, Image, Layer, Open, Path, Payload, Process, Provenance, Socket, SocketAddress,
-    Syscall, Transport,
+    Syscall, Transport, Unit,
 };
 
 fn bytes(text: &str) -> Box<[u8]> {
@@ -77,7 +79,7 @@ fn event(syscall: Syscall, payload: Payload<'static>) -> Event<'static> {
         result: Some(3),
         tid: 100,
         process: Arc::new(process("nginx", Some(parent))),
-        container: ContainerView::Host,
+        container: ContainerView::Host(None),
         payload,
         flags: EventFlags::default(),
     }
@@ -153,4 +155,35 @@ fn an_event_that_matches_nothing_allocates_nothing() {
         }
     });
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn what_a_workload_did_in_this_window_costs_no_allocation() {
+    let unit = Unit {
+        name: "nginx.service".to_owned(),
+        manager: None,
+        cgroup_id: 1,
+        cgroup_path: "/system.slice/nginx.service".to_owned(),
+        created_boot_ns: None,
+    };
+    let unit = ContainerView::Host(Some(Arc::new(unit)));
+    let events = events().map(|event| Event {
+        container: unit.clone(),
+        ..event
+    });
+    let mut learner = Learner::new(LearnSettings::default(), BTreeMap::new());
+    for event in &events {
+        learner.observe(event, false);
+    }
+    let learnt = learner.profiles().values().next().expect("one was learnt");
+    assert_eq!(learnt.behaviours().count(), 4, "{learnt:?}");
+    // An execution enters another process, so it is none of what comes again and again.
+    let [_, again @ ..] = &events;
+    let counted = allocation_counter::measure(|| {
+        for event in again {
+            learner.observe(event, false);
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+    assert!(learner.take_novel().is_empty());
 }

@@ -27,9 +27,18 @@ pub struct TestCgroup {
 impl TestCgroup {
     /// Makes a cgroup with a name that no other has.
     pub fn new() -> Result<Self> {
+        Self::ending_in("")
+    }
+
+    /// One that is called like a slice of systemd, below which there are services.
+    pub fn slice() -> Result<Self> {
+        Self::ending_in(".slice")
+    }
+
+    fn ending_in(end: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let name = format!("{PREFIX}{}-{number}{end}", std::process::id());
         let mount = mount()?;
         let directory = mount
             .directory(&Path::new("/").join(&name))

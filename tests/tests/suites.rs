@@ -21,6 +21,8 @@ mod baseline;
 mod baseline_cache;
 #[path = "suites/baseline_live.rs"]
 mod baseline_live;
+#[path = "suites/baseline_units.rs"]
+mod baseline_units;
 #[path = "suites/benign.rs"]
 mod benign;
 #[path = "suites/calls.rs"]
@@ -113,6 +115,7 @@ fn main() -> ExitCode {
         baseline::TESTS,
         baseline_cache::TESTS,
         baseline_live::TESTS,
+        baseline_units::TESTS,
         benign::TESTS,
         calls::TESTS,
         file_changes::TESTS,

@@ -18,7 +18,7 @@ pub(crate) enum Bench {
         )]
         args: Vec<String>,
     },
-    /// What decoding, enrichment and rules cost: a recording of servers under load and of programs
+    /// What decoding, enrichment, rules and known events of baselines cost: a recording of servers under load and of programs
     /// that start goes through the detection task, with a hundred rules and with a thousand; beside
     /// it Sigma's public rules, here and in rsigma-eval
     Rules {

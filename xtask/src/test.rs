@@ -7,18 +7,23 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
+use crate::eval;
 use crate::integration_test;
-use crate::run::{cargo, workspace_root};
+use crate::run::{cargo, tool, workspace_root};
 use crate::steps::{self, Step};
 use crate::vm::Kernel;
 
 /// The whole run, setup included, stays below this.
 const TOTAL: Duration = Duration::from_secs(80 * 60);
 
+/// It takes about four, and more the first time, for then it builds its image.
+const EVAL_MINUTES: u64 = 12;
+
 /// Run every check and every suite, and print a table of them.
 ///
 /// Sets up what is missing, checks format, lints, docs and tidiness, runs the unit tests, builds
-/// the release and runs the privileged suites (root, a kernel with BTF and Docker Engine needed).
+/// the release, runs the privileged suites and evaluates baselines (root, a kernel with BTF and
+/// Docker Engine needed).
 /// Later steps run even if earlier ones fail. Exit code 1 if any failed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -45,6 +50,8 @@ enum StepName {
     Build,
     /// The suites that need root, a kernel with BTF and Docker Engine
     Privileged,
+    /// The short evaluation of baselines: servers in containers, users, and attacks on them
+    Eval,
     /// What the sensor tells of each deed, on this machine
     Sensor,
     /// The same in a virtual machine with Linux 6.1
@@ -113,6 +120,10 @@ impl StepName {
             }
             Self::Build => release_build(),
             Self::Privileged => integration_test::privileged(&[]),
+            Self::Eval => {
+                let short = tool(eval::BASELINES, &["--short".to_owned()]);
+                step("eval", vec![short], EVAL_MINUTES, &["build"])
+            }
             Self::Sensor => integration_test::sensor(&[]),
             Self::Vm6_1 => integration_test::vm_step(Kernel::V6_1, &[])?,
             Self::Vm6_12 => {

@@ -31,7 +31,7 @@ impl Key {
             digest.update(text);
         };
         match &alert.event.container {
-            ContainerView::Host => add("host"),
+            ContainerView::Host(_) => add("host"),
             ContainerView::Container(container) => add(&container.id),
             ContainerView::Unknown { cgroup_id, .. } => add(&cgroup_id.to_string()),
         }
@@ -74,6 +74,7 @@ fn add_behaviour(evidence: &BaselineEvidence, mut add: impl FnMut(&str)) {
         kind => kind,
     };
     add("baseline");
+    add(&evidence.workload);
     add(&(kind as u8).to_string());
     add(evidence.class);
     add(&(evidence.phase as u8).to_string());
@@ -289,7 +290,7 @@ mod tests {
         let mut dedup = Dedup::new(Some(WINDOW));
         assert!(take(&mut dedup, &alert("one"), 1, now));
         let mut other = alert("one");
-        other.event.container = ContainerView::Host;
+        other.event.container = ContainerView::Host(None);
         assert!(take(&mut dedup, &other, 2, now));
         let mut other = alert("one");
         other.finding.evidence[0].value = None;
@@ -324,7 +325,8 @@ mod tests {
             evidence.predicted = None;
         });
         assert!(!take(&mut dedup, &again, 2, now));
-        let edits: [&Edit<'_>; 7] = [
+        let edits: [&Edit<'_>; 8] = [
+            &|_, evidence| evidence.workload.push('-'),
             &|_, evidence| evidence.object.push('-'),
             &|_, evidence| evidence.role.push_str(" > /bin/cat"),
             &|_, evidence| evidence.class = "file_write",

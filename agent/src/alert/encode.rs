@@ -158,7 +158,7 @@ fn near(exception: &NearException) -> proto::NearException {
 /// The container of a process; `None` for a process of the node.
 pub(super) fn view(view: &ContainerView, late: bool) -> Option<proto::Container> {
     match view {
-        ContainerView::Host => None,
+        ContainerView::Host(_) => None,
         ContainerView::Container(known) => Some(container(known, late)),
         ContainerView::Unknown { cgroup_id, why } => Some(unknown(*cgroup_id, why.as_deref())),
     }

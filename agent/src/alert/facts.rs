@@ -149,7 +149,7 @@ impl RuleFacts {
 impl ContainerFacts {
     fn of(view: &ContainerView) -> Self {
         match view {
-            ContainerView::Host => Self {
+            ContainerView::Host(_) => Self {
                 host: true,
                 ..Self::default()
             },

@@ -266,7 +266,11 @@ pub(crate) fn stored(sequence: u64, matching: bool) -> Stored {
     } else {
         "Other".into()
     };
-    let facts = Facts::alert(&RuleInfo { name, ..rule() }, &ContainerView::Host, "execve");
+    let facts = Facts::alert(
+        &RuleInfo { name, ..rule() },
+        &ContainerView::Host(None),
+        "execve",
+    );
     let body = proto::record::Body::Alert(proto::Alert::default());
     Stored::new((EPOCH, sequence), SystemTime::UNIX_EPOCH, facts, body)
 }

@@ -321,7 +321,7 @@ impl AlertStage {
     fn store_sensor(&mut self, finding: &SensorFinding) {
         let id = self.next_id();
         let body = proto::record::Body::Alert(encode::sensor(id, finding, &self.in_force.get()));
-        let facts = Facts::alert(&finding.rule, &ContainerView::Host, "");
+        let facts = Facts::alert(&finding.rule, &ContainerView::Host(None), "");
         self.store(facts, body);
         self.uncommitted += 1;
     }

@@ -6,6 +6,7 @@
 mod actors;
 mod instance;
 mod judge;
+mod member;
 mod novel;
 mod population;
 mod repeat;
@@ -27,6 +28,7 @@ use gravlens_common::ExecKey;
 use self::actors::{Actors, Roles};
 use self::instance::Instance;
 use self::judge::Judgement;
+use self::member::Member;
 pub use self::novel::{Evidence, Kind, Novel};
 use self::population::Population;
 pub use self::repeat::Repeat;
@@ -226,19 +228,34 @@ impl Learner {
     /// As long as it is not known which workload a container belongs to, its events wait.
     pub fn observe(&mut self, event: &Event<'_>, hit: bool) {
         self.repeat = None;
-        let ContainerView::Container(container) = &event.container else {
+        let Some(id) = event.container.own_cgroup_id() else {
+            self.actors.leave(event);
             return;
         };
-        let id = container.cgroup_id;
         if self.instances.contains_key(&id) {
             self.take(event, id, hit);
         } else if self.gone.contains(&id) {
             // It came late: its container has ended.
-        } else if let Some(workload) = Workload::of(container) {
-            self.release(container, &workload);
-            self.admit(event, container, &workload, hit);
-        } else if let Some(crowded) = self.waiting.keep(event, id, hit) {
-            self.release_unidentified(crowded);
+        } else {
+            self.meet(event, hit);
+        }
+    }
+
+    /// Takes in an event of one that is no instance yet.
+    fn meet(&mut self, event: &Event<'_>, hit: bool) {
+        match &event.container {
+            ContainerView::Container(container) => {
+                if let Some(workload) = Workload::of(container) {
+                    self.release(container, &workload);
+                    self.admit(event, Member::Container(container), &workload, hit);
+                } else if let Some(crowded) = self.waiting.keep(event, container.cgroup_id, hit) {
+                    self.release_unidentified(crowded);
+                }
+            }
+            ContainerView::Host(Some(unit)) => {
+                self.admit(event, Member::Unit(unit), &Workload::of_unit(unit), hit);
+            }
+            ContainerView::Host(None) | ContainerView::Unknown { .. } => {}
         }
     }
 
@@ -281,7 +298,7 @@ impl Learner {
         self.instances.values_mut().for_each(Instance::lost);
     }
 
-    /// Events of one container were lost, by its cgroup id: its window of now does not count.
+    /// Events of one container or service were lost, by its cgroup id: its window of now does not count.
     pub fn lost_in(&mut self, cgroup_id: u64) {
         if let Some(instance) = self.instances.get_mut(&cgroup_id) {
             instance.lost();
@@ -300,7 +317,7 @@ impl Learner {
         let before = self.novel.len();
         for (mut event, hit) in self.waiting.leave(container.cgroup_id) {
             event.container = ContainerView::Container(Arc::clone(container));
-            self.admit(&event, container, workload, hit);
+            self.admit(&event, Member::Container(container), workload, hit);
         }
         self.waited_since(before);
     }
@@ -310,7 +327,8 @@ impl Learner {
         let before = self.novel.len();
         for (event, hit) in self.waiting.leave(id) {
             if let ContainerView::Container(container) = &event.container {
-                self.admit(&event, container, &Workload::of_id(container), hit);
+                let workload = Workload::of_id(container);
+                self.admit(&event, Member::Container(container), &workload, hit);
             }
         }
         self.waited_since(before);
@@ -323,19 +341,13 @@ impl Learner {
         }
     }
 
-    /// Takes in an event of a container that may be new.
-    fn admit(
-        &mut self,
-        event: &Event<'_>,
-        container: &Arc<Container>,
-        workload: &Workload,
-        hit: bool,
-    ) {
-        let id = container.cgroup_id;
+    /// Takes in an event of a container or service that may be new.
+    fn admit(&mut self, event: &Event<'_>, member: Member<'_>, workload: &Workload, hit: bool) {
+        let id = member.cgroup_id();
         // What happens to a container as a whole is none of its acts.
         if !self.instances.contains_key(&id) && !matches!(event.payload, Payload::Cgroup(_)) {
             let now = seconds(event.time);
-            let instance = Instance::new(container, workload, event.boot_ns, now, &self.settings);
+            let instance = Instance::new(member, workload, event.boot_ns, now, &self.settings);
             self.know(workload);
             let population = self.populations.entry(workload.clone()).or_default();
             population.enter();
@@ -364,6 +376,7 @@ impl Learner {
     }
 
     fn take(&mut self, event: &Event<'_>, id: u64, hit: bool) {
+        self.repeat = None; // also of what has waited
         let now = seconds(event.time);
         if let Payload::Cgroup(change) = &event.payload {
             if event.syscall == Syscall::CgroupRmdir && change.cgroup_id == id {

@@ -1,15 +1,21 @@
-//! What a profile is about: all containers that should do the same.
+//! What a profile is about: all containers, or lives of a service, that should do the same.
 
 use std::fmt;
 
-use crate::model::{Container, ContainerMetadata, Identity, pod_labels};
+use crate::model::{Container, ContainerMetadata, Identity, Unit, pod_labels};
+
+/// What the names of services begin with.
+pub(super) const UNIT: &str = "unit ";
 
 /// The name of a workload. Replicas have the same one, on every node.
 ///
 /// - `pod NAMESPACE/OWNER/CONTAINER`: a container of a pod, where the owner is the pod's name without
 ///   what its controller appended;
 /// - `image REPOSITORY`: a container of which no pod is known;
-/// - `container ID`: one of which nothing else is known.
+/// - `container ID`: one of which nothing else is known;
+/// - `unit NAME.service`: a service of systemd, `unit NAME@.service` for the instances of a template;
+/// - `unit user@UID.service/NAME.service`: one of a user's own manager. Users name theirs as they like,
+///   so what one does vouches for nobody else's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Workload(Box<str>);
 
@@ -26,6 +32,15 @@ impl Workload {
     /// What a container is called as long as nothing else is known of it.
     pub fn of_id(container: &Container) -> Self {
         Self(format!("container {}", container.id).into())
+    }
+
+    /// The workload of a service.
+    pub fn of_unit(unit: &Unit) -> Self {
+        let name = unit.template();
+        Self(match &unit.manager {
+            Some(manager) => format!("{UNIT}{manager}/{name}").into(),
+            None => format!("{UNIT}{name}").into(),
+        })
     }
 
     /// A name as it was written.

@@ -229,7 +229,7 @@ impl Correlator {
 
 fn whose(container: &ContainerView) -> Whose {
     match container {
-        ContainerView::Host => Whose::Node,
+        ContainerView::Host(_) => Whose::Node,
         ContainerView::Container(container) => Whose::Container(container.id.as_str().into()),
         ContainerView::Unknown { cgroup_id, .. } => Whose::Cgroup(*cgroup_id),
     }

@@ -93,7 +93,7 @@ pub(crate) fn event(
         result: Some(0),
         tid: process.exec_id.tgid,
         process: Arc::new(process),
-        container: ContainerView::Host,
+        container: ContainerView::Host(None),
         payload,
         flags: EventFlags::default(),
     }

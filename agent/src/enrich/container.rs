@@ -10,9 +10,11 @@ mod message;
 mod metadata_cache;
 mod scan;
 mod table;
+mod unit_path;
 
 pub use cgroup_path::{ContainerPath, parse_cgroup_path};
 pub use message::{ContainerMessage, ContainerRequest, ScannedCgroup};
 pub(crate) use scan::MAX_CGROUPS;
 pub use scan::{Cgroup2Mount, CgroupScan, Incomplete, find_cgroup2_mount, scan_cgroups};
 pub use table::{ContainerCounters, ContainerTable, TableSettings};
+pub use unit_path::{UnitPath, parse_unit_path};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::unit::Unit;
+
 /// Labels by which every Kubernetes runtime tells a container's pod.
 pub mod pod_labels {
     /// Its name.
@@ -114,8 +116,8 @@ impl Container {
 /// The container that an event belongs to.
 #[derive(Clone, Debug)]
 pub enum ContainerView {
-    /// A process of the node itself. `container.id` is `host`.
-    Host,
+    /// A process of the node itself, and the service that it is part of. `container.id` is `host`.
+    Host(Option<Arc<Unit>>),
     /// A container.
     Container(Arc<Container>),
     /// A process in a cgroup of which nothing is known: the node's or a container's. Every
@@ -132,15 +134,24 @@ impl ContainerView {
     /// The container, unless the process belongs to the node or its cgroup is unknown.
     pub fn container(&self) -> Option<&Arc<Container>> {
         match self {
-            Self::Host | Self::Unknown { .. } => None,
+            Self::Host(_) | Self::Unknown { .. } => None,
             Self::Container(container) => Some(container),
+        }
+    }
+
+    /// Cgroup v2 id of the own cgroup of the container or the service.
+    pub fn own_cgroup_id(&self) -> Option<u64> {
+        match self {
+            Self::Host(unit) => unit.as_ref().map(|unit| unit.cgroup_id),
+            Self::Container(container) => Some(container.cgroup_id),
+            Self::Unknown { .. } => None,
         }
     }
 
     /// More will be known soon: somebody has been asked.
     pub fn is_pending(&self) -> bool {
         match self {
-            Self::Host => false,
+            Self::Host(_) => false,
             Self::Container(container) => container.identity == Identity::Pending,
             Self::Unknown { why, .. } => why.is_none(),
         }

@@ -68,7 +68,7 @@ mod tests {
         let (sender, stage) = channel(writer, 16);
         let subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
         for _ in 0..3 {
-            sender.raise(sample::alert_in(ContainerView::Host));
+            sender.raise(sample::alert_in(ContainerView::Host(None)));
         }
         drop(sender);
         let mut output = Vec::new();
@@ -108,7 +108,7 @@ mod tests {
         let subscription = Subscription::new(spool, Start::Oldest, Filter::default()).unwrap();
         let (output, reader) = tokio::io::duplex(16);
         drop(reader);
-        sender.raise(sample::alert_in(ContainerView::Host));
+        sender.raise(sample::alert_in(ContainerView::Host(None)));
         let error = run(subscription, RecordFormat::Text, "node".to_owned(), output).await;
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         drop(sender);

@@ -4,6 +4,7 @@
 
 mod counting;
 mod grown;
+mod known;
 mod measure;
 mod mix;
 mod recording;
@@ -22,6 +23,7 @@ use gravlens::pipeline::Replay;
 use integration_test::bench::{self, Output};
 use serde_json::json;
 
+use known::Known;
 use measure::{Runs, Times, measure, median_nanoseconds};
 use mix::Mix;
 use sets::sets;
@@ -94,11 +96,19 @@ fn run(cli: &Cli) -> Result<()> {
     });
     let median_ns = median_nanoseconds(&mut small, &quiet);
     let allocated = allocated(&mut small, &quiet);
+    let mut learnt = mix.learnt(&sets.small)?;
+    let learnt_ns = median_nanoseconds(&mut learnt, &quiet);
+    let learnt_allocated = self::allocated(&mut learnt, &quiet);
+    let known = Known::measure()?;
     let sigma = Sigma::measure(&mix, cli.blocks, Duration::from_millis(cli.millis))?;
     let result = Measured {
         quiet: quiet.len() as f64 / all.len() as f64,
         allocations: allocated.values().sum::<u64>() as f64 / quiet.len() as f64,
         allocated,
+        learnt_ns,
+        learnt_allocations: learnt_allocated.values().sum::<u64>() as f64 / quiet.len() as f64,
+        learnt_allocated,
+        known,
         types,
         opens,
         times,
@@ -138,6 +148,12 @@ struct Measured {
     /// For each of these events, and in all by the kind of the records.
     allocations: f64,
     allocated: BTreeMap<&'static str, u64>,
+    /// With a learner that knows the mix, in the same window.
+    learnt_ns: f64,
+    learnt_allocations: f64,
+    learnt_allocated: BTreeMap<&'static str, u64>,
+    /// Of the learner alone.
+    known: Known,
     sigma: Sigma,
 }
 
@@ -158,6 +174,12 @@ impl Measured {
             "aa_high": same.high,
             "allocs_no_match": self.allocations,
             "known_benign_p50_ns": self.median_ns,
+            "known_baseline_p50_ns": self.learnt_ns,
+            "allocs_known_baseline": self.learnt_allocations,
+            "learner_known_p50_ns": self.known.again_ns,
+            "learner_known_allocs": self.known.again_allocations,
+            "learner_first_in_window_p50_ns": self.known.first_ns,
+            "learner_first_in_window_allocs": self.known.first_allocations,
             "opens_share": self.opens,
             "sigma_events_per_s": self.sigma.here.per_second,
             "rsigma_events_per_s": self.sigma.rsigma.per_second,
@@ -206,6 +228,26 @@ impl Measured {
             println!("                     {count:>9} by records of kind {kind}");
         }
         println!("known_benign_p50_ns  {:>9.0}", self.median_ns);
+        self.print_learner();
         self.sigma.print();
+    }
+
+    fn print_learner(&self) {
+        println!(
+            "known, with baseline {:>9.0}  ns (median) through decode, enrich, rules and learner; {:.3} allocations",
+            self.learnt_ns, self.learnt_allocations
+        );
+        for (kind, count) in &self.learnt_allocated {
+            println!("                     {count:>9} by records of kind {kind}");
+        }
+        let known = &self.known;
+        println!(
+            "learner alone        {:>9.0}  ns (median) in this window already; {:.3} allocations",
+            known.again_ns, known.again_allocations
+        );
+        println!(
+            "                     {:>9.0}  ns (median) first in this window; {:.3} allocations",
+            known.first_ns, known.first_allocations
+        );
     }
 }

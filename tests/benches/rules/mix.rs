@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use gravlens::capture::{Capture, Input, captures};
+use gravlens::baseline::{LearnSettings, Learner};
+use gravlens::capture::{Capture, Fault, Input, captures};
 use gravlens::decode::{Record, decode};
 use gravlens::detect::{EventTypes, LoadOptions, RuleFile, RuleSet, load};
 use gravlens::model::Syscall;
@@ -62,9 +63,29 @@ impl Mix {
         self.after(rules, |record| kind(record) != "exit")
     }
 
+    /// The same with a learner, which knows all of it: times of the records stay within its window.
+    pub(crate) fn learnt(&self, rules: &Arc<RuleSet>) -> Result<Replay> {
+        let settings = LearnSettings {
+            window: 86_400,
+            start_phase: 86_400,
+            ..LearnSettings::default()
+        };
+        let learner = Learner::new(settings, BTreeMap::new());
+        let replay = Replay::learning(self.capture.header(), Arc::clone(rules), learner);
+        self.through(replay, |record| kind(record) != "exit")
+    }
+
     fn after(&self, rules: &Arc<RuleSet>, wanted: impl Fn(&[u8]) -> bool) -> Result<Replay> {
-        let mut replay = Replay::new(self.capture.header(), Arc::clone(rules))
-            .map_err(|fault| anyhow::anyhow!("{fault}"))?;
+        let replay = Replay::new(self.capture.header(), Arc::clone(rules));
+        self.through(replay, wanted)
+    }
+
+    fn through(
+        &self,
+        replay: Result<Replay, Fault>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Replay> {
+        let mut replay = replay.map_err(|fault| anyhow::anyhow!("{fault}"))?;
         for input in self.state.iter().cloned() {
             replay
                 .apply(input)

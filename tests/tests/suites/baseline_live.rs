@@ -81,7 +81,7 @@ fn learns_tells_and_obeys(bench: &Bench) -> Result<()> {
 }
 
 /// With windows of two seconds, a class is armed when nothing new came for some of them.
-fn learn_fast(setup: &mut AgentSetup) {
+pub(crate) fn learn_fast(setup: &mut AgentSetup) {
     setup.set("rules.bundled", false);
     setup.set("baselines.enabled", true);
     setup.set("baselines.window_seconds", WINDOW_SECONDS);
@@ -91,7 +91,7 @@ fn learn_fast(setup: &mut AgentSetup) {
     setup.set("baselines.waive_starts", true);
 }
 
-fn gravlens(setup: &AgentSetup, arguments: &[&str]) -> Result<String> {
+pub(crate) fn gravlens(setup: &AgentSetup, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(agent::binary()?);
     command.arg("--socket").arg(setup.socket());
     let output = command.args(arguments).output()?;
@@ -168,7 +168,7 @@ async fn wait_for_step(
 }
 
 /// Alerts of baselines among these records.
-fn of_baselines(records: &[Record]) -> Vec<Alert> {
+pub(crate) fn of_baselines(records: &[Record]) -> Vec<Alert> {
     let alerts = records.iter().filter_map(|record| match &record.body {
         Some(Body::Alert(alert)) => Some(alert),
         _ => None,

@@ -159,7 +159,7 @@ fn finds_what_ran_before(bench: &Bench) -> Result<()> {
             bail!("the scan did not find the container");
         };
         ensure!((found.id.as_str(), found.runtime) == (container.id(), Runtime::Unknown));
-        ensure!(matches!(table.view(cgroup.id()?), ContainerView::Host));
+        ensure!(matches!(table.view(cgroup.id()?), ContainerView::Host(_)));
 
         let mut client = Client::start(&engine).await?;
         let metadata = client.described(container.id(), |_| true).await?;

@@ -36,7 +36,7 @@ fn an_alert_names_rule_event_process_ancestors_and_container() {
 
 #[test]
 fn a_node_process_has_no_container_and_a_late_one_says_so() {
-    let host = alert("id".into(), &sample::alert_in(ContainerView::Host));
+    let host = alert("id".into(), &sample::alert_in(ContainerView::Host(None)));
     assert_eq!(host.container, None);
     let late = Alert {
         late: true,
@@ -48,7 +48,7 @@ fn a_node_process_has_no_container_and_a_late_one_says_so() {
 
 #[test]
 fn a_call_is_told_with_its_arguments_by_name() {
-    let mut input = sample::alert_in(ContainerView::Host);
+    let mut input = sample::alert_in(ContainerView::Host(None));
     input.event.syscall = Syscall::Ptrace;
     input.event.payload = model::Payload::Call(Call {
         arguments: [16, 7, 0, 0, 0, 0],
@@ -89,7 +89,7 @@ fn long_chains_and_long_arguments_of_ancestors_are_cut() {
         chain = sample::process(pid, "sh", Some(Arc::new(chain)));
         own_image(&mut chain).argv.push(vec![b'x'; 10_000].into());
     }
-    let mut input = sample::alert_in(ContainerView::Host);
+    let mut input = sample::alert_in(ContainerView::Host(None));
     input.event.process = Arc::new(chain);
     let encoded = alert("id".into(), &input);
     assert_eq!(encoded.ancestors.len(), MAX_ANCESTORS);
@@ -101,7 +101,7 @@ fn long_chains_and_long_arguments_of_ancestors_are_cut() {
 
 #[test]
 fn bytes_that_are_no_text_are_marked() {
-    let mut input = sample::alert_in(ContainerView::Host);
+    let mut input = sample::alert_in(ContainerView::Host(None));
     let mut process = sample::process(7, "sh", None);
     own_image(&mut process).argv[2] = b"\xff".as_slice().into();
     input.event.process = Arc::new(process);
@@ -140,6 +140,6 @@ fn what_a_baseline_says_is_told_and_nothing_that_it_does_not_know() {
         .baseline
         .unwrap();
     assert!(told.nearest.is_none() && told.predicted.is_none());
-    let by_rule = alert("id".into(), &sample::alert_in(ContainerView::Host));
+    let by_rule = alert("id".into(), &sample::alert_in(ContainerView::Host(None)));
     assert!(by_rule.baseline.is_none());
 }

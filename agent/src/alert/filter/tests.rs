@@ -90,12 +90,14 @@ fn rule_lists_match_name_tag_and_technique() {
 fn container_lists_match_id_prefix_name_and_image() {
     assert!(allow(|s| s.container_ids = list(&["ABCDEF"])).admits(&known()));
     assert!(!allow(|s| s.container_ids = list(&["host"])).admits(&known()));
-    assert!(allow(|s| s.container_ids = list(&["host"])).admits(&alert(&ContainerView::Host)));
+    assert!(
+        allow(|s| s.container_ids = list(&["host"])).admits(&alert(&ContainerView::Host(None)))
+    );
     assert!(allow(|s| s.container_names = list(&["w*"])).admits(&known()));
     assert!(!allow(|s| s.container_names = list(&["db"])).admits(&known()));
     assert!(allow(|s| s.images = list(&["docker.io/nginx"])).admits(&known()));
     assert!(allow(|s| s.images = list(&["*nginx:1*"])).admits(&known()));
-    assert!(!allow(|s| s.images = list(&["nginx"])).admits(&alert(&ContainerView::Host)));
+    assert!(!allow(|s| s.images = list(&["nginx"])).admits(&alert(&ContainerView::Host(None))));
 }
 
 #[test]
@@ -141,7 +143,9 @@ fn event_types_kinds_and_labels_are_looked_at() {
     assert!(!allow(|s| s.label_selectors = list(&["team!=shop"])).admits(&known()));
     assert!(allow(|s| s.label_selectors = list(&["team!=shop"])).admits(&pending()));
     assert!(!allow(|s| s.namespaces = list(&["*"])).admits(&known()));
-    assert!(!allow(|s| s.label_selectors = list(&["!team"])).admits(&alert(&ContainerView::Host)));
+    assert!(
+        !allow(|s| s.label_selectors = list(&["!team"])).admits(&alert(&ContainerView::Host(None)))
+    );
     let only = |kinds: &[RecordKind]| {
         let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
         Filter::new(proto::Filter {

@@ -25,7 +25,7 @@ impl Awaited {
             return None;
         }
         match view {
-            ContainerView::Host => None,
+            ContainerView::Host(_) => None,
             ContainerView::Container(container) => Some(Self::Container(container.id.clone())),
             ContainerView::Unknown { cgroup_id, .. } => Some(Self::Cgroup(*cgroup_id)),
         }

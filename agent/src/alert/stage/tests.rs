@@ -88,7 +88,7 @@ async fn an_alert_of_an_unknown_cgroup_is_amended_with_what_the_cgroup_was() {
     for cgroup_id in 1..=3 {
         sender.raise(sample::alert_in(sample::unknown_view(cgroup_id, None)));
     }
-    sender.located(1, ContainerViewHost);
+    sender.located(1, ContainerView::Host(None));
     sender.located(2, sample::pending_container_view());
     sender.identified(sample::known_container());
     sender.located(3, sample::unknown_view(3, Some("gone")));
@@ -137,7 +137,7 @@ async fn an_alert_that_a_filter_keeps_back_is_not_amended_either() {
 async fn alerts_beyond_the_queue_are_counted_and_leave_a_gap() {
     let (sender, stage) = channel_of(2);
     for _ in 0..5 {
-        sender.raise(sample::alert_in(ContainerViewHost));
+        sender.raise(sample::alert_in(ContainerView::Host(None)));
     }
     let counts = Arc::clone(sender.counts());
     assert_eq!(counts.account(0).in_flight, 2);
@@ -160,8 +160,6 @@ async fn alerts_beyond_the_queue_are_counted_and_leave_a_gap() {
         (5, 2, 3, 0)
     );
 }
-
-use crate::model::ContainerView::Host as ContainerViewHost;
 
 #[tokio::test]
 async fn the_last_losses_wait_for_room() {
@@ -241,7 +239,7 @@ async fn alerts_in_masses_are_told_once_and_counted() {
         per_minute: NonZeroU32::new(2),
     });
     let numbered = |number: u32| {
-        let mut alert = sample::alert_in(ContainerViewHost);
+        let mut alert = sample::alert_in(ContainerView::Host(None));
         alert.finding.evidence[0].value = Some(number.to_string());
         alert
     };
@@ -287,7 +285,7 @@ async fn a_roll_up_comes_when_its_window_ends() {
     let spool = Arc::clone(stage.writer.spool());
     let stage = tokio::spawn(stage.run());
     for _ in 0..3 {
-        sender.raise(sample::alert_in(ContainerViewHost));
+        sender.raise(sample::alert_in(ContainerView::Host(None)));
     }
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(spool.bounds().newest, 1);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::completeness::{Lasting, counted, up};
+use super::super::workload::UNIT;
 use crate::model::{
     BaselineEvidence, BaselineKind, BaselinePhase, BaselinePrediction, BaselineState, PredictedPer,
 };
@@ -21,6 +22,11 @@ pub(super) fn of(evidence: &BaselineEvidence) -> String {
         BaselinePhase::Run => "run",
     };
     let kind = kind(evidence.kind);
+    let instance = if workload.starts_with(UNIT) {
+        "service"
+    } else {
+        "container"
+    };
     let mut text = format!("Baseline of {workload}: {kind} {class} in the {phase} phase");
     if !object.is_empty() {
         text.push_str(": ");
@@ -41,10 +47,10 @@ pub(super) fn of(evidence: &BaselineEvidence) -> String {
     }
     text.push_str("; the class is ");
     text.push_str(state(evidence.state));
-    text.push_str(&watched(evidence));
+    text.push_str(&watched(evidence, instance));
     if let Some(predicted) = &evidence.predicted {
         text.push_str("; ");
-        text.push_str(&prediction(predicted));
+        text.push_str(&prediction(predicted, instance));
     }
     if evidence.tainted {
         text.push_str("; a rule has matched the process or one before it");
@@ -91,7 +97,7 @@ const fn state(state: BaselineState) -> &'static str {
     }
 }
 
-fn watched(evidence: &BaselineEvidence) -> String {
+fn watched(evidence: &BaselineEvidence, instance: &str) -> String {
     let watched = &evidence.watched;
     if watched.windows == 0 && watched.starts == 0 {
         return ", nothing was watched before".to_owned();
@@ -101,7 +107,7 @@ fn watched(evidence: &BaselineEvidence) -> String {
     } else {
         ""
     };
-    let instances = counted(watched.instances.into(), "container");
+    let instances = counted(watched.instances.into(), instance);
     let mut text = format!(
         " after {} of {least}{instances}",
         counted(watched.windows, "window")
@@ -116,10 +122,10 @@ fn watched(evidence: &BaselineEvidence) -> String {
     text
 }
 
-fn prediction(predicted: &BaselinePrediction) -> String {
+fn prediction(predicted: &BaselinePrediction, instance: &str) -> String {
     let period = match predicted.per {
-        PredictedPer::Day => "day of one container",
-        PredictedPer::Start => "start",
+        PredictedPer::Day => format!("day of one {instance}"),
+        PredictedPer::Start => "start".to_owned(),
     };
     format!(
         "{:.1} new expected, at most {:.1} a {period} (95 %)",

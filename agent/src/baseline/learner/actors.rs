@@ -12,7 +12,7 @@ use crate::model::{Event, ExecId, Payload, Process};
 /// A process that was executed in an instance, or forked from one that was.
 #[derive(Clone, Debug)]
 struct Actor {
-    /// Own cgroup id of its container.
+    /// Own cgroup id of its container or service.
     instance: u64,
     lineage: Arc<Lineage>,
     roles: Roles,
@@ -42,6 +42,11 @@ pub(super) struct Actors {
 }
 
 impl Actors {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// Keeps up with the life of processes.
     pub(super) fn follow(&mut self, event: &Event<'_>, instance: u64) {
         let process = &event.process;
@@ -60,6 +65,10 @@ impl Actors {
         let process = &*event.process;
         self.find(process, instance);
         let actor = self.by_key.get_mut(&process.exec_id.key())?;
+        if actor.instance != instance {
+            // It was moved here, and has executed nothing here yet.
+            return None;
+        }
         let user = User::of(process);
         if actor.roles.user != user {
             // It acts as another user since.
@@ -67,6 +76,19 @@ impl Actors {
             actor.roles.own = actor.lineage.role(user);
         }
         Some(actor.roles.clone())
+    }
+
+    /// A process does something where nobody learns: who executes or ends there is gone for good.
+    pub(super) fn leave(&mut self, event: &Event<'_>) {
+        match event.payload {
+            Payload::Exec => {
+                self.previous(event.process.exec_id);
+            }
+            Payload::Exit { .. } => {
+                self.by_key.remove(&event.process.exec_id.key());
+            }
+            _ => {}
+        }
     }
 
     /// A rule matched what the process did; who is tainted since.
@@ -105,14 +127,16 @@ impl Actors {
         self.enter(process, instance, lineage, starter, false);
     }
 
-    /// The actor that a process was forked from.
+    /// The actor that a process was forked from. What one workload starts in another, as a runtime does
+    /// its containers, is none of its own.
     fn parent(&mut self, process: &Process, instance: u64) -> Option<(ExecKey, &Actor)> {
         let parent = process.parent.as_deref()?;
         if parent.cgroup_id == process.cgroup_id {
             self.find(parent, instance);
         }
         let key = parent.exec_id.key();
-        self.by_key.get(&key).map(|actor| (key, actor))
+        let actor = self.by_key.get(&key)?;
+        (actor.instance == instance).then_some((key, actor))
     }
 
     /// The child acts in the role of who forked it.
@@ -127,7 +151,8 @@ impl Actors {
     }
 
     fn execute(&mut self, process: &Process, instance: u64) {
-        let previous = match self.previous(process.exec_id) {
+        let previous = self.previous(process.exec_id);
+        let previous = match previous.filter(|actor| actor.instance == instance) {
             Some(previous) => Some(previous),
             // Its fork was not told.
             None => self

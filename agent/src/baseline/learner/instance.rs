@@ -1,4 +1,4 @@
-//! A container that teaches.
+//! A container or a service that teaches.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -15,8 +15,7 @@ use super::super::role::Role;
 use super::super::state::Flags;
 use super::super::workload::Workload;
 use super::LearnSettings;
-use super::rollout::version_of;
-use crate::model::Container;
+use super::member::Member;
 
 /// Behaviours that may come in one window before it no longer counts as whole.
 const WINDOW_KEYS: usize = 4_096;
@@ -46,7 +45,7 @@ pub(super) enum Telling {
     None,
 }
 
-/// A container that teaches.
+/// A container or a service that teaches.
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
@@ -76,15 +75,15 @@ pub(super) struct Unit {
 impl Instance {
     /// One that is seen for the first time.
     pub(super) fn new(
-        container: &Container,
+        member: Member<'_>,
         workload: &Workload,
         boot_ns: u64,
         now: u64,
         settings: &LearnSettings,
     ) -> Self {
-        let id = InstanceId(fingerprint(&[b"instance", container.id.as_bytes()]));
-        let age = container
-            .created_boot_ns
+        let id = member.instance_id(settings.node);
+        let age = member
+            .created_boot_ns()
             .map(|born| boot_ns.saturating_sub(born) / 1_000_000_000);
         let phase = match age {
             Some(age) if age < settings.start_phase => Phase::Start,
@@ -97,7 +96,7 @@ impl Instance {
         Self {
             id,
             workload: workload.clone(),
-            version: version_of(container),
+            version: member.version(),
             phase,
             unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
             noted: HashMap::default(),
@@ -274,7 +273,7 @@ impl Unit {
 }
 
 /// 64 bits that stand for these texts.
-fn fingerprint(parts: &[&[u8]]) -> u64 {
+pub(super) fn fingerprint(parts: &[&[u8]]) -> u64 {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());

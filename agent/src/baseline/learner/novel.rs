@@ -113,12 +113,11 @@ pub struct Novel {
 }
 
 impl Novel {
-    /// Id of the instance.
+    /// Id of the container; nothing for a service of the node.
     pub fn container_id(&self) -> &str {
         match &self.event.container {
             ContainerView::Container(container) => &container.id,
-            // Nobody learns from these.
-            ContainerView::Host | ContainerView::Unknown { .. } => "",
+            ContainerView::Host(_) | ContainerView::Unknown { .. } => "",
         }
     }
 

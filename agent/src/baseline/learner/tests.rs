@@ -2,6 +2,7 @@
 
 mod changes;
 mod operator;
+mod units;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ pub struct Watched {
     pub time: SystemTime,
     /// The workload.
     pub workload: Workload,
-    /// Id of the container.
+    /// Id of the container; nothing for a service of the node.
     pub container: String,
     /// Who did it.
     pub process: Arc<Process>,
@@ -56,7 +56,6 @@ impl Watched {
     }
 }
 
-/// Acts are of containers alone.
 fn container_of(event: &Event<'_>) -> String {
     match &event.container {
         ContainerView::Container(container) => container.id.clone(),

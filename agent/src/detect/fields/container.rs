@@ -43,7 +43,7 @@ pub(super) fn get<'a>(
 ) -> Value<'a> {
     let container = match &event.container {
         ContainerView::Container(container) => container,
-        ContainerView::Host => return of_host(field),
+        ContainerView::Host(_) => return of_host(field),
         ContainerView::Unknown { .. } => return Value::Unknown,
     };
     match (field, &container.identity) {

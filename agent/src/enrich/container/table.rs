@@ -4,6 +4,7 @@ mod runtimes;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod units;
 mod unknown;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -13,11 +14,12 @@ use gravlens_common::limits;
 
 use self::runtimes::RuntimeStates;
 pub use self::settings::{ContainerCounters, TableSettings};
+use self::units::Units;
 use self::unknown::UnknownCgroups;
 use super::metadata_cache::MetadataCache;
 use super::{ContainerMessage, ContainerPath, ContainerRequest, ScannedCgroup, parse_cgroup_path};
 use crate::enrich::pace::ScanPace;
-use crate::model::{Container, ContainerMetadata, ContainerView, Identity, Runtime};
+use crate::model::{Container, ContainerMetadata, ContainerView, Identity, Runtime, Unit};
 
 /// Length of a path that the kernel programs may have cut: their limit, less the final zero.
 const CUT_PATH_LEN: usize = limits::CGROUP_PATH_MAX - 1;
@@ -43,6 +45,7 @@ pub struct ContainerTable {
     containers: HashMap<u64, Entry>,
     /// Own cgroup ids by container id, oldest first.
     by_id: HashMap<String, Vec<u64>>,
+    units: Units,
     descriptions: MetadataCache,
     runtimes: RuntimeStates,
     to_ask: VecDeque<u64>,
@@ -72,9 +75,10 @@ impl Cgroup {
 }
 
 /// Whose a cgroup is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Owner {
-    Node,
+    /// The node, and the service of it that the cgroup is part of.
+    Node(Option<Arc<Unit>>),
     /// The container with this own cgroup id.
     Container(u64),
     /// Removed before its path was told.
@@ -97,6 +101,7 @@ impl ContainerTable {
             cgroups: HashMap::new(),
             containers: HashMap::new(),
             by_id: HashMap::new(),
+            units: Units::default(),
             to_ask: VecDeque::new(),
             removed: VecDeque::new(),
             gone: Vec::new(),
@@ -152,9 +157,9 @@ impl ContainerTable {
 
     /// The container of a cgroup; `None` when the table does not know the cgroup.
     pub fn known(&self, cgroup_id: u64) -> Option<ContainerView> {
-        match self.cgroups.get(&cgroup_id)?.owner {
-            Owner::Node => Some(ContainerView::Host),
-            Owner::Container(owner) => self.resolve(owner).map(ContainerView::Container),
+        match &self.cgroups.get(&cgroup_id)?.owner {
+            Owner::Node(unit) => Some(ContainerView::Host(unit.clone())),
+            Owner::Container(owner) => self.resolve(*owner).map(ContainerView::Container),
             Owner::Unknown => None,
         }
     }
@@ -337,7 +342,8 @@ impl ContainerTable {
         created_boot_ns: Option<u64>,
     ) -> Result<Owner, UnknownOwner> {
         let Some(mut found) = parse_cgroup_path(path) else {
-            return Ok(Owner::Node);
+            let unit = self.units.of(cgroup_id, path, created_boot_ns);
+            return Ok(Owner::Node(unit));
         };
         let path = std::str::from_utf8(path).unwrap_or_default();
         while self.lives_elsewhere(&found) {
@@ -572,7 +578,10 @@ impl ContainerTable {
     }
 
     fn forget(&mut self, cgroup_id: u64) {
-        self.cgroups.remove(&cgroup_id);
+        let cgroup = self.cgroups.remove(&cgroup_id);
+        if let Some(Owner::Node(Some(unit))) = cgroup.map(|cgroup| cgroup.owner) {
+            self.units.forget(cgroup_id, &unit);
+        }
         let Some(entry) = self.containers.remove(&cgroup_id) else {
             return;
         };

@@ -26,7 +26,7 @@ impl Owner {
     /// The owner of what happens there; `None` while that is not known.
     pub fn of(container: &ContainerView) -> Option<Self> {
         match container {
-            ContainerView::Host => Some(Self::Node),
+            ContainerView::Host(_) => Some(Self::Node),
             ContainerView::Container(container) => Some(Self::Container(container.cgroup_id)),
             ContainerView::Unknown { .. } => None,
         }

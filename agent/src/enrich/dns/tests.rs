@@ -157,7 +157,10 @@ fn an_answer_to_a_query_names_an_address() {
     assert_eq!(found, DnsMatch::Query);
     assert_eq!(case.names(WEB), ["web.example"]);
     // Not for others.
-    assert_eq!(case.name_for(WEB, &ContainerView::Host), AddressName::None);
+    assert_eq!(
+        case.name_for(WEB, &ContainerView::Host(None)),
+        AddressName::None
+    );
 }
 
 #[test]

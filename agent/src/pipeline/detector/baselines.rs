@@ -36,9 +36,9 @@ impl Detector {
             let known = (cgroup_id != limits::OTHER_CGROUP)
                 .then(|| self.containers.known(cgroup_id))
                 .flatten();
-            match known.as_ref().map(|view| view.container()) {
-                Some(Some(container)) => learner.lost_in(container.cgroup_id),
-                // The node's own.
+            match known.map(|view| view.own_cgroup_id()) {
+                Some(Some(own)) => learner.lost_in(own),
+                // The node's own, of no service.
                 Some(None) => {}
                 None => learner.lost(),
             }

@@ -134,7 +134,7 @@ impl Node {
         self.number += 1;
         let cgroup_id = self.cgroup_id();
         let container = if on_the_host {
-            ContainerView::Host
+            ContainerView::Host(None)
         } else {
             self.containers.view(cgroup_id)
         };

@@ -148,7 +148,7 @@ impl Agent {
     }
 
     fn raise_on_the_node(&self) {
-        let alert = sample::alert_in(ContainerView::Host);
+        let alert = sample::alert_in(ContainerView::Host(None));
         self.alerts.as_ref().unwrap().raise(alert);
     }
 

@@ -46,7 +46,8 @@ impl Stream {
     pub(crate) async fn raise(&self, count: u64) {
         let newest = self.spool.bounds().newest + count;
         for _ in 0..count {
-            self.sender.raise(sample::alert_in(ContainerView::Host));
+            self.sender
+                .raise(sample::alert_in(ContainerView::Host(None)));
         }
         until(|| self.spool.bounds().newest >= newest).await;
     }

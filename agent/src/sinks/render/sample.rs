@@ -74,7 +74,7 @@ fn alerts() -> Vec<(&'static str, Record)> {
     let known = || alert_in(sample::container_view());
     vec![
         ("alert_open", known()),
-        ("alert_host", alert_in(ContainerView::Host)),
+        ("alert_host", alert_in(ContainerView::Host(None))),
         ("alert_pending", alert_in(sample::pending_container_view())),
         (
             "alert_unknown_cgroup",

@@ -118,14 +118,19 @@ fn falco_is_told_of_what_is_missing_and_of_the_node() {
     ] {
         assert!(told(body).is_some());
     }
-    let host = record(&alert_in(ContainerView::Host), RecordFormat::Falco, "n").unwrap();
+    let host = record(
+        &alert_in(ContainerView::Host(None)),
+        RecordFormat::Falco,
+        "n",
+    )
+    .unwrap();
     let host: serde_json::Value = serde_json::from_str(&host).unwrap();
     assert_eq!(host["output_fields"]["container.id"], "host");
 }
 
 #[test]
 fn a_call_shows_its_arguments() {
-    let mut alert = sample::alert_in(ContainerView::Host);
+    let mut alert = sample::alert_in(ContainerView::Host(None));
     alert.event.syscall = Syscall::Dup2;
     alert.event.payload = Payload::Call(Call {
         arguments: [3, 1, 0, 0, 0, 0],
@@ -158,13 +163,13 @@ fn what_is_not_known_is_left_out() {
     assert_eq!(container["identity"], "cgroup_only");
     assert!(container.get("name").is_none() && container.get("image").is_none());
     let host: serde_json::Value =
-        serde_json::from_str(&json_record(&alert_in(ContainerView::Host))).unwrap();
+        serde_json::from_str(&json_record(&alert_in(ContainerView::Host(None)))).unwrap();
     assert!(host["alert"]["container"].is_null());
 }
 
 #[test]
 fn a_container_cannot_write_to_the_terminal() {
-    let mut alert = sample::alert_in(ContainerView::Host);
+    let mut alert = sample::alert_in(ContainerView::Host(None));
     let mut process = sample::process(7, "sh\x1b[2J", None);
     let image = Arc::get_mut(&mut process.image).unwrap();
     image.cmdline = b"sh \x1b]0;owned\x07\nfake line".as_slice().into();

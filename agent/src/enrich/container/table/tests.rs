@@ -129,7 +129,58 @@ fn nested_cgroups_inherit_the_container_and_its_changes() {
     table.mkdir(13, format!("/docker/{A}/init/deeper").as_bytes(), 7);
     table.apply(full(A, "web"));
     assert_eq!(name(&mut table, 13).as_deref(), Some("web"));
-    assert!(matches!(table.view(10), ContainerView::Host));
+    assert!(matches!(table.view(10), ContainerView::Host(_)));
+}
+
+fn unit(table: &mut ContainerTable, cgroup: u64) -> Option<Arc<Unit>> {
+    match table.view(cgroup) {
+        ContainerView::Host(unit) => unit,
+        other => panic!("cgroup {cgroup} shows {other:?}"),
+    }
+}
+
+#[test]
+fn a_service_is_known_by_the_life_of_its_cgroup() {
+    let mut table = table();
+    assert_eq!(unit(&mut table, 10), None);
+    table.mkdir(20, b"/system.slice", 2);
+    table.mkdir(21, b"/system.slice/a.service", 3);
+    table.mkdir(22, b"/system.slice/a.service/worker", 4);
+    assert_eq!(unit(&mut table, 20), None);
+    let first = unit(&mut table, 21).unwrap();
+    assert_eq!((first.name.as_str(), first.cgroup_id), ("a.service", 21));
+    assert_eq!(first.created_boot_ns, Some(3));
+    assert_eq!(unit(&mut table, 22), Some(Arc::clone(&first)));
+
+    table.rmdir(22, b"/system.slice/a.service/worker", 5);
+    table.rmdir(21, b"/system.slice/a.service", 5);
+    assert_eq!(
+        unit(&mut table, 22),
+        Some(Arc::clone(&first)),
+        "its last events"
+    );
+    table.mkdir(31, b"/system.slice/a.service", 6);
+    table.mkdir(32, b"/system.slice/a.service/worker", 6);
+    assert_eq!(unit(&mut table, 32).unwrap().cgroup_id, 31);
+    table.tick(100 * SECOND);
+    table.mkdir(33, b"/system.slice/a.service/other", 101 * SECOND);
+    assert_eq!(unit(&mut table, 33).unwrap().cgroup_id, 31);
+    // Below one that is out of sight nobody can tell where it begins and ends.
+    table.mkdir(41, b"/system.slice/b.service/worker", 102 * SECOND);
+    assert_eq!(unit(&mut table, 41), None);
+}
+
+#[test]
+fn containers_of_a_service_are_no_part_of_it() {
+    let mut table = table();
+    table.mkdir(20, b"/system.slice/docker.service", 2);
+    table.mkdir(
+        21,
+        format!("/system.slice/docker.service/{A}").as_bytes(),
+        3,
+    );
+    assert_eq!(container(&mut table, 21).id, A);
+    assert_eq!(unit(&mut table, 20).unwrap().name, "docker.service");
 }
 
 fn is_unknown(table: &mut ContainerTable, cgroup: u64) -> bool {
@@ -170,7 +221,7 @@ fn a_scan_settles_what_an_unknown_cgroup_is() {
     settled.sort_unstable();
     assert_eq!(settled, [11, 12, 13]);
     assert_eq!(container(&mut table, 11).id, A);
-    assert!(matches!(table.view(12), ContainerView::Host));
+    assert!(matches!(table.view(12), ContainerView::Host(_)));
     assert!(is_unknown(&mut table, 13) && !is_pending(&mut table, 13));
     assert!(table.take_gone().contains(&13), "its counters go");
 }
@@ -293,7 +344,7 @@ fn a_cgroup_id_used_again_belongs_to_the_new_cgroup() {
     assert_eq!(container(&mut table, 11).id, B);
     assert_eq!(requests(&mut table), [B]);
     table.mkdir(11, b"/plain", 7);
-    assert!(matches!(table.view(11), ContainerView::Host));
+    assert!(matches!(table.view(11), ContainerView::Host(_)));
 }
 
 #[test]
