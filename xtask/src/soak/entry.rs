@@ -43,6 +43,8 @@ pub(super) enum Entry {
     Subscribers,
     /// 200 reloads of the rules while 20,000 files are opened a second
     Reload,
+    /// Two agents watch the same, one with the kernel cache and one without, over 200 reloads
+    KernelCache,
     /// 10 minutes of changed captures, which the reader refuses or replays
     FuzzCapture,
     /// 10 minutes of changed conditions, which are read as they are written, and loaded or refused
@@ -78,6 +80,7 @@ impl Entry {
             Self::Kills => "kills",
             Self::Subscribers => "subscribers",
             Self::Reload => "reload",
+            Self::KernelCache => "kernel-cache",
             Self::FuzzCapture => "fuzz-capture",
             Self::FuzzConditions => "fuzz-conditions",
             Self::FuzzRules => "fuzz-rules",
@@ -176,6 +179,11 @@ impl Entry {
                 program: Program::Suites,
                 test: "reload::under_load_no_event_meets_a_mixed_set",
                 minutes: 30,
+            },
+            Self::KernelCache => Place::Here {
+                program: Program::Suites,
+                test: "baseline::the_kernel_cache_changes_nothing",
+                minutes: 15,
             },
             Self::FuzzCapture => {
                 Place::Unit("capture::tests::fuzz::mutated_captures_are_read_or_refused")
