@@ -2,6 +2,7 @@
 
 use super::super::act::{Act, Object};
 use super::super::class::Class;
+use super::super::completeness::Prediction;
 use super::super::drift::{self, Age};
 use super::super::evidence::{Marks, Seen, Trust};
 use super::super::generalise::arguments;
@@ -62,20 +63,27 @@ impl Judgement<'_> {
             object => object.text(),
         };
         let is_path = matches!(act.object, Object::Path(_));
-        let state = self.profile.standing(self.phase, act.class).state;
+        let state = self.claim(act.class, is_path).0;
         let known = self.known(self.phase, act.class, found(is_path, self.path, &text));
-        if let Some(watched) = self.watched.take() {
-            watched.push(Watched::of(self, act, &text, known.is_some()));
-        }
         let is_ordinary_later =
             || self.is_ordinary_later(act.class, found(is_path, self.path, &text));
+        let is_later = known.is_none() && !act.grave && is_ordinary_later();
+        let object = found(is_path, self.path, &text);
+        let completes = known.is_none() && !is_later && self.completes(act, object, state);
         let kind = match known {
             Some(seen) => self.kind_of_known(&seen, state).filter(|kind| {
                 matches!(kind, Kind::Grave | Kind::Rejected) || !is_ordinary_later()
             }),
-            None if !act.grave && is_ordinary_later() => return false,
+            None if is_later || completes => None,
             None => kind_of_new(act, state),
         };
+        if let Some(watched) = self.watched.take() {
+            let is_known = known.is_some() || is_later || completes;
+            watched.push(Watched::of(self, act, &text, is_known));
+        }
+        if is_later {
+            return false;
+        }
         let is_rolled_out = kind.is_some_and(|kind| self.is_rolled_out(act.class, kind, state));
         // Before it is learnt: then it would be nearest to itself.
         let behaviour = Behaviour {
@@ -122,6 +130,27 @@ impl Judgement<'_> {
             Trust::Learnt => self.is_established(&seen),
             Trust::Quarantined | Trust::Rejected | Trust::NeverLearnt => false,
         })
+    }
+
+    /// Whether a path that came too late to be learnt fits what was: with the others that differ in one
+    /// value alone it is the third of its shape. Without this a pattern of which the time to learn saw
+    /// two would be told value by value for good.
+    fn completes(&self, act: &Act<'_>, object: Found<'_>, state: State) -> bool {
+        if state != State::Armed || act.grave || self.tainted {
+            return false;
+        }
+        let behaviours = self.profile.roles.get(self.role);
+        let objects = behaviours.and_then(|behaviours| behaviours.get(self.phase, act.class));
+        objects.is_some_and(|objects| objects.completes(object))
+    }
+
+    /// What the class may claim of the object at hand, and by which prediction.
+    fn claim(&self, class: Class, is_path: bool) -> (State, Option<&Prediction>) {
+        if is_path && self.path.guard().is_some() {
+            return self.profile.of_guarded(self.phase, class);
+        }
+        let state = self.profile.standing(self.phase, class).state;
+        (state, self.profile.prediction(self.phase, class))
     }
 
     /// Enough instances have known it for long: it is as ordinary as what was learnt.
@@ -176,12 +205,11 @@ impl Judgement<'_> {
         self.now.saturating_sub(seen.first) >= LASTING
     }
 
-    /// Whether what is new may be kept. A process that a rule has matched teaches nothing, and the unit
-    /// in which it did something new shows too little to count. What cannot be made coarser has a
+    /// Whether what is new may be kept. A process that a rule has matched teaches nothing; what the
+    /// others do in the unit is all there, and it is them that a prediction is of. What cannot be made coarser has a
     /// bound, and so has what comes in one unit of a class that is open to what is new.
     fn may_teach(&mut self, act: &Act<'_>, is_open: bool) -> bool {
         if self.tainted {
-            self.instance.lost();
             return false;
         }
         if !self.profile.has_room(self.role, self.phase, act.class) {
@@ -323,7 +351,7 @@ impl Judgement<'_> {
             object: behaviour.text.to_owned(),
             nearest,
             evidence: Evidence::of(self.profile.exposure()),
-            prediction: self.profile.prediction(self.phase, class).copied(),
+            prediction: self.claim(class, behaviour.is_path).1.copied(),
             tainted: self.tainted,
             count: 0,
             samples: Vec::new(),
