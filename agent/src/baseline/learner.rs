@@ -472,6 +472,7 @@ impl Learner {
                 reviewed: self.reviewed.get(&instance.workload),
                 profile: self.profiles.entry(instance.workload.clone()).or_default(),
                 role,
+                starter: &actor.starter,
                 instance,
                 path: &mut self.path,
                 tainted: actor.tainted,

@@ -98,6 +98,11 @@ impl<V: Merge + Default> PathTree<V> {
         path.guard().is_none() && self.root.completes(path)
     }
 
+    /// The value of the pattern that a path fits, if types stand in it for what varies.
+    pub fn lookup_shaped(&self, path: &Segments) -> Option<&V> {
+        self.root.find_shaped(path)
+    }
+
     /// The value of the pattern that a path fits.
     pub fn lookup(&self, path: &Segments) -> Option<&V> {
         self.root.find(path)

@@ -23,6 +23,8 @@ use crate::model::Event;
 const SHAPES: usize = 8;
 /// Instances that vouch for a behaviour that came too late to be learnt.
 const CORROBORATING: usize = 3;
+/// The part of the horizon that has to lie between the first and the last appearance of a habit.
+const SPREAD: u64 = 4;
 /// Seconds that a behaviour must have been known for before what is unusual about it is forgiven.
 const LASTING: u64 = 86_400;
 
@@ -33,6 +35,8 @@ pub(super) struct Judgement<'a> {
     /// What a reviewed file says of the workload.
     pub(super) reviewed: Option<&'a Profile>,
     pub(super) role: &'a Role,
+    /// The role that started the program of who acts.
+    pub(super) starter: &'a Role,
     pub(super) instance: &'a mut Instance,
     pub(super) path: &'a mut Segments,
     pub(super) tainted: bool,
@@ -69,7 +73,9 @@ impl Judgement<'_> {
             || self.is_ordinary_later(act.class, found(is_path, self.path, &text));
         let is_later = known.is_none() && !act.grave && is_ordinary_later();
         let object = found(is_path, self.path, &text);
-        let completes = known.is_none() && !is_later && self.completes(act, object, state);
+        let completes = known.is_none()
+            && !is_later
+            && (self.completes(act, object, state) || self.is_of_own_pattern(act, state));
         let kind = match known {
             Some(seen) => self.kind_of_known(&seen, state).filter(|kind| {
                 matches!(kind, Kind::Grave | Kind::Rejected) || !is_ordinary_later()
@@ -93,6 +99,7 @@ impl Judgement<'_> {
             state,
         };
         match kind {
+            Some(kind) if self.is_part_of_new_program(act, kind) => {}
             Some(kind) if is_rolled_out => self.roll_out(&behaviour, kind),
             Some(kind) => self.tell(&behaviour, kind),
             None => {}
@@ -144,6 +151,58 @@ impl Judgement<'_> {
         objects.is_some_and(|objects| objects.completes(object))
     }
 
+    /// Whether a file is one of those that the role makes, by a pattern of it: who makes `{n}.tmp` works
+    /// on any of these, and who writes to any of them may have to make it. In which phase it did so says
+    /// nothing of a name that varies.
+    fn is_of_own_pattern(&self, act: &Act<'_>, state: State) -> bool {
+        let classes: &[Class] = match act.class {
+            Class::FileCreate => &[Class::FileCreate, Class::FileWrite],
+            Class::FileWrite => &[Class::FileCreate, Class::FileWrite],
+            Class::FileRemove => &[Class::FileCreate, Class::FileRemove],
+            _ => return false,
+        };
+        if state != State::Armed || act.grave || self.tainted || self.path.guard().is_some() {
+            return false;
+        }
+        let Some(behaviours) = self.profile.roles.get(self.role) else {
+            return false;
+        };
+        Phase::ALL.into_iter().any(|phase| {
+            let objects = classes
+                .iter()
+                .filter_map(|class| behaviours.get(phase, *class));
+            let mut shaped = objects.filter_map(|objects| objects.shaped(self.path));
+            shaped.any(|seen| seen.trust() == Trust::Learnt && self.is_established(seen))
+        })
+    }
+
+    /// Whether the alert of a new program that a process runs tells of this too: what the program is
+    /// for, nobody knows, and so all of it is new. What an attack cannot do without is told all the same.
+    fn is_part_of_new_program(&self, act: &Act<'_>, kind: Kind) -> bool {
+        let may_be = match act.class {
+            Class::Exec | Class::NetOut | Class::Listen | Class::RareCall | Class::FileMode => {
+                false
+            }
+            class => self.path_may_wait(class),
+        };
+        if kind != Kind::New || !may_be || self.tainted {
+            return false;
+        }
+        let Some(exe) = &self.event.process.image.exe else {
+            return false;
+        };
+        let exe = Object::Executable(exe).text();
+        let started = |profile: &Profile| {
+            profile.known(self.starter, self.phase, Class::Exec, Found::Text(&exe))
+        };
+        let is_armed = self.profile.standing(self.phase, Class::Exec).state >= State::Armed;
+        let started = self
+            .reviewed
+            .and_then(started)
+            .or_else(|| started(self.profile));
+        is_armed && started.is_some_and(|seen| seen.trust() == Trust::Quarantined)
+    }
+
     /// What the class may claim of the object at hand, and by which prediction.
     fn claim(&self, class: Class, is_path: bool) -> (State, Option<&Prediction>) {
         if is_path && self.path.guard().is_some() {
@@ -193,11 +252,13 @@ impl Judgement<'_> {
         }
     }
 
-    /// One appearance is no habit: it takes two units, and two instances where there are so many. What
+    /// One appearance is no habit: it takes two units with some of the horizon between them, as what
+    /// happens in one night must not be ordinary for having taken an hour of it, and two instances where there are so many. What
     /// one instance alone does, as a leader may, takes a day.
     fn is_established(&self, seen: &Seen) -> bool {
         let instances = self.profile.exposure.instances().count();
         seen.windows.count() >= 2
+            && seen.last.saturating_sub(seen.first) >= self.settings.state.horizon / SPREAD
             && (seen.instances.count() >= instances.min(2) || self.is_lasting(seen))
     }
 

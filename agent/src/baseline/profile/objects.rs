@@ -140,6 +140,14 @@ impl Objects {
         }
     }
 
+    /// What is known of the learnt pattern that a path fits, if types stand in it for what varies.
+    pub(in crate::baseline) fn shaped(&self, path: &Segments) -> Option<&Seen> {
+        match self {
+            Self::Paths(paths) => paths.shaped(path),
+            Self::Texts(_) => None,
+        }
+    }
+
     /// Whether an object that is not there makes a pattern with those that were learnt. What is apart
     /// makes none: else whoever does something twice would be let to go on.
     pub(in crate::baseline) fn completes(&self, object: Found<'_>) -> bool {

@@ -19,8 +19,6 @@ const RANDOM_CHANGES: usize = 3;
 const WORDLY: usize = 4;
 /// So long a word may have such letters by chance.
 const LONG: usize = 16;
-/// Hexadecimal words are not shorter.
-const SHORT_HEX: usize = 8;
 /// The longest extension that may have digits, such as `mp3` and `bz2`.
 const EXTENSION: usize = 4;
 
@@ -100,12 +98,9 @@ impl Content {
         all && length == MKSTEMP_RANDOM && self.changes > 1 && self.row < WORDLY
     }
 
-    /// Hexadecimal digits in one case, among them a letter and a number. Without a number they are of
-    /// the length of a word of 32 bits at least: one of 2,300 such words has none by chance, and hardly
-    /// a name has no other letters.
+    /// Hexadecimal digits, among them a letter and a number, in one case.
     fn hexadecimal(&self) -> bool {
-        let numbered = self.digits > 0 || self.letters() >= SHORT_HEX;
-        self.beyond_hex == 0 && numbered && (self.lower > 0) != (self.upper > 0)
+        self.beyond_hex == 0 && self.digits > 0 && (self.lower > 0) != (self.upper > 0)
     }
 }
 
@@ -129,7 +124,7 @@ pub(super) fn write(text: &[u8], at: usize, forms: &mut Forms<'_>) -> usize {
     let last = end == text.len() && at > 0 && content.is_mkstemp();
     if last || temporary(text, at, &content) {
         forms.weak(word, Type::Random);
-    } else if content.digits == 0 && !content.hexadecimal() {
+    } else if content.digits == 0 {
         forms.literal(word);
     } else if content.letters() == 0 {
         number(word, forms);
@@ -159,7 +154,7 @@ fn mixed(word: &[u8], content: &Content, forms: &mut Forms<'_>) {
             64 => return forms.strong(Type::Hash64),
             128 => return forms.strong(Type::Hash128),
             16.. => return forms.strong(Type::Hex),
-            SHORT_HEX.. => return forms.weak(word, Type::ShortHex),
+            8.. => return forms.weak(word, Type::ShortHex),
             _ => {}
         }
     }

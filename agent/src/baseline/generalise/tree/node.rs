@@ -136,6 +136,22 @@ impl<V> Node<V> {
         node.value.as_ref()
     }
 
+    /// See [`PathTree::lookup_shaped`](super::PathTree::lookup_shaped).
+    pub(super) fn find_shaped(&self, path: &Segments) -> Option<&V> {
+        let mut node = self;
+        let mut shaped = false;
+        for at in 0..path.len() {
+            let step = node.step(path, at)?;
+            if step.is_last {
+                return None;
+            }
+            let child = &node.children[step.child];
+            shaped |= child.form == Form::Shape;
+            node = &child.node;
+        }
+        node.value.as_ref().filter(|_| shaped)
+    }
+
     /// See [`PathTree::completes`](super::PathTree::completes).
     pub(super) fn completes(&self, path: &Segments) -> bool {
         let mut node = self;
@@ -177,7 +193,10 @@ impl<V> Node<V> {
 
     /// Calls `each` with every value of a guarded path.
     pub(super) fn guarded_values<'a>(&'a self, each: &mut impl FnMut(&'a V)) {
-        self.value.iter().filter(|_| self.guarded).for_each(&mut *each);
+        self.value
+            .iter()
+            .filter(|_| self.guarded)
+            .for_each(&mut *each);
         for child in &self.children {
             child.node.guarded_values(each);
         }

@@ -96,6 +96,10 @@ impl Paths {
         seen
     }
 
+    pub(super) fn shaped(&self, path: &Segments) -> Option<&Seen> {
+        self.learnt.lookup_shaped(path)
+    }
+
     pub(super) fn completes(&self, path: &Segments) -> bool {
         self.learnt.completes(path)
     }
