@@ -23,8 +23,6 @@ use crate::model::Event;
 const SHAPES: usize = 8;
 /// Instances that vouch for a behaviour that came too late to be learnt.
 const CORROBORATING: usize = 3;
-/// The part of the horizon that has to lie between the first and the last appearance of a habit.
-const SPREAD: u64 = 4;
 /// Seconds that a behaviour must have been known for before what is unusual about it is forgiven.
 const LASTING: u64 = 86_400;
 
@@ -252,13 +250,11 @@ impl Judgement<'_> {
         }
     }
 
-    /// One appearance is no habit: it takes two units with some of the horizon between them, as what
-    /// happens in one night must not be ordinary for having taken an hour of it, and two instances where there are so many. What
+    /// One appearance is no habit: it takes two units, and two instances where there are so many. What
     /// one instance alone does, as a leader may, takes a day.
     fn is_established(&self, seen: &Seen) -> bool {
         let instances = self.profile.exposure.instances().count();
         seen.windows.count() >= 2
-            && seen.last.saturating_sub(seen.first) >= self.settings.state.horizon / SPREAD
             && (seen.instances.count() >= instances.min(2) || self.is_lasting(seen))
     }
 
