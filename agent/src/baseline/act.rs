@@ -14,8 +14,9 @@ use crate::model::{
 
 /// Set-user-id and set-group-id bits of a mode (chmod(2)).
 const SET_ID: u32 = 0o6000;
-/// Errors by which a call tells that it was not let, and not that there was nothing.
-const REFUSED: [i64; 2] = [-1, -13];
+/// Errors by which a call tells that it was not let, and not that there was nothing: `EPERM`, `EACCES`
+/// and `EROFS`.
+const REFUSED: [i64; 3] = [-1, -13, -30];
 /// `EINPROGRESS`: the connection is under way.
 const IN_PROGRESS: i64 = -115;
 

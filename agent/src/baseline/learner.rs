@@ -395,6 +395,9 @@ impl Learner {
                 self.tainted.push(event.exec_id().key());
             }
             actor.tainted |= hit;
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.acts(actor.tainted);
+            }
             let is_ordinary = self.acts(event, id, &actor, now);
             self.repeat = self.repeat_of(id, &actor).filter(|_| is_ordinary);
         }
@@ -472,6 +475,7 @@ impl Learner {
                 reviewed: self.reviewed.get(&instance.workload),
                 profile: self.profiles.entry(instance.workload.clone()).or_default(),
                 role,
+                starter: &actor.starter,
                 instance,
                 path: &mut self.path,
                 tainted: actor.tainted,

@@ -15,7 +15,7 @@ use super::evidence::{Exposure, Seen, Trust};
 use super::learner::LearnSettings;
 use super::lock::Locks;
 use super::role::Role;
-use super::state::{Case, Eta, Flags, Standing, next};
+use super::state::{Case, Eta, Flags, Standing, State, next};
 
 /// The part of an instance's life that a behaviour belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,8 @@ pub struct Profile {
     pub(super) roles: BTreeMap<Role, Behaviours>,
     standings: [[Standing; Class::ALL.len()]; Phase::ALL.len()],
     predictions: [[Option<Prediction>; Class::ALL.len()]; Phase::ALL.len()],
+    /// What the classes may claim of guarded paths alone. It follows from the rest.
+    guarded: [[Claim; Class::ALL.len()]; Phase::ALL.len()],
     /// It has become too large once, and patterns are coarser since.
     full: bool,
     /// What held beside the states when they were settled last.
@@ -96,6 +98,13 @@ pub struct Profile {
     /// Of what a file says: it is a reviewed one. Of what was learnt: there is such a file of the
     /// workload, and it says all that the workload may do. No file that is written tells of it.
     reviewed: bool,
+}
+
+/// What may be claimed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Claim {
+    standing: Standing,
+    prediction: Option<Prediction>,
 }
 
 /// How a class of a workload stands in a phase.
@@ -201,6 +210,19 @@ impl Profile {
         self.predictions[phase as usize][class.index()].as_ref()
     }
 
+    /// What may be claimed of a guarded path, and by which prediction. Such paths are few and an attack
+    /// needs them, so they are a class of their own as well: that other files keep coming does not keep
+    /// them from being told.
+    pub(super) fn of_guarded(&self, phase: Phase, class: Class) -> (State, Option<&Prediction>) {
+        let claim = &self.guarded[phase as usize][class.index()];
+        let state = self.standing(phase, class).state;
+        if claim.standing.state > state {
+            (claim.standing.state, claim.prediction.as_ref())
+        } else {
+            (state, self.prediction(phase, class))
+        }
+    }
+
     /// Estimates anew what is to come in a phase, after a unit of it has ended, and lets the classes
     /// go where that puts them.
     pub(super) fn settle(&mut self, phase: Phase, flags: Flags, settings: &LearnSettings) {
@@ -215,10 +237,37 @@ impl Profile {
             let since = self.exposure.since();
             let incidence = Incidence::tally(self.seen(phase, class), since);
             let prediction = Prediction::new(phase.unit(), incidence, &self.exposure);
-            let case = self.case((phase, class), prediction.as_ref(), flags, settings);
-            let standing = next(self.standing(phase, class), &case, &settings.state);
-            self.standings[phase as usize][class.index()] = standing;
             self.predictions[phase as usize][class.index()] = prediction;
+            if class.is_of_files() {
+                let incidence = Incidence::tally(self.seen_guarded(phase, class), since);
+                let prediction = Prediction::new(phase.unit(), incidence, &self.exposure);
+                self.guarded[phase as usize][class.index()].prediction = prediction;
+            }
+        }
+        self.stand(phase, settings);
+        if phase == Phase::Run {
+            // What starting is waits for the horizon too, and nobody may start any more.
+            self.stand(Phase::Start, settings);
+        }
+    }
+
+    /// Lets the classes go where their predictions put them.
+    fn stand(&mut self, phase: Phase, settings: &LearnSettings) {
+        let flags = self.flags[phase as usize];
+        for class in Class::ALL {
+            let place = (phase as usize, class.index());
+            let go = |from, prediction: &Option<Prediction>| {
+                let case = self.case((phase, class), prediction.as_ref(), flags, settings);
+                next(from, &case, &settings.state)
+            };
+            let claim = self.guarded[place.0][place.1];
+            let standing = go(
+                self.standing(phase, class),
+                &self.predictions[place.0][place.1],
+            );
+            let guarded = go(claim.standing, &claim.prediction);
+            self.standings[place.0][place.1] = standing;
+            self.guarded[place.0][place.1].standing = guarded;
         }
     }
 
@@ -271,6 +320,13 @@ impl Profile {
             starts_waived: settings.starts_waived,
             locked: self.reviewed || self.locks.get(phase, class).is_locked(),
         }
+    }
+
+    fn seen_guarded(&self, phase: Phase, class: Class) -> impl Iterator<Item = &Seen> {
+        let roles = self.roles.values();
+        roles
+            .filter_map(move |behaviours| behaviours.get(phase, class))
+            .flat_map(Objects::seen_guarded)
     }
 
     fn seen(&self, phase: Phase, class: Class) -> impl Iterator<Item = &Seen> {

@@ -12,7 +12,7 @@ use crate::alert::{Alert, AlertSender};
 use crate::detect::{Correlated, Correlator, Outcome, RuleIndex, Truth};
 use crate::enrich::container::ContainerTable;
 use crate::enrich::dns::{DnsTable, awaits_resolvers};
-use crate::model::{Event, Priority, RuleSetId};
+use crate::model::{Event, Priority, RuleInfo, RuleSetId};
 use crate::telemetry::{Counter, Failure, QueueDepth};
 
 /// Sets that may be kept at a time for what waits under them; with more, what waits under the oldest
@@ -22,6 +22,8 @@ const MAX_SETS: usize = 8;
 /// A process that met a rule of this priority teaches a baseline nothing. Less urgent rules match what
 /// workloads do as well.
 const SUSPECT: Priority = Priority::Warning;
+/// Tag of rules about how a container was made (CIS Docker Benchmark): they say nothing of its processes.
+const OF_CONTAINER: &str = "cis";
 
 /// The set in force, what it remembers, and what waits under it and those before.
 #[derive(Debug)]
@@ -109,16 +111,19 @@ impl Rulings {
         self.in_force.set.evaluate(event, &mut outcome);
         if !outcome.is_empty() {
             for &rule in &outcome.matched {
-                self.suspect(self.in_force.set.rule(rule).info.priority, event);
+                let in_force = Arc::clone(&self.in_force);
+                self.suspect(&in_force.set.rule(rule).info, event);
             }
             self.rule(event, cgroup_id, &mut outcome, bench);
         }
         self.outcome = outcome;
     }
 
-    fn suspect(&mut self, priority: Priority, event: &Event<'_>) {
+    fn suspect(&mut self, rule: &RuleInfo, event: &Event<'_>) {
+        let is_of_container = rule.tags.iter().any(|tag| tag == OF_CONTAINER);
         if let Some(suspects) = &mut self.suspects
-            && priority.at_least(SUSPECT)
+            && rule.priority.at_least(SUSPECT)
+            && !is_of_container
         {
             suspects.push(event.exec_id().key());
         }
@@ -230,7 +235,7 @@ impl Rulings {
         bench: &Bench<'_>,
     ) {
         let finding = rules.set.finding(rule, &event);
-        self.suspect(finding.rule.priority, &event);
+        self.suspect(&finding.rule, &event);
         let definite = finding.undecided.is_empty();
         // The correlations of a set that is no longer in force have ended with it.
         let correlated = if definite && Arc::ptr_eq(rules, &self.in_force) {

@@ -91,6 +91,18 @@ impl<V: Merge + Default> PathTree<V> {
         (value.expect("it is there, or was put in"), novelty)
     }
 
+    /// Whether a path that fits no pattern makes one with what is there: so many others differ from it
+    /// in one value alone that with it there are [`PROMOTED_AT`] of one shape. A guarded path never
+    /// does.
+    pub fn completes(&self, path: &Segments) -> bool {
+        path.guard().is_none() && self.root.completes(path)
+    }
+
+    /// The value of the pattern that a path fits, if types stand in it for what varies.
+    pub fn lookup_shaped(&self, path: &Segments) -> Option<&V> {
+        self.root.find_shaped(path)
+    }
+
     /// The value of the pattern that a path fits.
     pub fn lookup(&self, path: &Segments) -> Option<&V> {
         self.root.find(path)
@@ -111,6 +123,13 @@ impl<V: Merge + Default> PathTree<V> {
     pub fn values(&self) -> Vec<&V> {
         let mut values = Vec::new();
         self.root.values(&mut |value| values.push(value));
+        values
+    }
+
+    /// Those of guarded paths alone.
+    pub fn guarded_values(&self) -> Vec<&V> {
+        let mut values = Vec::new();
+        self.root.guarded_values(&mut |value| values.push(value));
         values
     }
 

@@ -56,6 +56,10 @@ pub(super) struct Instance {
     unit: OpenWindow<Key>,
     /// What came in this unit already, and whether it was ordinary.
     noted: HashMap<[u64; 2], bool, RandomState>,
+    /// Somebody acted in this unit who may teach.
+    teaches: bool,
+    /// Somebody did who has met a rule.
+    suspected: bool,
     /// New behaviours in this unit, by class.
     new: [u32; Class::ALL.len()],
     /// Acts that were told of in this unit, by class.
@@ -100,6 +104,8 @@ impl Instance {
             phase,
             unit: OpenWindow::new(unit_id(id, phase, begin), begin, WINDOW_KEYS),
             noted: HashMap::default(),
+            teaches: false,
+            suspected: false,
             new: [0; Class::ALL.len()],
             told: [0; Class::ALL.len()],
         }
@@ -132,6 +138,12 @@ impl Instance {
             self.noted.insert(fingerprint, is_ordinary);
         }
         has_room
+    }
+
+    /// Somebody acts, who has met a rule or has not.
+    pub(super) fn acts(&mut self, is_tainted: bool) {
+        self.teaches |= !is_tainted;
+        self.suspected |= is_tainted;
     }
 
     /// It came in this unit.
@@ -188,12 +200,18 @@ impl Instance {
     fn close(&mut self, end: u64, begin_next: u64) -> Unit {
         let id = unit_id(self.id, Phase::Run, begin_next);
         let next = OpenWindow::new(id, begin_next, WINDOW_KEYS);
-        let unit = std::mem::replace(&mut self.unit, next);
+        let mut unit = std::mem::replace(&mut self.unit, next);
         let phase = std::mem::replace(&mut self.phase, Phase::Run);
+        let teaches = std::mem::take(&mut self.teaches);
+        let suspected = std::mem::take(&mut self.suspected);
         self.noted.clear();
         self.noted.shrink_to(NOTED_KEPT);
         self.new = [0; Class::ALL.len()];
         self.told = [0; Class::ALL.len()];
+        if suspected && !teaches {
+            // Nobody showed what is ordinary.
+            unit.lost();
+        }
         let (id, begin) = (unit.id(), unit.begin());
         Unit {
             phase,

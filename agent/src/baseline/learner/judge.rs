@@ -2,6 +2,7 @@
 
 use super::super::act::{Act, Object};
 use super::super::class::Class;
+use super::super::completeness::Prediction;
 use super::super::drift::{self, Age};
 use super::super::evidence::{Marks, Seen, Trust};
 use super::super::generalise::arguments;
@@ -32,6 +33,8 @@ pub(super) struct Judgement<'a> {
     /// What a reviewed file says of the workload.
     pub(super) reviewed: Option<&'a Profile>,
     pub(super) role: &'a Role,
+    /// The role that started the program of who acts.
+    pub(super) starter: &'a Role,
     pub(super) instance: &'a mut Instance,
     pub(super) path: &'a mut Segments,
     pub(super) tainted: bool,
@@ -62,20 +65,29 @@ impl Judgement<'_> {
             object => object.text(),
         };
         let is_path = matches!(act.object, Object::Path(_));
-        let state = self.profile.standing(self.phase, act.class).state;
+        let state = self.claim(act.class, is_path).0;
         let known = self.known(self.phase, act.class, found(is_path, self.path, &text));
-        if let Some(watched) = self.watched.take() {
-            watched.push(Watched::of(self, act, &text, known.is_some()));
-        }
         let is_ordinary_later =
             || self.is_ordinary_later(act.class, found(is_path, self.path, &text));
+        let is_later = known.is_none() && !act.grave && is_ordinary_later();
+        let object = found(is_path, self.path, &text);
+        let completes = known.is_none()
+            && !is_later
+            && (self.completes(act, object, state) || self.is_of_own_pattern(act, state));
         let kind = match known {
             Some(seen) => self.kind_of_known(&seen, state).filter(|kind| {
                 matches!(kind, Kind::Grave | Kind::Rejected) || !is_ordinary_later()
             }),
-            None if !act.grave && is_ordinary_later() => return false,
+            None if is_later || completes => None,
             None => kind_of_new(act, state),
         };
+        if let Some(watched) = self.watched.take() {
+            let is_known = known.is_some() || is_later || completes;
+            watched.push(Watched::of(self, act, &text, is_known));
+        }
+        if is_later {
+            return false;
+        }
         let is_rolled_out = kind.is_some_and(|kind| self.is_rolled_out(act.class, kind, state));
         // Before it is learnt: then it would be nearest to itself.
         let behaviour = Behaviour {
@@ -85,6 +97,7 @@ impl Judgement<'_> {
             state,
         };
         match kind {
+            Some(kind) if self.is_part_of_new_program(act, kind) => {}
             Some(kind) if is_rolled_out => self.roll_out(&behaviour, kind),
             Some(kind) => self.tell(&behaviour, kind),
             None => {}
@@ -122,6 +135,79 @@ impl Judgement<'_> {
             Trust::Learnt => self.is_established(&seen),
             Trust::Quarantined | Trust::Rejected | Trust::NeverLearnt => false,
         })
+    }
+
+    /// Whether a path that came too late to be learnt fits what was: with the others that differ in one
+    /// value alone it is the third of its shape. Without this a pattern of which the time to learn saw
+    /// two would be told value by value for good.
+    fn completes(&self, act: &Act<'_>, object: Found<'_>, state: State) -> bool {
+        if state != State::Armed || act.grave || self.tainted {
+            return false;
+        }
+        let behaviours = self.profile.roles.get(self.role);
+        let objects = behaviours.and_then(|behaviours| behaviours.get(self.phase, act.class));
+        objects.is_some_and(|objects| objects.completes(object))
+    }
+
+    /// Whether a file is one of those that the role makes, by a pattern of it: who makes `{n}.tmp` works
+    /// on any of these, and who writes to any of them may have to make it. In which phase it did so says
+    /// nothing of a name that varies.
+    fn is_of_own_pattern(&self, act: &Act<'_>, state: State) -> bool {
+        let classes: &[Class] = match act.class {
+            Class::FileCreate => &[Class::FileCreate, Class::FileWrite],
+            Class::FileWrite => &[Class::FileCreate, Class::FileWrite],
+            Class::FileRemove => &[Class::FileCreate, Class::FileRemove],
+            _ => return false,
+        };
+        if state != State::Armed || act.grave || self.tainted || self.path.guard().is_some() {
+            return false;
+        }
+        let Some(behaviours) = self.profile.roles.get(self.role) else {
+            return false;
+        };
+        Phase::ALL.into_iter().any(|phase| {
+            let objects = classes
+                .iter()
+                .filter_map(|class| behaviours.get(phase, *class));
+            let mut shaped = objects.filter_map(|objects| objects.shaped(self.path));
+            shaped.any(|seen| seen.trust() == Trust::Learnt && self.is_established(seen))
+        })
+    }
+
+    /// Whether the alert of a new program that a process runs tells of this too: what the program is
+    /// for, nobody knows, and so all of it is new. What an attack cannot do without is told all the same.
+    fn is_part_of_new_program(&self, act: &Act<'_>, kind: Kind) -> bool {
+        let may_be = match act.class {
+            Class::Exec | Class::NetOut | Class::Listen | Class::RareCall | Class::FileMode => {
+                false
+            }
+            class => self.path_may_wait(class),
+        };
+        if kind != Kind::New || !may_be || self.tainted {
+            return false;
+        }
+        let Some(exe) = &self.event.process.image.exe else {
+            return false;
+        };
+        let exe = Object::Executable(exe).text();
+        let started = |profile: &Profile| {
+            profile.known(self.starter, self.phase, Class::Exec, Found::Text(&exe))
+        };
+        let is_armed = self.profile.standing(self.phase, Class::Exec).state >= State::Armed;
+        let started = self
+            .reviewed
+            .and_then(started)
+            .or_else(|| started(self.profile));
+        is_armed && started.is_some_and(|seen| seen.trust() == Trust::Quarantined)
+    }
+
+    /// What the class may claim of the object at hand, and by which prediction.
+    fn claim(&self, class: Class, is_path: bool) -> (State, Option<&Prediction>) {
+        if is_path && self.path.guard().is_some() {
+            return self.profile.of_guarded(self.phase, class);
+        }
+        let state = self.profile.standing(self.phase, class).state;
+        (state, self.profile.prediction(self.phase, class))
     }
 
     /// Enough instances have known it for long: it is as ordinary as what was learnt.
@@ -176,12 +262,11 @@ impl Judgement<'_> {
         self.now.saturating_sub(seen.first) >= LASTING
     }
 
-    /// Whether what is new may be kept. A process that a rule has matched teaches nothing, and the unit
-    /// in which it did something new shows too little to count. What cannot be made coarser has a
+    /// Whether what is new may be kept. A process that a rule has matched teaches nothing; what the
+    /// others do in the unit is all there, and it is them that a prediction is of. What cannot be made coarser has a
     /// bound, and so has what comes in one unit of a class that is open to what is new.
     fn may_teach(&mut self, act: &Act<'_>, is_open: bool) -> bool {
         if self.tainted {
-            self.instance.lost();
             return false;
         }
         if !self.profile.has_room(self.role, self.phase, act.class) {
@@ -323,7 +408,7 @@ impl Judgement<'_> {
             object: behaviour.text.to_owned(),
             nearest,
             evidence: Evidence::of(self.profile.exposure()),
-            prediction: self.profile.prediction(self.phase, class).copied(),
+            prediction: self.claim(class, behaviour.is_path).1.copied(),
             tainted: self.tainted,
             count: 0,
             samples: Vec::new(),

@@ -131,6 +131,32 @@ impl Objects {
         }
     }
 
+    /// What is known of guarded paths, and of all that is apart: nobody is trusted more for counting
+    /// some of these too.
+    pub(super) fn seen_guarded(&self) -> Vec<&Seen> {
+        match self {
+            Self::Paths(paths) => paths.seen_guarded(),
+            Self::Texts(_) => Vec::new(),
+        }
+    }
+
+    /// What is known of the learnt pattern that a path fits, if types stand in it for what varies.
+    pub(in crate::baseline) fn shaped(&self, path: &Segments) -> Option<&Seen> {
+        match self {
+            Self::Paths(paths) => paths.shaped(path),
+            Self::Texts(_) => None,
+        }
+    }
+
+    /// Whether an object that is not there makes a pattern with those that were learnt. What is apart
+    /// makes none: else whoever does something twice would be let to go on.
+    pub(in crate::baseline) fn completes(&self, object: Found<'_>) -> bool {
+        match (self, object) {
+            (Self::Paths(paths), Found::Path(path)) => paths.completes(path),
+            _ => false,
+        }
+    }
+
     pub(in crate::baseline) fn each_mut(&mut self, with: impl FnMut(&mut Seen)) {
         match self {
             Self::Paths(paths) => paths.each_mut(with),

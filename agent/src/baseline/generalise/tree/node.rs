@@ -1,5 +1,6 @@
 //! Nodes, and how a path is found among them.
 
+use super::PROMOTED_AT;
 use crate::baseline::generalise::path::{AnyKey, Form, Part, RELATIVE, Segments, path_text};
 use crate::baseline::generalise::text;
 
@@ -121,14 +122,56 @@ impl<V> Node<V> {
     }
 
     pub(super) fn find(&self, path: &Segments) -> Option<&V> {
+        self.find_from(path, 0)
+    }
+
+    /// The value of the rest of a path.
+    fn find_from(&self, path: &Segments, mut at: usize) -> Option<&V> {
         let mut node = self;
-        let mut at = 0;
         while at < path.len() {
             let step = node.step(path, at)?;
             node = &node.children[step.child].node;
             at = if step.is_last { path.len() } else { at + 1 };
         }
         node.value.as_ref()
+    }
+
+    /// See [`PathTree::lookup_shaped`](super::PathTree::lookup_shaped).
+    pub(super) fn find_shaped(&self, path: &Segments) -> Option<&V> {
+        let mut node = self;
+        let mut shaped = false;
+        for at in 0..path.len() {
+            let step = node.step(path, at)?;
+            if step.is_last {
+                return None;
+            }
+            let child = &node.children[step.child];
+            shaped |= child.form == Form::Shape;
+            node = &child.node;
+        }
+        node.value.as_ref().filter(|_| shaped)
+    }
+
+    /// See [`PathTree::completes`](super::PathTree::completes).
+    pub(super) fn completes(&self, path: &Segments) -> bool {
+        let mut node = self;
+        let mut at = 0;
+        while let Some(step) = node.step(path, at) {
+            node = &node.children[step.child].node;
+            if step.is_last {
+                return false;
+            }
+            at += 1;
+        }
+        let Some(part) = path.part(at).filter(|part| part.form == Form::Value) else {
+            return false;
+        };
+        let alike = node.children.iter().filter(|child| {
+            child.form == Form::Value
+                && *child.shape == *part.shape
+                && child.node.find_from(path, at + 1).is_some()
+        });
+        alike.count() + 1 >= PROMOTED_AT
     }
 
     pub(super) fn find_mut(&mut self, path: &Segments, at: usize) -> Option<&mut V> {
@@ -145,6 +188,17 @@ impl<V> Node<V> {
         self.value.iter().for_each(&mut *each);
         for child in &self.children {
             child.node.values(each);
+        }
+    }
+
+    /// Calls `each` with every value of a guarded path.
+    pub(super) fn guarded_values<'a>(&'a self, each: &mut impl FnMut(&'a V)) {
+        self.value
+            .iter()
+            .filter(|_| self.guarded)
+            .for_each(&mut *each);
+        for child in &self.children {
+            child.node.guarded_values(each);
         }
     }
 

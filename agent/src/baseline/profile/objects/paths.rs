@@ -89,6 +89,21 @@ impl Paths {
         seen
     }
 
+    /// What guarded paths are known by. What is apart is taken for guarded as a whole.
+    pub(super) fn seen_guarded(&self) -> Vec<&Seen> {
+        let mut seen = self.learnt.guarded_values();
+        seen.extend(self.apart.values());
+        seen
+    }
+
+    pub(super) fn shaped(&self, path: &Segments) -> Option<&Seen> {
+        self.learnt.lookup_shaped(path)
+    }
+
+    pub(super) fn completes(&self, path: &Segments) -> bool {
+        self.learnt.completes(path)
+    }
+
     pub(super) fn each_mut(&mut self, mut with: impl FnMut(&mut Seen)) {
         self.learnt.each_value_mut(&mut with);
         self.apart.each_value_mut(&mut with);
