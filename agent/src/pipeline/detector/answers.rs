@@ -83,7 +83,7 @@ impl Detector {
             }
             Query::Baselines(work) => {
                 self.forget_known();
-                work.with(self.learner.as_mut())
+                work.with(self.learner.as_mut());
             }
         }
     }
