@@ -1,38 +1,21 @@
 //! Opens that no rule can match, whoever does them.
 
 use super::catalogue::{FieldArg, FieldId, info};
-use super::eval::{self, Memo, Scratch};
 use super::fields::FieldSource;
 use super::fields::container::Container;
 use super::fields::evt::Evt;
 use super::fields::fd::Fd;
 use super::fields::sigma::Sigma;
-use super::set::RuleSet;
-use super::truth::Truth;
+use super::set::{Outcome, RuleSet};
 use super::value::Value;
 use crate::model::{Event, Syscall};
 
 impl RuleSet {
     /// Whether every rule is false for this open and for every other one of its container with the
     /// same call, flags, outcome and path, whatever process makes it and when.
-    pub fn is_indifferent_to(&self, event: &Event<'_>) -> bool {
-        let (mut memo, mut scratch) = (Memo::default(), Scratch::default());
-        memo.begin(self.leaves().len());
-        let mut rules = self.rules();
-        rules
-            .by_ref()
-            .filter(|rule| rule.enabled && rule.event_types.contains(event.syscall))
-            .all(|rule| {
-                let open = Alike(event);
-                let truth = eval::node(
-                    &rule.condition,
-                    self.leaves(),
-                    &open,
-                    &mut memo,
-                    &mut scratch,
-                );
-                truth == Truth::False
-            })
+    pub fn is_indifferent_to(&self, event: &Event<'_>, outcome: &mut Outcome) -> bool {
+        self.evaluate(&Alike(event), outcome);
+        outcome.is_empty()
     }
 }
 

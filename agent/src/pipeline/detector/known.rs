@@ -13,7 +13,7 @@ use gravlens_common::{ExecKey, KnownActor, KnownOpen, OPEN_EXECUTABLE, open_mark
 
 use super::Detector;
 use crate::baseline::{Learner, Repeat};
-use crate::detect::RuleSet;
+use crate::detect::{Outcome, RuleSet};
 use crate::model::{Event, Open, Payload, Provenance};
 use crate::probe::KnownOpens;
 use crate::telemetry::{Counter, Failure};
@@ -40,6 +40,8 @@ pub(in crate::pipeline) struct Known {
     /// Of the rules in force.
     verdicts: HashMap<[u64; 2], Verdict, RandomState>,
     actors: HashMap<ExecKey, KnownActor, RandomState>,
+    /// Buffers of the rules.
+    outcome: Outcome,
 }
 
 impl Known {
@@ -49,6 +51,7 @@ impl Known {
             kernel,
             verdicts: HashMap::default(),
             actors: HashMap::default(),
+            outcome: Outcome::default(),
         };
         known.renew();
         known
@@ -84,7 +87,9 @@ impl Known {
         };
         let verdict = match self.verdicts.get(&key) {
             None => Verdict::Once,
-            Some(Verdict::Once) if set.is_indifferent_to(event) => Verdict::Indifferent,
+            Some(Verdict::Once) if set.is_indifferent_to(event, &mut self.outcome) => {
+                Verdict::Indifferent
+            }
             Some(Verdict::Once) => Verdict::Wanted,
             Some(decided) => *decided,
         };
