@@ -28,9 +28,9 @@ pub struct KnownOpen {
 }
 
 impl KnownOpen {
-    /// As one word; whether the caller is root has the last bit.
+    /// As one word, of which the last bit is left for [`known_by`].
     #[inline(always)]
-    pub const fn word(self, is_root: bool) -> u64 {
+    pub const fn word(self) -> u64 {
         let error = if self.result < 0 {
             self.result.unsigned_abs() & 0x7FFF
         } else {
@@ -40,8 +40,13 @@ impl KnownOpen {
             | (self.call as u64) << 32
             | (self.marks as u64) << 40
             | (error as u64) << 48
-            | (is_root as u64) << 63
     }
+}
+
+/// Third word: [`KnownOpen::word`], and whether the caller is root.
+#[inline(always)]
+pub const fn known_by(open: u64, is_root: bool) -> u64 {
+    open | (is_root as u64) << 63
 }
 
 /// SipHash-1-3 with 128 bits, over words (Aumasson and Bernstein, 2012). Whoever does not know the
@@ -106,7 +111,7 @@ impl Fingerprint {
     }
 }
 
-/// Words before those of the path: role, generation and length, [`KnownOpen::word`].
+/// Words before those of the path: role, [`known_generation`], [`known_by`].
 pub const KNOWN_HEAD: u64 = 3;
 
 /// Second word: which rules and baselines the key is of, and the path's length.
@@ -173,7 +178,7 @@ mod tests {
             result: 3,
         };
         let key = |role, generation, open: KnownOpen, root, path: &[u8]| {
-            known_key([1, 2], role, generation, open.word(root), path).unwrap()
+            known_key([1, 2], role, generation, known_by(open.word(), root), path).unwrap()
         };
         let one = key(7, 1, open, false, b"/etc/hosts");
         let later = KnownOpen { result: 9, ..open };
@@ -192,7 +197,7 @@ mod tests {
         for other in others {
             assert_ne!(one, other);
         }
-        let word = open.word(false);
+        let word = known_by(open.word(), false);
         assert_eq!(known_key([1, 2], 7, 1, word, b""), None);
         assert_eq!(known_key([1, 2], 7, 1, word, &[b'a'; 257]), None);
     }

@@ -38,7 +38,8 @@ pub use dns_record::{DNS_PORT, DnsRecord, dns_flags};
 pub use header::{ABI_VERSION, Kind, RecordHeader, record_flags};
 pub use hook::Hook;
 pub use known::{
-    Fingerprint, KNOWN_HEAD, KNOWN_PATH_MAX, KnownActor, KnownOpen, known_generation, known_key,
+    Fingerprint, KNOWN_HEAD, KNOWN_PATH_MAX, KnownActor, KnownOpen, known_by, known_generation,
+    known_key,
 };
 pub use offsets::{ABSENT, OFFSETS, OffsetSpec};
 pub use open_record::{OPEN_EXECUTABLE, OpenRecord, ShortOpenRecord, open_marks};

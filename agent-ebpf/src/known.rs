@@ -6,7 +6,7 @@
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns};
 use gravlens_common::{
-    Fingerprint, KNOWN_HEAD, KNOWN_PATH_MAX, KnownActor, KnownOpen, known_generation,
+    Fingerprint, KNOWN_HEAD, KNOWN_PATH_MAX, KnownActor, KnownOpen, known_by, known_generation,
 };
 
 use crate::{
@@ -73,13 +73,7 @@ pub fn is_known(
         return false;
     }
     let index = PathScratch::index(buffer);
-    open_is_known(
-        index,
-        path.start,
-        path.len,
-        open.word(false),
-        caller.cgroup_id,
-    ) != 0
+    open_is_known(index, path.start, path.len, open.word(), caller.cgroup_id) != 0
 }
 
 /// A global function: the verifier goes through it once.
@@ -98,7 +92,7 @@ extern "C" fn open_is_known(index: u64, start: u64, len: u64, open: u64, cgroup_
     let mut key = Fingerprint::new([KNOWN_SEED_0.load(), KNOWN_SEED_1.load()]);
     key.add(actor.role);
     key.add(known_generation(generation(), len));
-    key.add(open | u64::from(Task::current().is_root()) << 63);
+    key.add(known_by(open, Task::current().is_root()));
     let mut words = KNOWN_HEAD;
     for word in 0..KNOWN_PATH_MAX as u64 / WORD {
         let read = word * WORD;

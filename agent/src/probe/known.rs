@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use aya::Pod;
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use gravlens_common::{ExecKey, KnownActor, KnownOpen, known_key};
+use gravlens_common::{ExecKey, KnownActor, KnownOpen, known_by, known_key};
 
 use super::ProbeError;
 
@@ -58,7 +58,8 @@ impl KnownOpens {
 
     /// Key of an open; `None` if it can have none.
     pub fn key(&self, role: u64, open: KnownOpen, is_root: bool, path: &[u8]) -> Option<[u64; 2]> {
-        known_key(self.seed, role, self.generation, open.word(is_root), path)
+        let open = known_by(open.word(), is_root);
+        known_key(self.seed, role, self.generation, open, path)
     }
 
     /// Which role a process has.

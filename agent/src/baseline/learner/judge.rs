@@ -117,7 +117,12 @@ impl Judgement<'_> {
 
     /// What was reviewed outranks what was learnt.
     fn known(&self, phase: Phase, class: Class, object: Found<'_>) -> Option<Seen> {
-        let known = |profile: &Profile| profile.known(self.role, phase, class, object);
+        self.known_of(self.role, phase, class, object)
+    }
+
+    /// The same of another role.
+    fn known_of(&self, role: &Role, phase: Phase, class: Class, object: Found<'_>) -> Option<Seen> {
+        let known = |profile: &Profile| profile.known(role, phase, class, object);
         self.reviewed
             .and_then(known)
             .or_else(|| known(self.profile))
@@ -190,14 +195,8 @@ impl Judgement<'_> {
             return false;
         };
         let exe = Object::Executable(exe).text();
-        let started = |profile: &Profile| {
-            profile.known(self.starter, self.phase, Class::Exec, Found::Text(&exe))
-        };
+        let started = self.known_of(self.starter, self.phase, Class::Exec, Found::Text(&exe));
         let is_armed = self.profile.standing(self.phase, Class::Exec).state >= State::Armed;
-        let started = self
-            .reviewed
-            .and_then(started)
-            .or_else(|| started(self.profile));
         is_armed && started.is_some_and(|seen| seen.trust() == Trust::Quarantined)
     }
 
