@@ -93,20 +93,27 @@ extern "C" fn open_is_known(index: u64, start: u64, len: u64, open: u64, cgroup_
     key.add(actor.role);
     key.add(known_generation(generation(), len));
     key.add(known_by(open, Task::current().is_root()));
-    let mut words = KNOWN_HEAD;
     for word in 0..KNOWN_PATH_MAX as u64 / WORD {
         let read = word * WORD;
-        if read >= len {
+        if read + WORD > len {
             break;
         }
         let Some(at) = path::byte_at(buffer, start + read) else {
             return 0;
         };
         // SAFETY: the buffer goes on behind every index that `byte_at` lets pass.
-        let bytes = unsafe { verifier::load_word(at) };
-        key.add(bytes & mask_of(len - read));
-        words += 1;
+        key.add(unsafe { verifier::load_word(at) });
     }
+    // From the length alone, so that the verifier need not follow every way out of the loop.
+    let left = len % WORD;
+    if left != 0 {
+        let Some(at) = path::byte_at(buffer, start + (len - left)) else {
+            return 0;
+        };
+        // SAFETY: as above.
+        key.add(unsafe { verifier::load_word(at) } & ((1 << (left * 8)) - 1));
+    }
+    let words = KNOWN_HEAD + len.div_ceil(WORD);
     let key = key.end(words);
     match KNOWN_OPENS.get_ptr(key) {
         // SAFETY: a live map value, of which the daemon writes new ones; the helper has no arguments.
@@ -114,15 +121,5 @@ extern "C" fn open_is_known(index: u64, start: u64, len: u64, open: u64, cgroup_
             u64::from(unsafe { core::ptr::read_volatile(until) > bpf_ktime_get_boot_ns() })
         }
         None => 0,
-    }
-}
-
-/// The lowest bytes of a word, as many as are left.
-#[inline(always)]
-fn mask_of(left: u64) -> u64 {
-    if left >= WORD {
-        u64::MAX
-    } else {
-        (1 << (left * 8)) - 1
     }
 }
